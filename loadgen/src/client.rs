@@ -1,0 +1,171 @@
+//! One request over the wire: sent, answered, read to the end, and named if it failed.
+
+use std::error::Error;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::schedule::HttpRequest;
+
+pub type HttpClient = Client<HttpConnector, Full<Bytes>>;
+
+/// Longest answer to a scrape, bytes.
+const TEXT_MAX: usize = 16 << 20;
+
+/// A keep-alive client that all users share.
+pub fn client(timeout: Duration) -> HttpClient {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(timeout));
+    Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector)
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub struct Outcome {
+    pub bytes: u64,
+    pub result: Result<Success, String>,
+}
+
+/// A whole answer with a 2xx status.
+#[derive(Debug)]
+pub struct Success {
+    /// The response headers were there.
+    pub first_byte: Instant,
+    /// The body's end was there.
+    pub complete: Instant,
+    pub served_by: Option<String>,
+}
+
+/// Sends a request and reads the whole answer. A failure is named by its kind: `connect`, `timeout`,
+/// `status_503`, `short_body`, `reset`, `too_many_files`, `protocol`.
+pub async fn send(client: &HttpClient, request: HttpRequest, timeout: Duration) -> Outcome {
+    let mut bytes = 0;
+    let exchange = exchange(client, request, &mut bytes);
+    let result = tokio::time::timeout(timeout, exchange).await.unwrap_or_else(|_| Err("timeout".to_owned()));
+    Outcome { bytes, result }
+}
+
+async fn exchange(client: &HttpClient, request: HttpRequest, bytes: &mut u64) -> Result<Success, String> {
+    let response = client.request(request).await.map_err(|e| failure_of_request(&e).to_owned())?;
+    let first_byte = Instant::now();
+    let (head, mut body) = response.into_parts();
+    let declared = body.size_hint().exact();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| failure_of_body(&e).to_owned())?;
+        *bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+    }
+    let complete = Instant::now();
+    if declared.is_some_and(|declared| declared != *bytes) {
+        return Err("short_body".to_owned());
+    }
+    if !head.status.is_success() {
+        return Err(format!("status_{}", head.status.as_u16()));
+    }
+    Ok(Success { first_byte, complete, served_by: served_by(&head.headers) })
+}
+
+/// The body of a successful `GET`, as text.
+pub async fn get_text(client: &HttpClient, uri: &str, timeout: Duration) -> Result<String, String> {
+    let uri: http::Uri = uri.parse().map_err(|e: http::uri::InvalidUri| e.to_string())?;
+    let read = async {
+        let response = client.get(uri).await.map_err(|e| failure_of_request(&e).to_owned())?;
+        if !response.status().is_success() {
+            return Err(format!("status {}", response.status().as_u16()));
+        }
+        let mut body: Incoming = response.into_body();
+        let mut text = Vec::new();
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.map_err(|e| failure_of_body(&e).to_owned())?.into_data() {
+                text.extend_from_slice(&data);
+            }
+            if text.len() > TEXT_MAX {
+                return Err(format!("more than {TEXT_MAX} bytes"));
+            }
+        }
+        String::from_utf8(text).map_err(|e| e.to_string())
+    };
+    tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| Err("timeout".to_owned()))
+}
+
+fn failure_of_request(error: &legacy::Error) -> &'static str {
+    match io_kind(error) {
+        Some((_, Some(EMFILE | ENFILE))) => "too_many_files",
+        Some((ErrorKind::TimedOut, _)) => "timeout",
+        _ if error.is_connect() => "connect",
+        Some(_) => "reset",
+        None => match hyper_error(error) {
+            // Closed before any of the answer came.
+            Some(e) if e.is_incomplete_message() || e.is_canceled() || e.is_closed() => "reset",
+            _ => "protocol",
+        },
+    }
+}
+
+fn failure_of_body(error: &hyper::Error) -> &'static str {
+    match io_kind(error) {
+        Some((ErrorKind::UnexpectedEof, _)) => "short_body",
+        Some(_) => "reset",
+        None if error.is_incomplete_message() => "short_body",
+        None if error.is_canceled() || error.is_closed() => "reset",
+        None => "protocol",
+    }
+}
+
+/// Too many open files, in this process and on this machine.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
+fn io_kind(error: &(dyn Error + 'static)) -> Option<(ErrorKind, Option<i32>)> {
+    causes(error).find_map(|e| e.downcast_ref::<std::io::Error>()).map(|e| (e.kind(), e.raw_os_error()))
+}
+
+fn hyper_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a hyper::Error> {
+    causes(error).find_map(|e| e.downcast_ref::<hyper::Error>())
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&e| Error::source(e))
+}
+
+/// The tier that answered: `x-served-by`, or else the last entry of `Server-Timing` that is no queue.
+fn served_by(headers: &HeaderMap) -> Option<String> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(tier) = text("x-served-by") {
+        return Some(tier.trim().to_owned());
+    }
+    text("server-timing")?
+        .split(',')
+        .filter_map(|entry| entry.split(';').next())
+        .map(str::trim)
+        .rfind(|name| !name.is_empty() && !name.ends_with("-queue"))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tier_that_answered_is_read_from_either_header() {
+        let with = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(*name, value.parse().unwrap());
+            }
+            served_by(&headers)
+        };
+        let timing = ("server-timing", "edge;dur=1.2, edge-queue;dur=0.1, web;dur=3, web-queue;dur=0");
+        assert_eq!(with(&[timing]).as_deref(), Some("web"));
+        assert_eq!(with(&[("x-served-by", "shield"), timing]).as_deref(), Some("shield"));
+        assert_eq!(with(&[("server-timing", "web-queue;dur=1")]), None);
+        assert_eq!(with(&[]), None);
+    }
+}

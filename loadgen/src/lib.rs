@@ -1,0 +1,34 @@
+//! Open-model load: plays a scenario's requests against a real stack and measures what comes back.
+//!
+//! Why an open model: people press play whether or not the last answer has arrived. A closed loop of N
+//! users slows down with the system under test and so hides its worst moments (coordinated omission).
+//! Here a thread with absolute deadlines ([`mod@pace`]) hands each request of the scenario's own trace,
+//! when it is due, to the users of a goose attack ([`mod@attack`]), and every latency counts from the
+//! moment at which the request was *meant* to start, so a stall of the system, or of this generator, is in
+//! the figures.
+//!
+//! Why hyper inside goose: goose's own client stops the clock at the response headers and costs nearly
+//! half of a request. The transaction sends through one shared hyper client and reads the whole body.
+//!
+//! What is deliberately absent: traffic to anything but the loopback interface, a closed-loop mode, and any
+//! knowledge of the simulator; both play [`plimsoll_scenarios::trace`], and that is all they share.
+
+mod attack;
+mod client;
+mod error;
+mod interrupt;
+mod measure;
+mod pace;
+mod queue;
+mod record;
+mod run;
+mod schedule;
+mod scrape;
+mod targets;
+mod template;
+
+pub use error::LoadError;
+pub use interrupt::stop_on_ctrl_c;
+pub use record::latency_from_histogram;
+pub use run::{LoadOptions, Progress, load};
+pub use targets::Targets;

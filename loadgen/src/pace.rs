@@ -1,0 +1,82 @@
+//! The clock of a run: hands out each request when it is due, whatever happened to the ones before.
+//!
+//! Why a thread of its own: an async timer ticks once a millisecond and waits its turn behind other tasks;
+//! a thread that sleeps to an absolute deadline is late by tens of microseconds and never drifts. It sleeps
+//! until shortly before the deadline and spins for the rest, which is at most [`SPIN_MAX`] a request.
+//!
+//! Why it never blocks: if all users are busy and the queue before them is full, the request is counted as
+//! missed. Waiting for room would make the load follow the system under test.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use crate::queue::Queue;
+use crate::record::Shared;
+use crate::schedule::{HttpRequest, Plan, Schedule, What};
+
+/// Longest spin before a deadline; about what a sleep overshoots by.
+const SPIN_MAX: Duration = Duration::from_micros(60);
+/// How often a sleeping pacer looks whether the run was stopped.
+const STOP_CHECK: Duration = Duration::from_millis(50);
+
+/// A request on its way to a goose user.
+#[derive(Debug)]
+pub struct Planned {
+    /// When it should start.
+    pub due: Instant,
+    pub route: usize,
+    /// Due in the seconds that count.
+    pub counted: bool,
+    pub request: HttpRequest,
+}
+
+/// Hands out all requests, from `start` on, until the schedule ends or the run is halted.
+pub fn pace(
+    plan: &Plan,
+    schedule: Schedule<'_>,
+    start: Instant,
+    warmup_s: f64,
+    queue: &Queue<Planned>,
+    shared: &Shared,
+) {
+    for due in schedule {
+        let at = start + Duration::from_secs_f64(due.at_s);
+        let counted = due.at_s >= warmup_s;
+        let What::Send { route, site, object } = due.what else {
+            if !wait_until(at, shared) {
+                return;
+            }
+            shared.local.fetch_add(u64::from(counted), Relaxed);
+            continue;
+        };
+        // Made before the wait, so that making it delays nothing.
+        let request = plan.request(route, site, object);
+        if !wait_until(at, shared) {
+            return;
+        }
+        shared.due.fetch_add(1, Relaxed);
+        shared.planned.fetch_add(u64::from(counted), Relaxed);
+        // A request that cannot be made (the plan has tried each template) stays unsent, so it is missed.
+        let Ok(request) = request else { continue };
+        // Whatever is planned and not sent is missed, so a full queue needs no count of its own.
+        let _ = queue.push(Planned { due: at, route, counted, request });
+    }
+}
+
+/// Waits for an instant; `false` if the run was halted before it.
+fn wait_until(at: Instant, shared: &Shared) -> bool {
+    loop {
+        if shared.halted() {
+            return false;
+        }
+        let left = at.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        if left > SPIN_MAX {
+            std::thread::sleep(left.saturating_sub(SPIN_MAX).min(STOP_CHECK));
+        } else {
+            std::hint::spin_loop();
+        }
+    }
+}

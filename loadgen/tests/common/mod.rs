@@ -1,0 +1,198 @@
+//! A tiny system under test, and scenarios to play against it.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Collected, Full};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use plimsoll_loadgen::{LoadError, LoadOptions, Progress, Targets, load};
+use plimsoll_reports::record::Measurement;
+use plimsoll_scenarios::{Scenario, SourceFile};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// One action, `get`, at this rate from two sites, with a branch, `get.events`, if asked for.
+pub fn scenario(rate_per_s: u32, branch: bool) -> Scenario {
+    let then = r#"then: [{to: events, size: 20 B, http: {post: /v1/events, body: '{"item":{object}}'}}]"#;
+    let yaml = format!(
+        r#"
+name: tiny
+summary: get items
+population:
+  users: {rate_per_s}
+  active: 100 %
+  regions: [{{name: here, share: 100 %, utc_offset: +0 h, sites: 2}}]
+datasets:
+  item: {{count: 1000, size: 1 KB, popularity: {{zipf: 1.0}}, in: store}}
+actions:
+  get:
+    per_user: 1/s
+    of: item
+    path: [edge, store]
+    http: {{get: "/v1/items/{{object}}?q={{query}}"}}
+    {}
+tiers:
+  edge: {{per: site, cache: {{capacity: 100 KB, policy: lru}}, servers: 2, concurrency: 8, service_time: 1 ms, queue_max: 64}}
+  store: {{servers: 2, concurrency: 8, service_time: 1 ms, queue_max: 64}}
+  events: {{servers: 2, concurrency: 8, service_time: 1 ms, queue_max: 64}}
+"#,
+        if branch { then } else { "" }
+    );
+    Scenario::from_yaml(&SourceFile::new("tiny.yaml", &yaml)).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// What the server does with a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Behaviour {
+    Answer,
+    /// One in ten is refused.
+    Refuse,
+    /// Promises 100 bytes, sends 5, closes.
+    ShortBody,
+    /// Closes without an answer.
+    HangUp,
+    /// Never answers.
+    Silent,
+}
+
+/// A server on an ephemeral port; its threads end with it.
+pub struct Server {
+    pub url: String,
+    pub state: Arc<State>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub gets: AtomicU64,
+    pub posts: AtomicU64,
+    /// Nobody is answered before.
+    pub stalled_until: Mutex<Option<Instant>>,
+    pub last_body: Mutex<String>,
+}
+
+impl Server {
+    pub fn start(behaviour: Behaviour) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("test-server")
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address: SocketAddr = listener.local_addr().unwrap();
+        let state = Arc::new(State::default());
+        runtime.spawn(accept(listener, behaviour, Arc::clone(&state)));
+        Self { url: format!("http://{address}"), state, runtime: Some(runtime) }
+    }
+
+    pub fn targets(&self) -> Targets {
+        Targets { fallback: Some(self.url.clone()), ..Targets::default() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, behaviour: Behaviour, state: Arc<State>) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            match behaviour {
+                Behaviour::Answer | Behaviour::Refuse => {
+                    let service = hyper::service::service_fn(|request| answer(request, behaviour, &state));
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                }
+                Behaviour::ShortBody | Behaviour::HangUp | Behaviour::Silent => {
+                    let mut head = [0; 4096];
+                    let read = stream.read(&mut head).await.unwrap_or(0);
+                    if read > 0 && matches!(behaviour, Behaviour::ShortBody) {
+                        let _ =
+                            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort").await;
+                    }
+                    if read > 0 && matches!(behaviour, Behaviour::Silent) {
+                        tokio::time::sleep(Duration::from_mins(1)).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    behaviour: Behaviour,
+    state: &State,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    if request.uri().path() == "/metrics" {
+        return Ok(Response::new(Full::new(metrics(state).into())));
+    }
+    let stalled_until = *state.stalled_until.lock().unwrap();
+    if let Some(until) = stalled_until {
+        tokio::time::sleep_until(until.into()).await;
+    }
+    let post = request.method() == http::Method::POST;
+    let n = if post { &state.posts } else { &state.gets }.fetch_add(1, Ordering::Relaxed);
+    if post {
+        let body = request.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
+        *state.last_body.lock().unwrap() = String::from_utf8_lossy(&body).into_owned();
+    }
+    let mut response = Response::new(Full::new(Bytes::from_static(&[b'x'; 1000])));
+    let tier = if n % 4 == 0 { "store" } else { "edge" };
+    response.headers_mut().insert("x-served-by", tier.parse().unwrap());
+    if matches!(behaviour, Behaviour::Refuse) && n % 10 == 0 {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    Ok(response)
+}
+
+/// The counters of a tier that is hit in three of four requests and spends 1 ms on each of two slots.
+fn metrics(state: &State) -> String {
+    let n = state.gets.load(Ordering::Relaxed);
+    format!(
+        "plimsoll_requests_total{{tier=\"edge\",replica=\"0\",outcome=\"ok\"}} {n}\n\
+         plimsoll_cache_results_total{{tier=\"edge\",replica=\"0\",result=\"hit\"}} {}\n\
+         plimsoll_cache_results_total{{tier=\"edge\",replica=\"0\",result=\"miss\"}} {}\n\
+         plimsoll_slots{{tier=\"edge\",replica=\"0\"}} 2\n\
+         plimsoll_service_seconds_sum{{tier=\"edge\",replica=\"0\"}} {}\n\
+         plimsoll_service_seconds_count{{tier=\"edge\",replica=\"0\"}} {n}\n\
+         plimsoll_response_bytes_total{{tier=\"edge\",replica=\"0\"}} {}\n",
+        n - n / 4,
+        n / 4,
+        n as f64 * 0.001,
+        n * 1000
+    )
+}
+
+pub fn options(warmup_s: f64, duration_s: f64) -> LoadOptions {
+    LoadOptions { users_max: 128, ..LoadOptions::new(7, warmup_s, duration_s) }
+}
+
+pub fn play(scenario: &Scenario, targets: &Targets, options: &LoadOptions) -> Result<Measurement, LoadError> {
+    load(scenario, targets, options, &|_: Progress| {})
+}
+
+/// Requests of the trace from `from_s` to `to_s`.
+pub fn planned(scenario: &Scenario, seed: u64, from_s: f64, to_s: f64) -> u64 {
+    plimsoll_scenarios::trace::requests(scenario, seed, to_s).filter(|r| r.at_s >= from_s).count() as u64
+}
+
+/// Reasons not to trust a run, but for the generator's own lateness, which a busy test machine may cause.
+pub fn doubts(run: &Measurement) -> Vec<&String> {
+    run.invalid.iter().filter(|reason| !reason.contains("generator was late")).collect()
+}

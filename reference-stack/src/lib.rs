@@ -1,0 +1,45 @@
+//! The reference stack: a small music service that is real enough to be loaded.
+//!
+//! Why: a prediction is worth what a measurement says of it. The tiers of a scenario run here as real
+//! HTTP servers, caches, a database and an object store, each behind a bounded queue and a number of
+//! slots, as in the simulator; what is emulated (service times, round trips) is drawn from the very
+//! distributions that the simulator uses. All of it lives in this process, on ephemeral ports of 127.0.0.1,
+//! and leaves nothing behind.
+//!
+//! ```text
+//! client -> edge (per site) -> shield -> gateway -> web -> audio-store
+//!        -> gateway -> web -> metadata-cache -> metadata-db
+//!        -> events
+//! ```
+//!
+//! Every response says who answered (`x-served-by`) and where its time went (`Server-Timing`, see
+//! `visit.rs`); every tier counts (`/metrics`, see `metrics.rs`).
+
+mod audio;
+mod auth;
+mod balance;
+mod cache;
+mod cdn;
+mod database;
+mod error;
+mod events;
+mod flights;
+mod front;
+mod gate;
+mod gateway;
+mod inner;
+mod metadata;
+mod metrics;
+mod plan;
+mod reply;
+mod server;
+mod stack;
+pub mod tiers;
+mod timer;
+mod upstream;
+mod visit;
+mod web;
+
+pub use audio::song_bytes;
+pub use error::StackError;
+pub use stack::{Endpoints, Stack, StackOptions};

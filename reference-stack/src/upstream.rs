@@ -1,0 +1,118 @@
+//! Calling the next tier over HTTP/1.1, with a pool of kept connections per calling tier.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HOST, IF_NONE_MATCH, IF_RANGE, RANGE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use crate::auth::API_KEY;
+use crate::reply::REQUEST_ID;
+use crate::timer::Timer;
+
+/// Marks a call from one tier to another: its caller has emulated the way already.
+pub const INSIDE: HeaderName = HeaderName::from_static("x-plimsoll-inside");
+
+/// A tier must answer within this time.
+pub const HOP_TIMEOUT: Duration = Duration::from_secs(15);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Idle connections kept per called instance.
+const IDLE_MAX: usize = 512;
+/// Shorter than the servers' own limit, so that a kept connection is never closed under a request.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Headers that one tier passes on to the next.
+const PASSED_ON: [HeaderName; 5] = [API_KEY, REQUEST_ID, RANGE, IF_RANGE, IF_NONE_MATCH];
+
+/// A hop that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HopError {
+    #[error("{tier} does not answer: {cause}")]
+    Unreachable { tier: &'static str, cause: String },
+    #[error("{tier} has not answered within {} s", HOP_TIMEOUT.as_secs())]
+    TimedOut { tier: &'static str },
+}
+
+impl HopError {
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Unreachable { .. } => StatusCode::BAD_GATEWAY,
+            Self::TimedOut { .. } => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+}
+
+/// The way to the tier below.
+#[derive(Debug)]
+pub struct Upstream {
+    pub tier: &'static str,
+    client: Client<HttpConnector, Empty<Bytes>>,
+    timer: Timer,
+    /// Half of the emulated round trip.
+    half_rtt: Duration,
+}
+
+impl Upstream {
+    pub fn new(tier: &'static str, rtt: Duration, sleeper: Timer) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .build(connector);
+        Self { tier, client, timer: sleeper, half_rtt: rtt / 2 }
+    }
+
+    /// Sends a request without a body to `authority` (`127.0.0.1:1234`) and waits for the response's headers.
+    ///
+    /// # Errors
+    /// If the tier can't be reached or takes too long.
+    pub async fn call(
+        &self,
+        authority: &str,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+    ) -> Result<Response<Incoming>, HopError> {
+        let unreachable = |cause: String| HopError::Unreachable { tier: self.tier, cause };
+        let uri = Uri::builder()
+            .scheme("http")
+            .authority(authority)
+            .path_and_query(path)
+            .build()
+            .map_err(|error| unreachable(error.to_string()))?;
+        let mut outgoing = Request::new(Empty::new());
+        *outgoing.method_mut() = method;
+        *outgoing.uri_mut() = uri;
+        *outgoing.headers_mut() = headers;
+        self.timer.sleep(self.half_rtt).await;
+        let answer = tokio::time::timeout(HOP_TIMEOUT, self.client.request(outgoing)).await;
+        let response = answer.map_err(|_| HopError::TimedOut { tier: self.tier })?.map_err(|error| {
+            unreachable(error.source().map_or_else(|| error.to_string(), ToString::to_string))
+        })?;
+        self.timer.sleep(self.half_rtt).await;
+        Ok(response)
+    }
+}
+
+/// Headers for the next tier: those of the request that concern it.
+pub fn pass_on(headers: &HeaderMap, request_id: &HeaderValue, conditions: bool) -> HeaderMap {
+    let names = if conditions { &PASSED_ON[..] } else { &PASSED_ON[..2] };
+    let mut passed = HeaderMap::with_capacity(names.len() + 2);
+    for name in names {
+        if let Some(value) = headers.get(name) {
+            passed.insert(name.clone(), value.clone());
+        }
+    }
+    passed.insert(REQUEST_ID, request_id.clone());
+    passed.insert(INSIDE, HeaderValue::from_static("1"));
+    debug_assert!(!passed.contains_key(HOST), "the client sets it");
+    passed
+}

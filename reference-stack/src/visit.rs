@@ -1,0 +1,183 @@
+//! One request's stay in one tier, and the trail of times that it leaves behind.
+//!
+//! Why: each tier must say how long *it* took, without the tiers below and without waiting, or a slow
+//! response can't be traced to its cause. The times of a trail add up to the whole response time:
+//! `X` is the tier's own time, `X-queue` its wait for a slot, `X-net` the way from its caller, `X-wait` a
+//! wait for somebody else's fetch of the same object.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+
+use crate::metrics::{Found, Outcome, TierMetrics};
+
+/// Longest trail that is read from a response; a longer one is cut off.
+const TRAIL_MAX: usize = 4096;
+
+/// Entries of `Server-Timing`, outermost first, and the sum of their times.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trail {
+    text: String,
+    total_ms: f64,
+}
+
+impl Trail {
+    /// The trail in a response's headers.
+    pub fn read(headers: &HeaderMap) -> Self {
+        let text = headers.get("server-timing").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if text.len() > TRAIL_MAX {
+            return Self::default();
+        }
+        let times = text.split("dur=").skip(1);
+        let total_ms = times
+            .filter_map(|rest| rest.split([';', ',', ' ']).next()?.parse::<f64>().ok())
+            .filter(|ms| ms.is_finite())
+            .sum();
+        Self { text: text.to_owned(), total_ms }
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A request in one tier.
+#[derive(Debug)]
+pub struct Visit<'a> {
+    metrics: &'a TierMetrics,
+    started: Instant,
+    /// The way here, where this tier is the first.
+    pub arrival: Duration,
+    pub queued: Duration,
+    /// Time spent on a fetch that another request had begun.
+    pub waited: Duration,
+    found: Option<Found>,
+    below: Option<Below>,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Below {
+    tier: &'static str,
+    took: Duration,
+    trail: Trail,
+}
+
+impl<'a> Visit<'a> {
+    pub fn start(metrics: &'a TierMetrics) -> Self {
+        Self {
+            metrics,
+            started: Instant::now(),
+            arrival: Duration::ZERO,
+            queued: Duration::ZERO,
+            waited: Duration::ZERO,
+            found: None,
+            below: None,
+            ended: false,
+        }
+    }
+
+    /// Counts a cache lookup and shows it in the trail.
+    pub fn looked_up(&mut self, found: Found) {
+        self.metrics.looked_up(found);
+        self.found = Some(found);
+    }
+
+    /// The tier below has answered.
+    pub fn came_back(&mut self, tier: &'static str, took: Duration, trail: Trail) {
+        self.below = Some(Below { tier, took, trail });
+    }
+
+    /// Ends the visit: counts it and gives the trail, this tier first.
+    pub fn end(mut self, outcome: Outcome, bytes: u64) -> Trail {
+        self.ended = true;
+        self.metrics.ended(outcome, bytes);
+        let tier = self.metrics.tier;
+        let below = self.below.as_ref().map_or(Duration::ZERO, |below| below.took);
+        let elsewhere = self.arrival + self.queued + self.waited + below;
+        let own = self.started.elapsed().saturating_sub(elsewhere);
+        let mut trail = Writer::default();
+        if !self.arrival.is_zero() {
+            trail.entry(tier, "-net", ms(self.arrival), None);
+        }
+        if !self.waited.is_zero() {
+            trail.entry(tier, "-wait", ms(self.waited), None);
+        }
+        trail.entry(tier, "", ms(own), self.found.map(Found::name));
+        trail.entry(tier, "-queue", ms(self.queued), None);
+        if let Some(below) = &self.below {
+            // What the tier below does not account for was spent on the way to it.
+            trail.entry(below.tier, "-net", (ms(below.took) - below.trail.total_ms).max(0.0), None);
+            trail.append(&below.trail);
+        }
+        trail.trail
+    }
+}
+
+impl Drop for Visit<'_> {
+    /// A client that went away, or a task that was cancelled: count it, so that requests add up.
+    fn drop(&mut self) {
+        if !self.ended {
+            self.metrics.ended(Outcome::Failed, 0);
+        }
+    }
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+#[derive(Default)]
+struct Writer {
+    trail: Trail,
+}
+
+impl Writer {
+    fn entry(&mut self, tier: &str, suffix: &str, ms: f64, desc: Option<&str>) {
+        let text = &mut self.trail.text;
+        let comma = if text.is_empty() { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{comma}{tier}{suffix};dur={ms:.3}");
+        if let Some(desc) = desc {
+            let _ = write!(text, ";desc=\"{desc}\"");
+        }
+        self.trail.total_ms += ms;
+    }
+
+    fn append(&mut self, below: &Trail) {
+        if !below.text.is_empty() {
+            self.trail.text.push_str(", ");
+            self.trail.text.push_str(&below.text);
+            self.trail.total_ms += below.total_ms;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_a_trail_add_up_and_survive_the_header() {
+        let (edge, shield) = (TierMetrics::new("edge", 0, 1), TierMetrics::new("shield", 0, 1));
+        let mut inner = Visit::start(&shield);
+        inner.looked_up(Found::Hit);
+        std::thread::sleep(Duration::from_millis(3));
+        let inner = inner.end(Outcome::Ok, 1);
+        let mut outer = Visit::start(&edge);
+        outer.looked_up(Found::Miss);
+        std::thread::sleep(Duration::from_millis(6));
+        outer.came_back("shield", Duration::from_millis(5), inner);
+        let trail = outer.end(Outcome::Ok, 1);
+        let names: Vec<&str> = trail.text().split(", ").filter_map(|entry| entry.split(';').next()).collect();
+        assert_eq!(names, ["edge", "edge-queue", "shield-net", "shield", "shield-queue"]);
+        assert!(trail.text().contains("desc=\"miss\"") && trail.text().contains("desc=\"hit\""));
+        assert!(trail.total_ms >= 6.0, "{}", trail.total_ms);
+        let mut headers = HeaderMap::new();
+        headers.insert("server-timing", trail.text().parse().unwrap());
+        let read = Trail::read(&headers);
+        assert_eq!(read.text(), trail.text());
+        assert!((read.total_ms - trail.total_ms).abs() < 0.01);
+    }
+}

@@ -1,0 +1,144 @@
+//! Charts, each with its numbers in a table below it.
+
+use super::element::{Column, Row, details, escape, table};
+use crate::format::{clock, error, human, significant};
+use crate::plot::{self, Plot};
+use crate::record::{ActionMeasured, ActionRun, Comparison, ComparisonRow, Report, Run, Unit};
+use crate::story;
+
+type Series<'a> = (String, Unit, Vec<Option<f64>>);
+
+/// All charts that the report has figures for.
+pub fn all(report: &Report) -> String {
+    let mut out = String::new();
+    if let Some(comparison) = &report.comparison {
+        out.push_str(&figure(plot::shares(comparison), &comparison_table(comparison, |u| u == Unit::Share)));
+        out.push_str(&figure(plot::errors(comparison), &comparison_table(comparison, |u| u != Unit::Share)));
+    }
+    out.push_str(&latencies(report));
+    if let Some(run) = story::main_run(report) {
+        out.push_str(&over_the_day(run));
+    }
+    if out.is_empty() { out } else { format!("<div class=\"pictures\">\n{out}</div>\n") }
+}
+
+fn figure(plot: Option<Plot>, numbers: &str) -> String {
+    let Some(plot) = plot else { return String::new() };
+    format!(
+        "<figure>\n<figcaption>{}</figcaption>\n{}<p>{}</p>\n{}</figure>\n",
+        escape(&plot.title),
+        plot.svg,
+        escape(&plot.caption),
+        details("the numbers", numbers)
+    )
+}
+
+/// One percentile chart an action: the scaled-down run if it was predicted or measured, else the full day.
+fn latencies(report: &Report) -> String {
+    let measured: &[ActionMeasured] = report.measurement.as_ref().map_or(&[], |m| &m.actions);
+    let run = if measured.is_empty() { story::main_run(report) } else { report.prediction.as_ref() };
+    let predicted: &[ActionRun] = run.map_or(&[], |r| &r.actions);
+    let mut names: Vec<&str> = predicted.iter().map(|a| a.name.as_str()).collect();
+    names
+        .extend(measured.iter().map(|a| a.name.as_str()).filter(|n| !predicted.iter().any(|p| p.name == *n)));
+    let mut out = String::new();
+    for name in names {
+        let (p, m) = (predicted.iter().find(|a| a.name == name), measured.iter().find(|a| a.name == name));
+        out.push_str(&figure(plot::percentiles(p, m), &percentile_table(p, m)));
+    }
+    out
+}
+
+fn percentile_table(predicted: Option<&ActionRun>, measured: Option<&ActionMeasured>) -> String {
+    let quantiles = |a: &crate::record::Latency| a.quantiles.iter().map(|q| q.p).collect::<Vec<_>>();
+    let mut ps = predicted.map(|a| quantiles(&a.first_byte)).unwrap_or_default();
+    ps.extend(measured.map(|a| quantiles(&a.first_byte)).unwrap_or_default());
+    ps.sort_by(f64::total_cmp);
+    ps.dedup();
+    let time = |v: Option<f64>| v.map(|v| human(v, Unit::Seconds)).unwrap_or_default();
+    let rows: Vec<Row> = ps
+        .iter()
+        .map(|p| {
+            Row::of([
+                format!("p{}", significant(p * 100.0, 6)),
+                time(predicted.and_then(|a| a.first_byte.at(*p))),
+                time(measured.and_then(|a| a.first_byte.at(*p))),
+            ])
+        })
+        .collect();
+    table("", &[Column::Text("first byte"), Column::Number("predicted"), Column::Number("measured")], &rows)
+}
+
+fn over_the_day(run: &Run) -> String {
+    let some = |values: &[f64]| values.iter().map(|v| Some(*v)).collect::<Vec<_>>();
+    let rates: Vec<Series> =
+        run.actions.iter().map(|a| (a.name.clone(), Unit::PerSecond, some(&a.series.rate_per_s))).collect();
+    let hits: Vec<Series> = run
+        .tiers
+        .iter()
+        .filter(|t| t.cache.is_some())
+        .map(|t| (t.name.clone(), Unit::Share, t.series.hit_ratio.clone()))
+        .collect();
+    let busy: Vec<Series> = run
+        .tiers
+        .iter()
+        .filter(|t| t.station.is_some())
+        .map(|t| (t.name.clone(), Unit::Share, t.series.utilisation.clone()))
+        .collect();
+    let times: Vec<Series> = run
+        .actions
+        .iter()
+        .flat_map(|a| {
+            [("p50", &a.series.first_byte_p50_s), ("p99", &a.series.first_byte_p99_s)]
+                .map(|(p, values)| (format!("{} {p}", a.name), Unit::Seconds, values.clone()))
+        })
+        .collect();
+    [
+        figure(plot::rates(run), &series_table(run, &rates)),
+        figure(plot::hit_ratios(run), &series_table(run, &hits)),
+        figure(plot::utilisation(run), &series_table(run, &busy)),
+        figure(plot::first_byte(run), &series_table(run, &times)),
+    ]
+    .concat()
+}
+
+/// One row a slot, one column a series.
+fn series_table(run: &Run, series: &[Series]) -> String {
+    let slots = series.iter().map(|(_, _, values)| values.len()).max().unwrap_or(0);
+    let day_like = run.duration_s >= 3600.0;
+    let mut columns = vec![Column::Text(if day_like { "from, UTC" } else { "second" })];
+    columns.extend(series.iter().map(|(name, _, _)| Column::Number(name)));
+    let rows: Vec<Row> = (0..slots)
+        .map(|slot| {
+            let at = slot as f64 * run.slot_s;
+            let mut cells = vec![if day_like { clock(at) } else { significant(at, 4) }];
+            cells.extend(series.iter().map(|(_, unit, values)| {
+                values.get(slot).copied().flatten().map(|v| escape(&human(v, *unit))).unwrap_or_default()
+            }));
+            Row { cells, ..Row::default() }
+        })
+        .collect();
+    table("", &columns, &rows)
+}
+
+fn comparison_table(comparison: &Comparison, of: impl Fn(Unit) -> bool) -> String {
+    let rows: Vec<Row> = comparison.rows.iter().filter(|r| of(r.unit)).map(comparison_row).collect();
+    table("", &COMPARISON, &rows)
+}
+
+/// Columns of [`comparison_row`].
+pub const COMPARISON: [Column<'static>; 4] = [
+    Column::Text("quantity"),
+    Column::Number("predicted"),
+    Column::Number("measured"),
+    Column::Number("error"),
+];
+
+pub fn comparison_row(row: &ComparisonRow) -> Row {
+    Row::of([
+        row.label.clone(),
+        human(row.predicted, row.unit),
+        human(row.measured, row.unit),
+        error(row.error, row.unit),
+    ])
+}

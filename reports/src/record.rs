@@ -1,0 +1,408 @@
+//! The records: plain data that every stage writes and every renderer reads.
+//!
+//! Why plain: a record is what `--format json` prints and what stands in `plimsoll-out/`, so whoever reads
+//! the JSON later needs these types and nothing of the engines. All values are in base units (seconds,
+//! bytes, bits per second, shares of 1); a name ends in its unit where it has one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a record comes from; enough to make it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of plimsoll.
+    pub version: String,
+    /// Scenario name.
+    pub scenario: String,
+    pub seed: u64,
+    /// Options that change the result (never the number of threads, which does not).
+    pub options: BTreeMap<String, String>,
+    /// The run was stopped early; figures cover what was finished.
+    pub partial: bool,
+}
+
+/// A quantity's unit; renderers choose the prefix (K, M, ms).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    Count,
+    PerSecond,
+    PerDay,
+    Bytes,
+    BitsPerSecond,
+    Seconds,
+    /// A share of 1, shown in per cent.
+    Share,
+}
+
+/// A value with a 95 % confidence interval, where one is known (else both ends are the value).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+impl Interval {
+    #[must_use]
+    pub const fn exact(value: f64) -> Self {
+        Self { value, low: value, high: value }
+    }
+
+    /// Half of the interval's width.
+    #[must_use]
+    pub fn margin(&self) -> f64 {
+        0.5 * (self.high - self.low)
+    }
+}
+
+/// Closed-form figures with their working.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    pub provenance: Provenance,
+    pub summary: String,
+    pub quantities: Vec<Quantity>,
+    pub claims: Vec<ClaimCheck>,
+}
+
+/// One line of an estimate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Quantity {
+    /// Stable id, `subject.quantity`, such as `play.rate`.
+    pub id: String,
+    /// Heading under which it is shown: demand, bandwidth, storage, caches, servers.
+    pub group: String,
+    /// For people, such as `play, mean rate`.
+    pub label: String,
+    pub value: f64,
+    /// 5 % and 95 % ends where the inputs are ranges.
+    pub range: Option<(f64, f64)>,
+    pub unit: Unit,
+    /// The formula in words: `users x active share x plays a day / seconds a day`.
+    pub formula: String,
+    /// The formula with numbers put in: `1,000,000,000 x 100 % x 30 / 86,400 s`.
+    pub working: String,
+    /// Inputs it rests on, such as `spotify.yaml:14`.
+    pub sources: Vec<String>,
+}
+
+/// A source's figure held against the estimate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClaimCheck {
+    /// Id of the quantity.
+    pub what: String,
+    /// The figure as the source states it.
+    pub claimed_text: String,
+    pub claimed: f64,
+    pub estimated: f64,
+    /// Estimated over claimed, less 1.
+    pub deviation: f64,
+    /// Relative tolerance.
+    pub within: f64,
+    pub holds: bool,
+}
+
+/// Result of a simulation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    pub provenance: Provenance,
+    pub method: Method,
+    /// Simulated span that the figures cover, seconds.
+    pub duration_s: f64,
+    /// Length of one element of the series, seconds; the series start at 00:00 UTC.
+    pub slot_s: f64,
+    pub tiers: Vec<TierRun>,
+    pub actions: Vec<ActionRun>,
+    pub bottleneck: Option<Bottleneck>,
+    pub slos: Vec<SloVerdict>,
+    /// What a reader should know: assumptions, what is not modelled.
+    pub notes: Vec<String>,
+}
+
+/// How a run was simulated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Method {
+    /// `sampled` or `every request`.
+    pub mode: String,
+    /// One simulated object stands for this many.
+    pub objects_per_sample: u64,
+    pub replications: u64,
+    /// Requests and queue customers actually simulated.
+    pub simulated_requests: u64,
+    pub simulated_customers: u64,
+}
+
+/// One tier over the run. Totals are over the whole system, scaled up where the run was sampled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TierRun {
+    pub name: String,
+    /// Requests that reached the tier.
+    pub requests: f64,
+    pub rate_mean_per_s: f64,
+    /// Highest slot.
+    pub rate_peak_per_s: f64,
+    /// Bytes that left the tier towards its callers.
+    pub bytes_out: f64,
+    pub egress_peak_bit_per_s: f64,
+    pub cache: Option<CacheRun>,
+    pub station: Option<StationRun>,
+    pub link: Option<LinkRun>,
+    pub series: TierSeries,
+}
+
+/// Series over the run, one value a slot; `None` where nothing happened.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TierSeries {
+    pub rate_per_s: Vec<f64>,
+    pub egress_bit_per_s: Vec<f64>,
+    pub hit_ratio: Vec<Option<f64>>,
+    /// Share of busy slots (stations), mean over regions weighted by slots.
+    pub utilisation: Vec<Option<f64>>,
+    /// Mean number waiting, over all servers.
+    pub queue: Vec<Option<f64>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CacheRun {
+    pub policy: String,
+    /// Bytes of one instance.
+    pub capacity_bytes: f64,
+    pub instances: u64,
+    pub hit_ratio: Interval,
+    /// Che's approximation for the same cache, where it applies.
+    pub che_hit_ratio: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StationRun {
+    pub servers: u64,
+    /// Slots of one server.
+    pub concurrency: u64,
+    pub service_mean_s: f64,
+    pub utilisation_mean: f64,
+    /// Highest slot of the worst region.
+    pub utilisation_peak: Interval,
+    pub peak_at_s: f64,
+    pub peak_region: String,
+    /// Mean wait in that slot and region, simulated, seconds.
+    pub wait_mean_peak_s: Interval,
+    /// The same by Erlang C with the Allen-Cunneen correction for the service time's variation.
+    pub erlang_wait_peak_s: f64,
+    /// Over the whole run.
+    pub wait: Latency,
+    /// Wait and service.
+    pub sojourn: Latency,
+    pub queue_peak: f64,
+    /// Share of arrivals turned away by full queues.
+    pub rejected_share: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkRun {
+    /// Of one instance (or server), bits per second.
+    pub capacity_bit_per_s: f64,
+    pub instances: u64,
+    /// Highest slot of the worst region.
+    pub utilisation_peak: f64,
+    pub peak_at_s: f64,
+    pub peak_region: String,
+}
+
+/// A latency distribution, seconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Observations (of the sample, where the run was sampled).
+    pub count: u64,
+    pub mean_s: f64,
+    pub max_s: f64,
+    /// From p = 0 to at most 0.9999, rising.
+    pub quantiles: Vec<Quantile>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quantile {
+    pub p: f64,
+    pub value_s: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionRun {
+    pub name: String,
+    pub requests: f64,
+    pub rate_mean_per_s: f64,
+    pub rate_peak_per_s: f64,
+    /// Share of requests answered by each tier of the path, in path order.
+    pub served_by: Vec<Served>,
+    pub first_byte: Latency,
+    pub complete: Latency,
+    /// Confidence intervals over replications.
+    pub first_byte_p50_s: Interval,
+    pub first_byte_p99_s: Interval,
+    /// Share of requests that failed (were rejected by some tier).
+    pub failed_share: f64,
+    pub series: ActionSeries,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Served {
+    pub tier: String,
+    pub share: f64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ActionSeries {
+    pub rate_per_s: Vec<f64>,
+    pub first_byte_p50_s: Vec<Option<f64>>,
+    pub first_byte_p99_s: Vec<Option<f64>>,
+}
+
+/// The tier that has least room.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bottleneck {
+    pub tier: String,
+    /// `servers` or `link`.
+    pub resource: String,
+    pub utilisation: f64,
+    pub at_s: f64,
+    pub region: String,
+    /// Demand could grow by this factor before the tier is full.
+    pub headroom: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SloVerdict {
+    /// As written in the scenario.
+    pub text: String,
+    pub value: f64,
+    pub bound: f64,
+    pub unit: Unit,
+    pub holds: bool,
+}
+
+/// What a load run measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    pub provenance: Provenance,
+    pub target: String,
+    pub warmup_s: f64,
+    /// Seconds that count.
+    pub duration_s: f64,
+    /// Requests of the schedule in the seconds that count (those served on the device not among them).
+    pub planned: u64,
+    pub sent: u64,
+    /// Planned and never sent (the run was stopped, or every user was busy until its end).
+    pub missed: u64,
+    pub failed: u64,
+    /// Requests answered on the device, without any traffic.
+    pub local: u64,
+    /// How late requests were sent: the generator's own delay. It is part of every latency below.
+    pub lag: Latency,
+    pub actions: Vec<ActionMeasured>,
+    /// What the stack says of its tiers, in the seconds that count.
+    pub tiers: Vec<TierMeasured>,
+    /// Why the run should not be trusted; empty if it may be.
+    pub invalid: Vec<String>,
+    /// Kinds of failures and how often.
+    pub failures: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionMeasured {
+    pub name: String,
+    /// Requests sent in the seconds that count.
+    pub requests: u64,
+    pub rate_per_s: f64,
+    pub failed: u64,
+    pub bytes: u64,
+    /// From the intended start to the response headers.
+    pub first_byte: Latency,
+    /// From the intended start to the end of the body.
+    pub complete: Latency,
+    /// Share of requests answered by each tier, from the responses' `Server-Timing`.
+    pub served_by: Vec<Served>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TierMeasured {
+    pub name: String,
+    pub requests: u64,
+    pub rate_per_s: f64,
+    pub hit_ratio: Option<f64>,
+    /// Share of busy slots.
+    pub utilisation: Option<f64>,
+    /// Mean wait for a slot, seconds.
+    pub wait_mean_s: Option<f64>,
+    /// Mean time in a slot, seconds.
+    pub service_mean_s: Option<f64>,
+    pub rejected: u64,
+    pub bytes_out: u64,
+}
+
+/// Predicted beside measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    pub provenance: Provenance,
+    pub rows: Vec<ComparisonRow>,
+    /// Id of the row with the largest error, shares by difference and all else by ratio.
+    pub worst: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonRow {
+    /// Stable id, such as `edge.hit_ratio` or `play.first_byte.p99`.
+    pub id: String,
+    pub label: String,
+    pub unit: Unit,
+    pub predicted: f64,
+    pub measured: f64,
+    /// Predicted less measured for shares; predicted over measured less 1 for all else.
+    pub error: f64,
+}
+
+/// Everything one `run` has found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub scenario: String,
+    pub summary: String,
+    pub estimate: Option<Estimate>,
+    /// The full-scale day.
+    pub simulation: Option<Run>,
+    /// The scaled-down run, predicted.
+    pub prediction: Option<Run>,
+    pub measurement: Option<Measurement>,
+    pub comparison: Option<Comparison>,
+    pub stages: Vec<Stage>,
+}
+
+/// How long a stage of `run` took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    pub name: String,
+    pub wall_s: f64,
+    /// Highest resident memory of the process up to the end of this stage, bytes.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+impl Latency {
+    /// The value at quantile `p` (0 to 1), linear between stored quantiles; `None` without observations.
+    #[must_use]
+    pub fn at(&self, p: f64) -> Option<f64> {
+        if self.count == 0 {
+            return None;
+        }
+        let next = self.quantiles.partition_point(|q| q.p < p);
+        match (next.checked_sub(1).and_then(|i| self.quantiles.get(i)), self.quantiles.get(next)) {
+            (None, None) => None,
+            (None, Some(q)) => Some(q.value_s),
+            (Some(_), None) => Some(self.max_s),
+            (Some(a), Some(b)) => Some(a.value_s + (b.value_s - a.value_s) * (p - a.p) / (b.p - a.p)),
+        }
+    }
+}
+
+/// Quantiles that a [`Latency`] keeps: dense in the tail, so that plots show it.
+pub const QUANTILES: [f64; 33] = [
+    0.0, 0.01, 0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60, 0.65, 0.70, 0.75,
+    0.80, 0.85, 0.90, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999, 0.9999,
+];

@@ -1,0 +1,152 @@
+//! Sentences that a terminal and a page both say.
+//!
+//! Why here: the verdict, the bottleneck and the moment of a peak are the answer that people quote, so
+//! they must not differ between renderers.
+
+use crate::compare;
+use crate::format::{clock, error, human, significant};
+use crate::record::{
+    ActionRun, Bottleneck, Comparison, ComparisonRow, Estimate, Provenance, Report, Run, SloVerdict, TierRun,
+    Unit,
+};
+
+/// Runs shorter than this are load runs: moments in them are seconds from the start, not hours of a day.
+const DAY_LIKE_S: f64 = 3600.0;
+/// Utilisation from which the tier with least room is at risk.
+const FULL: f64 = 1.0;
+
+/// `18:10 UTC`, or `second 23` of a short run.
+pub fn moment(run: &Run, at_s: f64) -> String {
+    if run.duration_s >= DAY_LIKE_S {
+        format!("{} UTC", clock(at_s))
+    } else {
+        format!("second {}", significant(at_s.round(), 3))
+    }
+}
+
+/// `18:10 UTC, europe`; a scaled-down load run has one region only, which goes without saying.
+pub fn moment_in(run: &Run, at_s: f64, region: &str) -> String {
+    let at = moment(run, at_s);
+    if region.is_empty() || run.duration_s < DAY_LIKE_S { at } else { format!("{at}, {region}") }
+}
+
+/// Heading of a column of moments: see [`short_moment_in`].
+pub fn moment_heading(run: &Run) -> &'static str {
+    if run.duration_s >= DAY_LIKE_S { "UTC, where" } else { "second" }
+}
+
+/// `18:10 europe`: for a column under [`moment_heading`].
+pub fn short_moment_in(run: &Run, at_s: f64, region: &str) -> String {
+    if run.duration_s < DAY_LIKE_S {
+        return significant(at_s.round(), 3);
+    }
+    format!("{} {region}", clock(at_s)).trim_end().to_owned()
+}
+
+/// Which tier binds first, how full it is, when and where, and how much more it takes.
+pub fn bottleneck(run: &Run) -> Option<String> {
+    let (tier, rest) = bottleneck_parts(run)?;
+    Some(format!("{tier} binds first: {rest}"))
+}
+
+/// The tier that binds first, and the rest of the sentence.
+pub fn bottleneck_parts(run: &Run) -> Option<(&str, String)> {
+    let Bottleneck { tier, resource, utilisation, at_s, region, headroom } = run.bottleneck.as_ref()?;
+    let busy = human(*utilisation, Unit::Share);
+    let at = moment_in(run, *at_s, region);
+    let resource = match resource.as_str() {
+        "servers" => "its servers are",
+        "link" => "its link is",
+        other => &format!("its {other} is"),
+    };
+    let room = if *utilisation >= FULL || *headroom <= 1.0 {
+        "There is no room left.".to_owned()
+    } else {
+        format!("Demand can grow {} times before that is full.", significant(*headroom, 3))
+    };
+    Some((tier, format!("{resource} {busy} busy at {at}. {room}")))
+}
+
+/// `5 of 6 hold`.
+pub fn slo_count(slos: &[SloVerdict]) -> String {
+    let holding = slos.iter().filter(|s| s.holds).count();
+    if holding == slos.len() && holding > 1 {
+        return format!("all {holding} hold");
+    }
+    format!("{holding} of {} hold", slos.len())
+}
+
+/// The worst error of a comparison in words: `edge hit ratio, +0.7 points`.
+pub fn worst(comparison: &Comparison) -> Option<(&ComparisonRow, String)> {
+    let row = comparison
+        .worst
+        .as_ref()
+        .and_then(|id| comparison.rows.iter().find(|r| r.id == *id))
+        .or_else(|| compare::worst(&comparison.rows))?;
+    Some((row, format!("{}, {}", row.label, error(row.error, row.unit))))
+}
+
+/// The run that a reader wants first: the full day, or else the scaled-down one.
+pub fn main_run(report: &Report) -> Option<&Run> {
+    report.simulation.as_ref().or(report.prediction.as_ref())
+}
+
+/// The action with the highest rate.
+pub fn main_action(run: &Run) -> Option<&ActionRun> {
+    run.actions.iter().reduce(|a, b| if b.rate_mean_per_s > a.rate_mean_per_s { b } else { a })
+}
+
+/// The cache that answers the most requests among those on a network (with a link or servers), or among
+/// all if there is no such one.
+pub fn main_cache(run: &Run) -> Option<&TierRun> {
+    let hits = |t: &TierRun| t.cache.as_ref().map_or(0.0, |c| c.hit_ratio.value * t.requests);
+    let best = |networked: bool| {
+        let tiers = run.tiers.iter().filter(|t| t.cache.is_some());
+        let tiers = tiers.filter(|t| !networked || t.station.is_some() || t.link.is_some());
+        tiers.reduce(|a, b| if hits(b) > hits(a) { b } else { a })
+    };
+    best(true).or_else(|| best(false))
+}
+
+/// One line: `simulated day · 1 in 1,000 objects · 3 replications · seed 1`.
+pub fn method(run: &Run) -> String {
+    let m = &run.method;
+    let mut parts = vec![human(run.duration_s, Unit::Seconds), m.mode.clone()];
+    if m.objects_per_sample > 1 {
+        parts.push(format!("1 object stands for {}", human(m.objects_per_sample as f64, Unit::Count)));
+    }
+    if m.replications > 1 {
+        parts.push(format!("{} replications", m.replications));
+    }
+    parts.push(format!("{} requests simulated", human(m.simulated_requests as f64, Unit::Count)));
+    if m.simulated_customers > 0 {
+        parts.push(format!("{} queue customers", human(m.simulated_customers as f64, Unit::Count)));
+    }
+    parts.join(" · ")
+}
+
+/// One line that says how to get the same again: `plimsoll 0.1.0 · seed 1 · load.at=peak`.
+pub fn provenance(p: &Provenance) -> String {
+    let mut parts = vec![format!("plimsoll {}", p.version), format!("seed {}", p.seed)];
+    parts.extend(p.options.iter().map(|(name, value)| format!("{name}={value}")));
+    if p.partial {
+        parts.push("partial: stopped early".to_owned());
+    }
+    parts.join(" · ")
+}
+
+/// The first provenance that a report has.
+pub fn any_provenance(report: &Report) -> Option<&Provenance> {
+    let estimate = report.estimate.as_ref().map(|e: &Estimate| &e.provenance);
+    estimate
+        .or(report.simulation.as_ref().map(|r| &r.provenance))
+        .or(report.prediction.as_ref().map(|r| &r.provenance))
+        .or(report.measurement.as_ref().map(|m| &m.provenance))
+        .or(report.comparison.as_ref().map(|c| &c.provenance))
+}
+
+/// What an SLO is about: the part of its text before the first `.` or blank.
+pub fn slo_subject(slo: &SloVerdict) -> &str {
+    let text = slo.text.trim();
+    text.split(['.', ' ']).next().unwrap_or(text)
+}

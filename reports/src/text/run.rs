@@ -1,0 +1,176 @@
+//! A simulated run: what binds, what holds, then the tables.
+
+use super::style::{Style, Tone, clean, wrap};
+use super::table::{Cell, Table};
+use super::{quantile, section, sentences, slos, title};
+use crate::format::{human, signed, with_margin, with_separators};
+use crate::record::{ActionRun, Run, Unit};
+use crate::story;
+
+/// Shares below this are shown as nothing rejected or failed.
+const NONE_SHARE: f64 = 1e-12;
+
+/// Bottleneck and SLOs first, then actions, traffic, caches, servers and links.
+#[must_use]
+pub fn run(record: &Run, style: Style) -> String {
+    let mut out = title(style, &record.provenance.scenario, &story::method(record));
+    if record.provenance.partial {
+        out.push_str(&format!(" {}\n", style.paint(Tone::Bad, "partial: stopped early")));
+    }
+    if let Some(sentence) = story::bottleneck(record) {
+        out.push('\n');
+        for line in wrap(&clean(&sentence), style.width.saturating_sub(1)) {
+            out.push_str(&format!(" {line}\n"));
+        }
+    }
+    if !record.slos.is_empty() {
+        let heading = format!("SLOs: {}", story::slo_count(&record.slos));
+        out.push_str(&section(style, &heading, &slos(style, &record.slos)));
+    }
+    out.push_str(&section(style, "actions", &actions(record, style)));
+    out.push_str(&section(style, "served by", &served_by(record, style)));
+    out.push_str(&section(style, "traffic", &traffic(record, style)));
+    out.push_str(&section(style, "caches", &caches(record, style)));
+    out.push_str(&section(style, "servers", &stations(record, style)));
+    out.push_str(&section(style, "links", &links(record, style)));
+    out.push_str(&section(style, "notes", &sentences(style, Tone::Plain, 3, &record.notes)));
+    out.push('\n');
+    for line in wrap(&clean(&story::provenance(&record.provenance)), style.width.saturating_sub(1)) {
+        out.push_str(&format!(" {}\n", style.paint(Tone::Quiet, &line)));
+    }
+    out
+}
+
+fn actions(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("mean")
+        .right("peak")
+        .right("first byte p50")
+        .right("p99")
+        .right("complete p50")
+        .right("p99")
+        .right("failed");
+    for action in &record.actions {
+        table.push([
+            action.name.as_str().into(),
+            human(action.rate_mean_per_s, Unit::PerSecond).into(),
+            human(action.rate_peak_per_s, Unit::PerSecond).into(),
+            with_margin(&action.first_byte_p50_s, Unit::Seconds).into(),
+            with_margin(&action.first_byte_p99_s, Unit::Seconds).into(),
+            quantile(&action.complete, 0.5).into(),
+            quantile(&action.complete, 0.99).into(),
+            failed(action.failed_share),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn served_by(record: &Run, style: Style) -> String {
+    let mut table = Table::new().left("").left("");
+    for action in record.actions.iter().filter(|a| !a.served_by.is_empty()) {
+        table.push([action.name.as_str().into(), shares(action).into()]);
+    }
+    table.render(style, 3)
+}
+
+fn shares(action: &ActionRun) -> String {
+    let parts = action.served_by.iter().filter(|s| s.share > 0.0);
+    parts.map(|s| format!("{} {}", s.tier, human(s.share, Unit::Share))).collect::<Vec<_>>().join(" · ")
+}
+
+fn traffic(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("requests")
+        .right("mean")
+        .right("peak")
+        .right("bytes out")
+        .right("egress peak");
+    for tier in &record.tiers {
+        table.push([
+            tier.name.as_str().into(),
+            human(tier.requests, Unit::Count).into(),
+            human(tier.rate_mean_per_s, Unit::PerSecond).into(),
+            human(tier.rate_peak_per_s, Unit::PerSecond).into(),
+            human(tier.bytes_out, Unit::Bytes).into(),
+            human(tier.egress_peak_bit_per_s, Unit::BitsPerSecond).into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn caches(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .left("policy")
+        .right("caches")
+        .right("of")
+        .right("hit ratio")
+        .right("by Che")
+        .right("less Che");
+    for tier in &record.tiers {
+        let Some(cache) = &tier.cache else { continue };
+        let che = cache.che_hit_ratio;
+        table.push([
+            tier.name.as_str().into(),
+            cache.policy.as_str().into(),
+            human(cache.instances as f64, Unit::Count).into(),
+            human(cache.capacity_bytes, Unit::Bytes).into(),
+            with_margin(&cache.hit_ratio, Unit::Share).into(),
+            che.map(|c| human(c, Unit::Share)).unwrap_or_default().into(),
+            che.map(|c| signed(cache.hit_ratio.value - c, Unit::Share)).unwrap_or_default().into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn stations(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("servers")
+        .right("busy")
+        .right("at peak")
+        .left(story::moment_heading(record))
+        .right("mean wait")
+        .right("by Erlang")
+        .right("rejected");
+    for tier in &record.tiers {
+        let Some(station) = &tier.station else { continue };
+        table.push([
+            tier.name.as_str().into(),
+            format!("{} x {}", with_separators(station.servers), with_separators(station.concurrency)).into(),
+            human(station.utilisation_mean, Unit::Share).into(),
+            with_margin(&station.utilisation_peak, Unit::Share).into(),
+            story::short_moment_in(record, station.peak_at_s, &station.peak_region).into(),
+            with_margin(&station.wait_mean_peak_s, Unit::Seconds).into(),
+            human(station.erlang_wait_peak_s, Unit::Seconds).into(),
+            failed(station.rejected_share),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn links(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("links")
+        .right("of")
+        .right("full at peak")
+        .left(story::moment_heading(record));
+    for tier in &record.tiers {
+        let Some(link) = &tier.link else { continue };
+        table.push([
+            tier.name.as_str().into(),
+            with_separators(link.instances).into(),
+            human(link.capacity_bit_per_s, Unit::BitsPerSecond).into(),
+            human(link.utilisation_peak, Unit::Share).into(),
+            story::short_moment_in(record, link.peak_at_s, &link.peak_region).into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn failed(share: f64) -> Cell {
+    if share > NONE_SHARE { Cell::toned(Tone::Bad, human(share, Unit::Share)) } else { "none".into() }
+}

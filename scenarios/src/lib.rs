@@ -1,0 +1,35 @@
+//! The input vocabulary: what a scenario file says, checked, and the demand it implies.
+//!
+//! Everything here is about the *question*: users, actions, stored data, tiers, targets. The engines
+//! (`plimsoll-sim`, `plimsoll-loadgen`) and the system under test (`plimsoll-stack`) read it and never
+//! write it, and all of them draw requests from [`trace`], so that what is simulated and what is sent
+//! over a socket is one and the same list of requests.
+//!
+//! A [`Scenario`] exists only if it is valid: [`load`] and [`Scenario::from_yaml`] return either one or
+//! every problem of the file at once ([`Problems`]).
+//!
+//! This crate depends on no other crate of the workspace.
+
+pub mod arrivals;
+pub mod catalogue;
+mod decode;
+mod diagnostic;
+pub mod distribution;
+mod library;
+mod node;
+pub mod popularity;
+pub mod rng;
+mod scale;
+mod scenario;
+pub mod slo;
+pub mod trace;
+pub mod units;
+mod validate;
+
+pub use diagnostic::{Origin, Problem, Problems, SourceFile};
+pub use library::{Bundled, LoadError, bundled, load, nearest};
+pub use scale::NoLoad;
+pub use scenario::{
+    Action, ActionId, Balance, Branch, Cache, Claim, Dataset, DatasetId, Http, Load, LoadScale, Peak, Policy,
+    Population, Region, Scenario, Scope, Station, Tier, TierId,
+};

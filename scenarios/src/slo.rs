@@ -1,0 +1,116 @@
+//! Targets, in one line each: `play.first_byte p99 < 250 ms`, `edge.hit_ratio > 85 %`, `availability > 99.99 %`.
+
+use crate::units::{Duration, Fraction};
+
+/// A target on one measured series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slo {
+    /// As written.
+    pub text: String,
+    pub metric: Metric,
+    pub less_than: bool,
+    /// In base units.
+    pub bound: f64,
+}
+
+/// What a target is about. Names are those of the scenario's actions and tiers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Metric {
+    /// Quantile `p` of the time to the first byte.
+    FirstByte {
+        action: String,
+        p: f64,
+    },
+    /// Quantile `p` of the time to the last byte.
+    Complete {
+        action: String,
+        p: f64,
+    },
+    HitRatio {
+        tier: String,
+    },
+    /// Highest over the day.
+    Utilisation {
+        tier: String,
+    },
+    /// Share of requests that succeed.
+    Availability,
+}
+
+impl Slo {
+    /// Reads a target.
+    ///
+    /// # Errors
+    /// Cause and fix.
+    pub fn parse(text: &str) -> Result<Self, (String, String)> {
+        let fail = |cause: String| {
+            (cause, "write `ACTION.first_byte p99 < 250 ms`, `TIER.hit_ratio > 85 %`, `TIER.utilisation < 80 %` or `availability > 99.9 %`".to_owned())
+        };
+        let (left, right, less_than) = text
+            .split_once('<')
+            .map(|(l, r)| (l, r, true))
+            .or_else(|| text.split_once('>').map(|(l, r)| (l, r, false)))
+            .ok_or_else(|| fail(format!("`{text}` has no `<` or `>`")))?;
+        let right = right.trim_start_matches('=').trim();
+        let mut words = left.split_whitespace();
+        let subject = words.next().ok_or_else(|| fail(format!("`{text}` names nothing to measure")))?;
+        let quantile = words.next();
+        if let Some(extra) = words.next() {
+            return Err(fail(format!("`{extra}` is not expected in a target")));
+        }
+        let metric = Self::metric(subject, quantile).map_err(fail)?;
+        let bound = match &metric {
+            Metric::FirstByte { .. } | Metric::Complete { .. } => Duration::parse(right)?.get(),
+            _ => Fraction::parse(right)?.get(),
+        };
+        Ok(Self { text: text.trim().to_owned(), metric, less_than, bound })
+    }
+
+    fn metric(subject: &str, quantile: Option<&str>) -> Result<Metric, String> {
+        if subject == "availability" {
+            return Ok(Metric::Availability);
+        }
+        let (name, series) =
+            subject.rsplit_once('.').ok_or_else(|| format!("`{subject}` names no series"))?;
+        let name = name.to_owned();
+        let p = || {
+            let text = quantile.ok_or_else(|| format!("`{subject}` needs a percentile, such as `p99`"))?;
+            let digits = text
+                .strip_prefix('p')
+                .and_then(|d| d.parse::<f64>().ok())
+                .filter(|d| (0.0..100.0).contains(d));
+            digits.map(|d| d / 100.0).ok_or_else(|| format!("`{text}` is no percentile"))
+        };
+        match series {
+            "first_byte" => Ok(Metric::FirstByte { action: name, p: p()? }),
+            "complete" => Ok(Metric::Complete { action: name, p: p()? }),
+            "hit_ratio" => Ok(Metric::HitRatio { tier: name }),
+            "utilisation" => Ok(Metric::Utilisation { tier: name }),
+            _ => Err(format!("unknown series `{series}`")),
+        }
+    }
+
+    /// Whether a value meets the target.
+    #[must_use]
+    pub fn holds(&self, value: f64) -> bool {
+        if self.less_than { value < self.bound } else { value > self.bound }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_read() {
+        let slo = Slo::parse("play.first_byte p99 < 250 ms").unwrap();
+        assert_eq!(slo.metric, Metric::FirstByte { action: "play".into(), p: 0.99 });
+        assert!(slo.holds(0.2) && !slo.holds(0.3));
+        let slo = Slo::parse("edge.hit_ratio > 85 %").unwrap();
+        assert_eq!(slo.metric, Metric::HitRatio { tier: "edge".into() });
+        assert!((slo.bound - 0.85).abs() < 1e-12);
+        assert!(Slo::parse("edge.hit_ratio = 85 %").is_err());
+        assert!(Slo::parse("play.first_byte < 250 ms").unwrap_err().0.contains("percentile"));
+        assert!(Slo::parse("play.first_byte p99 < 250 GB").unwrap_err().0.contains("unit"));
+    }
+}

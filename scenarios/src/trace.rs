@@ -1,0 +1,186 @@
+//! The requests of a scenario, one by one, in time order.
+//!
+//! Why here and not in an engine: the simulator and the load generator must see the very same requests,
+//! or a comparison of the two measures the difference between two random draws.
+
+use crate::popularity::{RankSampler, lru_characteristic_time};
+use crate::rng::Stream;
+use crate::scenario::{Action, ActionId, Scenario, Scope};
+
+/// One request of one user.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Request {
+    /// Seconds since the start.
+    pub at_s: f64,
+    pub action: ActionId,
+    /// Position of the region in the population.
+    pub region: u32,
+    /// Site, counted over all regions in order.
+    pub site: u32,
+    pub user: u64,
+    /// Rank of the object, from 0; 0 where the action asks for none.
+    pub object: u64,
+    /// Answered by the user's own device (a cache with scope user), so that nothing else sees it.
+    pub local: bool,
+}
+
+/// Share of an action's requests for each object that a per-user cache answers.
+///
+/// Every user has a cache of their own, and a billion of them behave as their mean: a request that repeats
+/// the user's own recent past is a hit; any other is a hit if the user asked for the same object within the
+/// cache's characteristic time, which has probability `1 - exp(-p t)` (Che's approximation).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DeviceCache {
+    /// Share of requests that repeat the user's own past.
+    pub repeat: f64,
+    /// Characteristic time in requests of one user that are not repeats.
+    pub time_requests: f64,
+}
+
+impl DeviceCache {
+    /// The device cache in this action's path, if it has one.
+    #[must_use]
+    pub fn of(scenario: &Scenario, action: &Action) -> Option<Self> {
+        let dataset = &scenario.datasets[action.of?];
+        let cache = action
+            .path
+            .iter()
+            .map(|&id| &scenario.tiers[id])
+            .find(|tier| tier.scope == Scope::User)
+            .and_then(|tier| tier.cache.as_ref())?;
+        let law = dataset.popularity.over(dataset.count.get() as u64);
+        let objects = cache.capacity.get() / dataset.size.get();
+        Some(Self {
+            repeat: action.repeat.get(),
+            time_requests: lru_characteristic_time(&law.atoms(), objects),
+        })
+    }
+
+    /// Probability that a request that is no repeat, for an object of probability `p`, is a hit.
+    #[must_use]
+    pub fn hit(&self, p: f64) -> f64 {
+        -(-p * self.time_requests).exp_m1()
+    }
+}
+
+/// All requests from time 0 (00:00 UTC) on, until `duration_s`.
+#[derive(Debug)]
+pub struct Requests<'a> {
+    scenario: &'a Scenario,
+    sources: Vec<Source>,
+    duration_s: f64,
+}
+
+/// One action in one region: a Poisson process, thinned to the shape of the day.
+#[derive(Debug)]
+struct Source {
+    action: ActionId,
+    region: usize,
+    /// Rate at the region's peak, 1/s.
+    rate_max: f64,
+    first_site: u32,
+    users: u64,
+    /// Per-object choice, where the action has a dataset: the sampler and p by rank.
+    law: Option<(crate::popularity::Law, RankSampler)>,
+    device: Option<DeviceCache>,
+    arrivals: Stream,
+    choices: Stream,
+    next_s: f64,
+}
+
+/// The requests of a scenario in time order. The same seed gives the same requests.
+#[must_use]
+pub fn requests(scenario: &Scenario, seed: u64, duration_s: f64) -> Requests<'_> {
+    let mut sources = Vec::new();
+    for (action_id, (name, action)) in scenario.actions.iter().enumerate() {
+        let device = DeviceCache::of(scenario, action);
+        let law = action.of.map(|d| {
+            let dataset = &scenario.datasets[d];
+            let law = dataset.popularity.over(dataset.count.get() as u64);
+            (law, law.sampler())
+        });
+        let mut first_site = 0;
+        for (region_id, region) in scenario.population.regions.iter().enumerate() {
+            let entity = format!("{name}/{}", region.name);
+            let mut source = Source {
+                action: action_id,
+                region: region_id,
+                rate_max: scenario.mean_rate(action) * region.share * region.diurnal.peak(),
+                first_site,
+                users: ((scenario.population.users.get() * region.share) as u64).max(1),
+                law: law.clone(),
+                device,
+                arrivals: Stream::new(seed, &entity, "arrivals", 0),
+                choices: Stream::new(seed, &entity, "choices", 0),
+                next_s: 0.0,
+            };
+            source.advance(scenario);
+            sources.push(source);
+            first_site += region.sites;
+        }
+    }
+    Requests { scenario, sources, duration_s }
+}
+
+impl Source {
+    /// Moves to the next arrival (thinning, Lewis and Shedler 1979).
+    fn advance(&mut self, scenario: &Scenario) {
+        if self.rate_max <= 0.0 {
+            self.next_s = f64::INFINITY;
+            return;
+        }
+        let region = &scenario.population.regions[self.region];
+        let peak = region.diurnal.peak();
+        loop {
+            self.next_s += self.arrivals.exponential() / self.rate_max;
+            if self.arrivals.uniform() * peak <= region.diurnal.at(self.next_s + region.utc_offset_s) {
+                return;
+            }
+        }
+    }
+
+    fn request(&mut self, scenario: &Scenario) -> Request {
+        let sites = u64::from(scenario.population.regions[self.region].sites.max(1));
+        let user = self.choices.below(self.users);
+        let mut object = 0;
+        let mut local = false;
+        if let Some((law, sampler)) = &self.law {
+            object = sampler.draw(&mut self.choices);
+            if let Some(device) = &self.device {
+                local = self.choices.uniform() < device.repeat
+                    || self.choices.uniform() < device.hit(law.p(object));
+            }
+        }
+        Request {
+            at_s: self.next_s,
+            action: self.action,
+            region: self.region as u32,
+            // A user stays with one site.
+            site: self.first_site + (user % sites) as u32,
+            user,
+            object,
+            local,
+        }
+    }
+}
+
+impl Iterator for Requests<'_> {
+    type Item = Request;
+
+    fn next(&mut self) -> Option<Request> {
+        // A handful of sources: a scan is faster than a heap, and ties go to the first.
+        let mut first = 0;
+        for i in 1..self.sources.len() {
+            if self.sources[i].next_s < self.sources[first].next_s {
+                first = i;
+            }
+        }
+        let source = self.sources.get_mut(first)?;
+        if source.next_s >= self.duration_s {
+            return None;
+        }
+        let request = source.request(self.scenario);
+        source.advance(self.scenario);
+        Some(request)
+    }
+}

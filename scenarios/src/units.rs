@@ -1,0 +1,404 @@
+//! Quantities with units, checked by dimension: `5 MB` and `5 MiB` differ, `100 GB` is no link speed.
+//!
+//! Why a type per dimension: whether `1 B` is a billion or a byte depends on what is asked for, so the
+//! reader of a field says the dimension and the text says the unit.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::diagnostic::Origin;
+
+/// A kind of quantity: its unit names and what may be said in it.
+pub trait Dimension: fmt::Debug + Clone + Copy + PartialEq + 'static {
+    /// For messages: `a size`.
+    const NAME: &'static str;
+    /// For messages: `5 MB`.
+    const EXAMPLE: &'static str;
+    /// A number without a unit is fine.
+    const BARE: bool;
+    /// Lowest permitted value, and whether that value itself is permitted.
+    const LOWEST: (f64, bool);
+    const HIGHEST: f64 = 1e30;
+    /// Base units of one `unit`.
+    fn factor(unit: &str) -> Option<f64>;
+}
+
+macro_rules! dimension {
+    ($(#[$doc:meta])* $marker:ident as $alias:ident, $name:literal, $example:literal, bare: $bare:literal, lowest: $lowest:expr, highest: $highest:expr, $factor:path) => {
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub struct $marker;
+        impl Dimension for $marker {
+            const NAME: &'static str = $name;
+            const EXAMPLE: &'static str = $example;
+            const BARE: bool = $bare;
+            const LOWEST: (f64, bool) = $lowest;
+            const HIGHEST: f64 = $highest;
+            fn factor(unit: &str) -> Option<f64> {
+                $factor(unit)
+            }
+        }
+        $(#[$doc])*
+        pub type $alias = Quantity<$marker>;
+    };
+}
+
+dimension!(
+    /// Bytes. `B`, `KB` ... `EB` are powers of 1,000, `KiB` ... `EiB` of 1,024.
+    Bytes as Size, "a size", "5 MB", bare: false, lowest: (0.0, false), highest: 1e30, byte_factor
+);
+dimension!(
+    /// Seconds. `ns`, `us`, `ms`, `s`, `min`, `h`, `days`.
+    Seconds as Duration, "a duration", "20 ms", bare: false, lowest: (0.0, true), highest: 1e12, second_factor
+);
+dimension!(
+    /// A number of things. `K`, `M`, `B` (10^9), `T`.
+    Things as Count, "a count", "100 M", bare: true, lowest: (0.0, false), highest: 1e30, count_factor
+);
+dimension!(
+    /// Times per second. `30/day`, `5 K/s`, `2 per hour`.
+    PerSecond as Rate, "a rate", "30/day", bare: false, lowest: (0.0, true), highest: 1e30, rate_factor
+);
+dimension!(
+    /// Bits per second. `100 Gbit/s`, `12.5 GB/s`.
+    BitsPerSecond as Bandwidth, "a bandwidth", "100 Gbit/s", bare: false, lowest: (0.0, false), highest: 1e30, bandwidth_factor
+);
+dimension!(
+    /// A share of 1. `30 %`, `0.3`, `1/3`.
+    Share as Fraction, "a share", "30 %", bare: true, lowest: (0.0, true), highest: 1.0, share_factor
+);
+dimension!(
+    /// A plain number above 0.
+    Plain as Number, "a number", "2.0", bare: true, lowest: (0.0, false), highest: 1e30, no_factor
+);
+
+/// A value in the base unit of its dimension, with what the file said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantity<D> {
+    value: f64,
+    /// 5 % and 95 % ends, where the file gives a range.
+    pub range: Option<(f64, f64)>,
+    /// As written.
+    pub text: String,
+    /// Where; line 0 for a default.
+    pub origin: Origin,
+    dimension: PhantomData<D>,
+}
+
+impl<D: Dimension> Quantity<D> {
+    /// A value that no file states (a default, or derived).
+    #[must_use]
+    pub fn given(value: f64, text: &str) -> Self {
+        Self { value, range: None, text: text.to_owned(), origin: Origin::default(), dimension: PhantomData }
+    }
+
+    /// The value in base units; of a range its median.
+    #[must_use]
+    pub const fn get(&self) -> f64 {
+        self.value
+    }
+
+    /// The same quantity times a factor.
+    #[must_use]
+    pub fn times(&self, factor: f64) -> Self {
+        Self {
+            value: self.value * factor,
+            range: self.range.map(|(low, high)| (low * factor, high * factor)),
+            text: format!("{} x {factor}", self.text),
+            ..self.clone()
+        }
+    }
+
+    /// Reads a text such as `5 MB`, `20 to 40 ms`, `1/3`. The error says cause and fix.
+    ///
+    /// # Errors
+    /// Cause and fix, where the text is no quantity of this dimension or out of its bounds.
+    pub fn parse(text: &str) -> Result<Self, (String, String)> {
+        let text = text.trim();
+        let (value, range) = if let Some((low, high)) = split_range(text) {
+            // `3 to 6/day`: the unit of the high end holds for both.
+            let (_, unit) = split_number(high).ok_or_else(|| not_a_number::<D>(high))?;
+            let low = if split_number(low).is_some_and(|(_, u)| u.is_empty()) {
+                format!("{low} {unit}")
+            } else {
+                low.to_owned()
+            };
+            let (low, high) = (parse_single::<D>(&low)?, parse_single::<D>(high)?);
+            if low >= high || low <= 0.0 {
+                let cause =
+                    format!("`{text}` is no range: the low end must be above 0 and below the high end");
+                return Err((cause, "write the lower end first, such as `20 to 40`".to_owned()));
+            }
+            // A 90 % interval of a lognormal: its median is the geometric mean of the ends.
+            ((low * high).sqrt(), Some((low, high)))
+        } else {
+            (parse_single::<D>(text)?, None)
+        };
+        Ok(Self { value, range, text: text.to_owned(), origin: Origin::default(), dimension: PhantomData })
+    }
+}
+
+fn split_range(text: &str) -> Option<(&str, &str)> {
+    text.split_once(" to ").map(|(a, b)| (a.trim(), b.trim()))
+}
+
+fn not_a_number<D: Dimension>(text: &str) -> (String, String) {
+    (format!("`{text}` is not {}", D::NAME), format!("write {} such as `{}`", D::NAME, D::EXAMPLE))
+}
+
+/// The leading number and the rest. Underscores group digits; `1/1000` is left to the dimension.
+fn split_number(text: &str) -> Option<(f64, &str)> {
+    let end = text
+        .char_indices()
+        .find(|&(i, c)| {
+            let exponent_sign = (c == '+' || c == '-') && i > 0 && text[..i].ends_with(['e', 'E']);
+            let exponent = (c == 'e' || c == 'E')
+                && text[i + 1..].starts_with(|d: char| d.is_ascii_digit() || d == '-' || d == '+');
+            !(c.is_ascii_digit()
+                || c == '.'
+                || c == '_'
+                || exponent
+                || exponent_sign
+                || (i == 0 && (c == '-' || c == '+')))
+        })
+        .map_or(text.len(), |(i, _)| i);
+    let number: String = text[..end].chars().filter(|&c| c != '_').collect();
+    let value: f64 = number.parse().ok()?;
+    value.is_finite().then(|| (value, text[end..].trim()))
+}
+
+fn parse_single<D: Dimension>(text: &str) -> Result<f64, (String, String)> {
+    let (number, unit) = split_number(text).ok_or_else(|| not_a_number::<D>(text))?;
+    let value = if unit.is_empty() {
+        if !D::BARE {
+            let cause = format!("`{text}` has no unit");
+            return Err((cause, format!("{} needs one, such as `{}`", D::NAME, D::EXAMPLE)));
+        }
+        number
+    } else if let Some(divisor) =
+        unit.strip_prefix('/').and_then(|d| split_number(d.trim())).filter(|(_, u)| u.is_empty())
+    {
+        if divisor.0 <= 0.0 || !D::BARE {
+            return Err(not_a_number::<D>(text));
+        }
+        number / divisor.0
+    } else if let Some(factor) = D::factor(unit) {
+        number * factor
+    } else {
+        return Err(wrong_unit::<D>(text, number, unit));
+    };
+    let (lowest, permitted) = D::LOWEST;
+    if value < lowest || (value == lowest && !permitted) || value > D::HIGHEST {
+        let bound = if value > D::HIGHEST {
+            if D::HIGHEST == 1.0 {
+                "at most 1 (100 %)".to_owned()
+            } else {
+                format!("at most {:e}", D::HIGHEST)
+            }
+        } else if permitted {
+            format!("{lowest} or more")
+        } else {
+            format!("more than {lowest}")
+        };
+        return Err((
+            format!("`{text}` is out of range"),
+            format!("{} here is {bound}, such as `{}`", D::NAME, D::EXAMPLE),
+        ));
+    }
+    Ok(value)
+}
+
+/// Says what the unit would fit, and how the same number reads in the wanted dimension.
+fn wrong_unit<D: Dimension>(text: &str, number: f64, unit: &str) -> (String, String) {
+    let others: [(&str, Option<f64>); 5] = [
+        (Bytes::NAME, byte_factor(unit)),
+        (Seconds::NAME, second_factor(unit)),
+        (BitsPerSecond::NAME, bandwidth_factor(unit)),
+        (PerSecond::NAME, rate_factor(unit)),
+        (Share::NAME, share_factor(unit)),
+    ];
+    let Some((name, Some(factor))) = others.into_iter().find(|(name, f)| f.is_some() && *name != D::NAME)
+    else {
+        return (
+            format!("unknown unit `{unit}` in `{text}`"),
+            format!("write {} such as `{}`", D::NAME, D::EXAMPLE),
+        );
+    };
+    let fix = if D::NAME == BitsPerSecond::NAME && name == Bytes::NAME {
+        let prefix = unit.trim_end_matches("iB").trim_end_matches('B');
+        format!("write `{number} {prefix}bit/s` (or `{} {prefix}B/s`)", number / 8.0)
+    } else if D::NAME == Bytes::NAME && name == BitsPerSecond::NAME {
+        format!("write the bytes, such as `{}`", show_bytes(number * factor / 8.0))
+    } else {
+        format!("write {} such as `{}`", D::NAME, D::EXAMPLE)
+    };
+    (format!("unit doesn't fit: `{text}` is {name}, expected {}", D::NAME), fix)
+}
+
+fn show_bytes(bytes: f64) -> String {
+    let steps = ["B", "KB", "MB", "GB", "TB", "PB", "EB"];
+    let step = ((bytes.max(1.0).log10() / 3.0) as usize).min(steps.len() - 1);
+    format!("{} {}", bytes / 1000_f64.powi(step as i32), steps[step])
+}
+
+fn si_prefix(prefix: &str) -> Option<f64> {
+    Some(match prefix {
+        "" => 1.0,
+        "k" | "K" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "T" => 1e12,
+        "P" => 1e15,
+        "E" => 1e18,
+        _ => return None,
+    })
+}
+
+fn byte_factor(unit: &str) -> Option<f64> {
+    let prefix = unit.strip_suffix('B').or_else(|| (unit == "byte" || unit == "bytes").then_some(""))?;
+    if let Some(binary) = prefix.strip_suffix('i') {
+        let power = ["K", "M", "G", "T", "P", "E"].iter().position(|p| *p == binary)?;
+        return Some(1024_f64.powi(power as i32 + 1));
+    }
+    si_prefix(prefix)
+}
+
+fn second_factor(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "ns" => 1e-9,
+        "us" | "µs" | "μs" => 1e-6,
+        "ms" => 1e-3,
+        "s" | "sec" | "second" | "seconds" => 1.0,
+        "min" | "minute" | "minutes" => 60.0,
+        "h" | "hour" | "hours" => 3600.0,
+        "d" | "day" | "days" => 86_400.0,
+        "week" | "weeks" => 7.0 * 86_400.0,
+        "month" | "months" => 365.0 * 86_400.0 / 12.0,
+        "year" | "years" => 365.0 * 86_400.0,
+        _ => return None,
+    })
+}
+
+fn count_factor(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "k" | "K" | "thousand" => 1e3,
+        "M" | "million" => 1e6,
+        "B" | "G" | "billion" => 1e9,
+        "T" | "trillion" => 1e12,
+        _ => return None,
+    })
+}
+
+fn rate_factor(unit: &str) -> Option<f64> {
+    let (prefix, per) = match unit.split_once('/') {
+        Some((prefix, per)) => (prefix.trim(), per.trim()),
+        None => {
+            let (prefix, per) =
+                unit.split_once("per ").or_else(|| unit.strip_prefix("a ").map(|u| ("", u)))?;
+            (prefix.trim(), per.trim())
+        }
+    };
+    let count = if prefix.is_empty() { 1.0 } else { count_factor(prefix)? };
+    Some(count / second_factor(per)?)
+}
+
+fn bandwidth_factor(unit: &str) -> Option<f64> {
+    if let Some(prefix) = unit.strip_suffix("bps") {
+        return si_prefix(prefix);
+    }
+    let (amount, per) = unit.split_once('/')?;
+    if per != "s" {
+        return None;
+    }
+    amount
+        .strip_suffix("bit")
+        .and_then(si_prefix)
+        .or_else(|| byte_factor(amount).filter(|_| amount != "B" || unit == "B/s").map(|f| 8.0 * f))
+}
+
+fn share_factor(unit: &str) -> Option<f64> {
+    (unit == "%" || unit == "percent").then_some(0.01)
+}
+
+const fn no_factor(_: &str) -> Option<f64> {
+    None
+}
+
+/// Reads a time of day, `19:00` or `7:30`, as seconds after midnight.
+///
+/// # Errors
+/// Cause and fix.
+pub fn parse_time_of_day(text: &str) -> Result<f64, (String, String)> {
+    let fail =
+        || (format!("`{text}` is no time of day"), "write hours and minutes, such as `19:00`".to_owned());
+    let (hours, minutes) = text.trim().split_once(':').ok_or_else(fail)?;
+    let (hours, minutes): (u32, u32) =
+        (hours.parse().map_err(|_| fail())?, minutes.parse().map_err(|_| fail())?);
+    if hours > 23 || minutes > 59 {
+        return Err(fail());
+    }
+    Ok(f64::from(hours * 3600 + minutes * 60))
+}
+
+/// Reads an offset from UTC, `+1 h` or `-5.5 h`, as seconds.
+///
+/// # Errors
+/// Cause and fix.
+pub fn parse_offset(text: &str) -> Result<f64, (String, String)> {
+    let fail = || {
+        (
+            format!("`{text}` is no offset from UTC"),
+            "write hours between -12 and +14, such as `+1 h`".to_owned(),
+        )
+    };
+    let (number, unit) = split_number(text.trim()).ok_or_else(fail)?;
+    let seconds =
+        if number == 0.0 && unit.is_empty() { 0.0 } else { number * second_factor(unit).ok_or_else(fail)? };
+    if (-12.0 * 3600.0..=14.0 * 3600.0).contains(&seconds) { Ok(seconds) } else { Err(fail()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_read_by_dimension() {
+        assert_eq!(Size::parse("5 MB").unwrap().get(), 5e6);
+        assert_eq!(Size::parse("5 MiB").unwrap().get(), 5.0 * 1024.0 * 1024.0);
+        assert_eq!(Size::parse("1 B").unwrap().get(), 1.0);
+        assert_eq!(Count::parse("1 B").unwrap().get(), 1e9);
+        assert_eq!(Count::parse("100_000").unwrap().get(), 1e5);
+        assert_eq!(Count::parse("1e9").unwrap().get(), 1e9);
+        assert!((Rate::parse("30/day").unwrap().get() * 86_400.0 - 30.0).abs() < 1e-12);
+        assert!((Rate::parse("30 B/day").unwrap().get() * 86_400.0 - 30e9).abs() < 1e-3);
+        assert!((Rate::parse("2 per hour").unwrap().get() * 3600.0 - 2.0).abs() < 1e-12);
+        assert_eq!(Bandwidth::parse("100 Gbit/s").unwrap().get(), 1e11);
+        assert_eq!(Bandwidth::parse("12.5 GB/s").unwrap().get(), 1e11);
+        assert_eq!(Fraction::parse("30 %").unwrap().get(), Fraction::parse("0.3").unwrap().get());
+        assert_eq!(Fraction::parse("1/10_000").unwrap().get(), 1e-4);
+        assert_eq!(Duration::parse("0.5 ms").unwrap().get(), 5e-4);
+        assert_eq!(parse_time_of_day("19:30").unwrap(), 70_200.0);
+        assert_eq!(parse_offset("-5.5 h").unwrap(), -19_800.0);
+    }
+
+    #[test]
+    fn a_range_has_its_ends_and_the_median_of_a_lognormal() {
+        let searches = Rate::parse("3 to 6/day").unwrap();
+        assert!((searches.get() * 86_400.0 - 18_f64.sqrt()).abs() < 1e-12);
+        let (low, high) = searches.range.unwrap();
+        assert!((low * 86_400.0 - 3.0).abs() < 1e-12 && (high * 86_400.0 - 6.0).abs() < 1e-12);
+        assert!(Rate::parse("6 to 3/day").is_err());
+    }
+
+    #[test]
+    fn a_wrong_unit_says_what_it_is_and_what_to_write() {
+        let (cause, fix) = Bandwidth::parse("100 GB").unwrap_err();
+        assert_eq!(cause, "unit doesn't fit: `100 GB` is a size, expected a bandwidth");
+        assert_eq!(fix, "write `100 Gbit/s` (or `12.5 GB/s`)");
+        assert!(Size::parse("5").unwrap_err().0.contains("no unit"));
+        assert!(Size::parse("0 MB").unwrap_err().0.contains("out of range"));
+        assert!(Size::parse("-1 MB").unwrap_err().0.contains("out of range"));
+        assert!(Fraction::parse("130 %").is_err());
+        assert!(Size::parse("five MB").unwrap_err().1.contains("5 MB"));
+        assert!(Count::parse("nan").is_err() && Count::parse("inf").is_err());
+    }
+}

@@ -1,0 +1,77 @@
+//! Latency histograms: bounded memory, mergeable, three digits.
+
+use hdrhistogram::Histogram;
+use plimsoll_reports::record::{Latency, QUANTILES, Quantile};
+
+/// A histogram of latencies from 1 µs to an hour; 0 is kept apart from 1 µs.
+#[derive(Debug, Clone)]
+pub struct Latencies {
+    histogram: Histogram<u64>,
+    sum_s: f64,
+}
+
+const MAX_US: u64 = 3_600_000_000;
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self::with_digits(3)
+    }
+}
+
+impl Latencies {
+    /// With two digits, in an eighth of the memory: for one histogram a slot.
+    #[must_use]
+    pub fn coarse() -> Self {
+        Self::with_digits(2)
+    }
+
+    fn with_digits(digits: u8) -> Self {
+        let histogram = Histogram::new_with_bounds(1, MAX_US, digits).expect("constant bounds are valid");
+        Self { histogram, sum_s: 0.0 }
+    }
+
+    /// Adds one latency. Longer than an hour counts as an hour.
+    #[inline]
+    pub fn record(&mut self, seconds: f64) {
+        self.histogram.saturating_record((seconds * 1e6).round() as u64);
+        self.sum_s += seconds;
+    }
+
+    /// Adds all of another histogram.
+    pub fn merge(&mut self, other: &Self) {
+        self.histogram.add(&other.histogram).expect("all histograms reach to the same maximum");
+        self.sum_s += other.sum_s;
+    }
+
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// Quantile `p` in seconds; `None` without observations.
+    #[must_use]
+    pub fn quantile(&self, p: f64) -> Option<f64> {
+        (self.count() > 0).then(|| self.histogram.value_at_quantile(p) as f64 * 1e-6)
+    }
+
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        if self.count() == 0 { 0.0 } else { self.sum_s / self.count() as f64 }
+    }
+
+    /// As a record.
+    #[must_use]
+    pub fn summary(&self) -> Latency {
+        if self.count() == 0 {
+            return Latency::default();
+        }
+        let quantiles =
+            QUANTILES.iter().map(|&p| Quantile { p, value_s: self.quantile(p).unwrap_or(0.0) }).collect();
+        Latency {
+            count: self.count(),
+            mean_s: self.mean(),
+            max_s: self.histogram.max() as f64 * 1e-6,
+            quantiles,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The engine: closed forms and discrete events, pure functions of a scenario and a seed.
+//!
+//! Nothing here reads a clock, a file or the environment. [`estimate`] answers in microseconds by formula,
+//! [`simulate`] plays the requests. Where a formula for a simulated value is known, both are given.
+
+pub mod analytic;
+pub mod cache;
+mod day;
+mod estimate;
+mod every;
+pub mod histogram;
+mod model;
+mod outcome;
+mod simulate;
+pub mod station;
+
+pub use estimate::estimate;
+pub use simulate::{Mode, Options, Progress, simulate};

@@ -1,0 +1,82 @@
+//! What both engines read off a scenario once, instead of at every request.
+
+use plimsoll_scenarios::trace::DeviceCache;
+use plimsoll_scenarios::{Action, Scenario, Scope, TierId};
+
+/// Servers of a station at one place (a site, a region, or everywhere).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pool {
+    pub servers: u64,
+    pub concurrency: u64,
+}
+
+/// The places of a tier: one for each region, or a single one.
+#[must_use]
+pub fn places(scenario: &Scenario, tier: TierId) -> usize {
+    if scenario.tiers[tier].scope == Scope::Global { 1 } else { scenario.population.regions.len() }
+}
+
+/// The place of a region's requests.
+#[must_use]
+pub fn place_of(scenario: &Scenario, tier: TierId, region: usize) -> usize {
+    if scenario.tiers[tier].scope == Scope::Global { 0 } else { region }
+}
+
+/// Instances of the tier at a place: its sites, or one.
+#[must_use]
+pub fn instances_at(scenario: &Scenario, tier: TierId, place: usize) -> u64 {
+    match scenario.tiers[tier].scope {
+        Scope::Site => u64::from(scenario.population.regions[place].sites),
+        _ => 1,
+    }
+}
+
+/// Instances of a tier over all places; users for a tier on the device.
+#[must_use]
+pub fn instances(scenario: &Scenario, tier: TierId) -> u64 {
+    match scenario.tiers[tier].scope {
+        Scope::User => scenario.population.users.get() as u64,
+        _ => (0..places(scenario, tier)).map(|p| instances_at(scenario, tier, p)).sum(),
+    }
+}
+
+/// The servers of one instance of a tier at a place: shared out by the regions' shares of users, whole
+/// servers, at least one.
+#[must_use]
+pub fn pool(scenario: &Scenario, tier: TierId, place: usize) -> Option<Pool> {
+    let station = scenario.tiers[tier].station.as_ref()?;
+    let share = match scenario.tiers[tier].scope {
+        Scope::Global => 1.0,
+        _ => scenario.population.regions[place].share / instances_at(scenario, tier, place) as f64,
+    };
+    let servers = (station.servers.get() * share).round().max(1.0) as u64;
+    Some(Pool { servers, concurrency: station.concurrency.get() as u64 })
+}
+
+/// An action's path, with what is decided before any request is played.
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub path: Vec<TierId>,
+    /// By position: whether a request is looked up in the tier's cache.
+    pub lookup: Vec<bool>,
+    pub device: Option<DeviceCache>,
+    /// Position of the first tier that is not on the device.
+    pub entry: usize,
+}
+
+impl Route {
+    #[must_use]
+    pub fn of(scenario: &Scenario, action: &Action) -> Self {
+        let lookup = action.path.iter().map(|&t| scenario.looks_up(action, t)).collect();
+        let entry = action.path.iter().take_while(|&&t| scenario.tiers[t].scope == Scope::User).count();
+        Self { path: action.path.clone(), lookup, device: DeviceCache::of(scenario, action), entry }
+    }
+}
+
+/// Rate of an action in a region at a UTC time, 1/s.
+#[must_use]
+pub fn rate(scenario: &Scenario, action: &Action, region: usize, from_s: f64, to_s: f64) -> f64 {
+    let region = &scenario.population.regions[region];
+    let shape = region.diurnal.mean_over(from_s + region.utc_offset_s, to_s + region.utc_offset_s);
+    scenario.mean_rate(action) * region.share * shape
+}

@@ -1,0 +1,88 @@
+//! `simulate`: chooses the engine, plays, and hands over the record.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+
+use plimsoll_reports::record::{Provenance, Run};
+use plimsoll_scenarios::Scenario;
+use plimsoll_scenarios::arrivals::DAY_S;
+
+use crate::outcome::summarise;
+use crate::{day, every};
+
+/// What is played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Mode {
+    /// A full day: every request where they are few, else sampled.
+    Day,
+    /// Every request from 00:00 UTC on, after a warm-up that does not count.
+    Every { warmup_s: f64, duration_s: f64 },
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub seed: u64,
+    /// Does not change the result.
+    pub threads: usize,
+    pub replications: u64,
+    pub mode: Mode,
+}
+
+/// Hears the share that is done, 0 to 1.
+pub type Progress<'a> = &'a (dyn Fn(f64) + Sync);
+
+/// Requests of a day up to which every one is played.
+const EVERY_MAX: f64 = 2e6;
+
+/// Plays a scenario. `None` if `stop` was raised before anything was complete.
+#[must_use]
+pub fn simulate(
+    scenario: &Scenario,
+    options: &Options,
+    progress: Progress<'_>,
+    stop: &AtomicBool,
+) -> Option<Run> {
+    let per_day: f64 = scenario.actions.values().map(|a| scenario.mean_rate(a)).sum::<f64>() * DAY_S;
+    let window = match options.mode {
+        Mode::Every { warmup_s, duration_s } => Some((warmup_s, duration_s)),
+        Mode::Day if per_day <= EVERY_MAX => Some((0.0, DAY_S)),
+        Mode::Day => None,
+    };
+    let (outcome, partial) = if let Some((warmup_s, duration_s)) = window {
+        let plan =
+            every::Plan { seed: options.seed, replications: options.replications, warmup_s, duration_s };
+        every::play(scenario, plan, progress, stop)?
+    } else {
+        let plan = day::Plan {
+            seed: options.seed,
+            replications: options.replications,
+            threads: options.threads,
+            warmup_days: 1,
+        };
+        (day::play(scenario, plan, progress, stop)?, false)
+    };
+    let provenance = Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: scenario.name.clone(),
+        seed: options.seed,
+        options: described(options, window),
+        partial,
+    };
+    Some(summarise(scenario, &outcome, provenance))
+}
+
+fn described(options: &Options, window: Option<(f64, f64)>) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    all.insert("replications".to_owned(), options.replications.to_string());
+    match window {
+        Some((warmup, duration)) => {
+            all.insert("warmup".to_owned(), format!("{warmup} s"));
+            all.insert("duration".to_owned(), format!("{duration} s"));
+        }
+        None => {
+            all.insert("warmup".to_owned(), "1 day".to_owned());
+            all.insert("duration".to_owned(), "1 day".to_owned());
+        }
+    }
+    all
+}

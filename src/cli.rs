@@ -1,0 +1,226 @@
+//! The command line. One definition gives parser, help and completions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 success · 1 failure · 2 usage or bad scenario · 3 SLO breached · 130 Ctrl-C (what was finished is kept)
+Data goes to stdout, talk to stderr.";
+
+/// Capacity planning from one scenario file: estimate, simulate, load a real stack, compare.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Colour: auto, always or never
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    pub color: When,
+    /// No progress on stderr
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Everything: estimate, simulate, start the stack, load it, compare, write a report
+    #[command(
+        after_help = "Examples:\n  plimsoll run spotify\n  plimsoll run my-system.yaml --seed 7 --out results"
+    )]
+    Run(RunArgs),
+    /// Closed-form figures with their working
+    #[command(
+        after_help = "Examples:\n  plimsoll estimate spotify\n  plimsoll estimate spotify --explain\n  plimsoll estimate spotify --format markdown > estimate.md"
+    )]
+    Estimate(EstimateArgs),
+    /// A full day, simulated
+    #[command(
+        after_help = "Examples:\n  plimsoll simulate spotify\n  plimsoll simulate spotify --scaled --format json > prediction.json"
+    )]
+    Simulate(SimulateArgs),
+    /// Start the bundled reference stack and keep it up until Ctrl-C
+    #[command(
+        after_help = "Examples:\n  plimsoll stack spotify --port 8080\n  plimsoll stack spotify --format json"
+    )]
+    Stack(StackArgs),
+    /// Play a scenario, scaled down, against the bundled stack or another one on this machine
+    #[command(
+        after_help = "Examples:\n  plimsoll load spotify\n  plimsoll load spotify --target http://127.0.0.1:8080 --duration 60 --format json > measurement.json"
+    )]
+    Load(LoadArgs),
+    /// Hold a prediction against a measurement
+    #[command(
+        after_help = "Examples:\n  plimsoll compare prediction.json measurement.json\n  plimsoll compare plimsoll-out/spotify-2026-11-21T18-30-00"
+    )]
+    Compare(CompareArgs),
+    /// Write the HTML report of the records in a directory again
+    #[command(after_help = "Examples:\n  plimsoll report plimsoll-out/spotify-2026-11-21T18-30-00")]
+    Report(ReportArgs),
+    /// List, show and check scenarios
+    #[command(
+        after_help = "Examples:\n  plimsoll scenarios list\n  plimsoll scenarios show spotify > my-system.yaml\n  plimsoll scenarios check my-system.yaml"
+    )]
+    Scenarios(ScenariosArgs),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Examples:\n  plimsoll completions bash > ~/.local/share/bash-completion/completions/plimsoll"
+    )]
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PageFormat {
+    Text,
+    Json,
+    Markdown,
+}
+
+/// What makes a result reproducible.
+#[derive(Debug, Clone, Args)]
+pub struct Repeat {
+    /// Seed of every random number; the same seed gives the same simulation to the byte
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Threads of the simulation; the result is the same for any number [default: all cores]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A bundled scenario's name, or a path to a YAML file
+    pub scenario: String,
+    #[command(flatten)]
+    pub repeat: Repeat,
+    /// Directory for results; each run makes a directory of its own in it
+    #[arg(long, default_value = "plimsoll-out", value_name = "DIR")]
+    pub out: PathBuf,
+    /// Print the summary, or the whole report as JSON
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct EstimateArgs {
+    /// A bundled scenario's name, or a path to a YAML file
+    pub scenario: String,
+    /// Each quantity as formula, numbers put in, result and source
+    #[arg(long)]
+    pub explain: bool,
+    #[arg(long, default_value = "text")]
+    pub format: PageFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// A bundled scenario's name, or a path to a YAML file
+    pub scenario: String,
+    #[command(flatten)]
+    pub repeat: Repeat,
+    /// Independent replications; their spread gives the confidence intervals
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub replications: u64,
+    /// Simulate the scaled-down load run instead of the full day
+    #[arg(long)]
+    pub scaled: bool,
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct StackArgs {
+    /// A bundled scenario's name, or a path to a YAML file
+    pub scenario: String,
+    /// Port of the gateway on 127.0.0.1 [default: any free one]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Every tier as fast as it can: no emulated service times and round trips
+    #[arg(long)]
+    pub no_emulation: bool,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// A bundled scenario's name, or a path to a YAML file
+    pub scenario: String,
+    /// Base URL on this machine that gets all requests [default: a bundled stack started for the run]
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// URL of the target's Prometheus metrics
+    #[arg(long, value_name = "URL", requires = "target")]
+    pub metrics: Option<String>,
+    /// Header for every request; may be given several times
+    #[arg(long = "header", value_name = "NAME:VALUE", requires = "target")]
+    pub headers: Vec<String>,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Seconds that count [default: as the scenario says]
+    #[arg(long, value_name = "SECONDS")]
+    pub duration: Option<f64>,
+    /// Seconds before them [default: as the scenario says]
+    #[arg(long, value_name = "SECONDS")]
+    pub warmup: Option<f64>,
+    /// Most requests under way at the same time
+    #[arg(long, default_value_t = 512)]
+    pub users: usize,
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// prediction.json, or a directory that holds both records
+    pub prediction: PathBuf,
+    /// measurement.json
+    pub measurement: Option<PathBuf>,
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Directory with records of a run
+    pub directory: PathBuf,
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct ScenariosArgs {
+    #[command(subcommand)]
+    pub what: ScenariosCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ScenariosCommand {
+    /// The bundled scenarios
+    List {
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
+    /// Print a bundled scenario, with its comments
+    Show { name: String },
+    /// Check files and say every problem of each
+    Check {
+        #[arg(required = true)]
+        files: Vec<String>,
+    },
+}

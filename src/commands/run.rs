@@ -1,0 +1,120 @@
+//! `plimsoll run`: every stage, one after the other, and whatever was finished is kept.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use plimsoll_reports::compare::compare;
+use plimsoll_reports::record::{Report, Stage};
+use plimsoll_reports::{json, text};
+use plimsoll_scenarios::Scenario;
+use plimsoll_sim::estimate;
+use plimsoll_stack::StackOptions;
+
+use super::simulate::REPLICATIONS;
+use super::{load, simulate, stack};
+use crate::cli::{Format, RunArgs};
+use crate::failure::{Code, Failure};
+use crate::terminal::Terminal;
+use crate::{machine, output};
+
+pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Code, Failure> {
+    let scenario = plimsoll_scenarios::load(&args.scenario)?;
+    let stop = plimsoll_loadgen::stop_on_ctrl_c();
+    let directory = output::directory(&args.out, &scenario.name)?;
+    terminal.say(&format!(
+        "{} · seed {} · results in {}",
+        scenario.name,
+        args.repeat.seed,
+        directory.display()
+    ));
+    let mut report = Report {
+        scenario: scenario.name.clone(),
+        summary: scenario.summary.clone(),
+        estimate: None,
+        simulation: None,
+        prediction: None,
+        measurement: None,
+        comparison: None,
+        stages: Vec::new(),
+    };
+    let result = stages(&scenario, args, &mut report, terminal, &stop);
+    // What is there is written, however the stages ended.
+    let written = output::write_report(&directory, &report);
+    let interrupted = stop.load(Ordering::Relaxed) || matches!(result, Err(Failure::Interrupted));
+    if interrupted {
+        written?;
+        terminal.say(&format!("interrupted; what was finished is in {}", directory.display()));
+        return Ok(Code::Interrupted);
+    }
+    result?;
+    written?;
+    finish(args, &report, &directory, terminal)
+}
+
+fn finish(args: &RunArgs, report: &Report, directory: &Path, terminal: &Terminal) -> Result<Code, Failure> {
+    let page = directory.join(output::REPORT);
+    match args.format {
+        Format::Json => terminal.print(&json::to_string(report)?),
+        Format::Text => {
+            let summary = text::report(report, terminal.style);
+            terminal.print(&format!("{}\n report             {}\n", summary.trim_end(), page.display()));
+        }
+    }
+    Ok(report.simulation.as_ref().map_or(Code::Success, simulate::verdict))
+}
+
+/// Fills the report stage by stage; after an error or Ctrl-C it holds what was finished.
+fn stages(
+    scenario: &Scenario,
+    args: &RunArgs,
+    report: &mut Report,
+    terminal: &Terminal,
+    stop: &Arc<AtomicBool>,
+) -> Result<(), Failure> {
+    let repeat = &args.repeat;
+    let go_on = || if stop.load(Ordering::Relaxed) { Err(Failure::Interrupted) } else { Ok(()) };
+    report.estimate = Some(timed(&mut report.stages, "estimate", || {
+        Ok(terminal.stage("estimate", |_| estimate(scenario)))
+    })?);
+    report.simulation = Some(timed(&mut report.stages, "simulate", || {
+        simulate::day(scenario, repeat, REPLICATIONS, terminal, stop)
+    })?);
+    if scenario.load.is_none() {
+        terminal.say("the scenario has no `load` section: nothing is played for real");
+        return Ok(());
+    }
+    report.prediction = Some(timed(&mut report.stages, "predict", || {
+        simulate::predict(scenario, repeat, REPLICATIONS, None, terminal, stop)
+    })?);
+    go_on()?;
+    let options = StackOptions { seed: repeat.seed, ..StackOptions::default() };
+    let running = timed(&mut report.stages, "stack", || stack::start(scenario, &options, terminal))?;
+    let window = load::window(scenario).unwrap_or((0.0, 1.0));
+    let measured = timed(&mut report.stages, "load", || {
+        load::play(scenario, &load::targets(running.endpoints()), repeat.seed, window, 512, terminal, stop)
+    });
+    running.stop();
+    report.measurement = Some(measured?);
+    if let (Some(prediction), Some(measurement)) = (&report.prediction, &report.measurement) {
+        report.comparison = Some(compare(prediction, measurement));
+    }
+    Ok(())
+}
+
+fn timed<T>(
+    stages: &mut Vec<Stage>,
+    name: &str,
+    run: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    machine::reset_peak();
+    let began = Instant::now();
+    let result = run();
+    stages.push(Stage {
+        name: name.to_owned(),
+        wall_s: began.elapsed().as_secs_f64(),
+        peak_memory_bytes: machine::peak_memory(),
+    });
+    result
+}

@@ -1,0 +1,79 @@
+//! `plimsoll simulate`: the full day, or the scaled-down load run.
+
+use std::sync::atomic::AtomicBool;
+
+use plimsoll_reports::record::Run;
+use plimsoll_reports::{json, text};
+use plimsoll_scenarios::Scenario;
+use plimsoll_sim::{Mode, Options, simulate};
+
+use crate::cli::{Format, Repeat, SimulateArgs};
+use crate::failure::{Code, Failure};
+use crate::machine;
+use crate::terminal::Terminal;
+
+/// Replications of the stages of `run`.
+pub const REPLICATIONS: u64 = 4;
+
+pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<Code, Failure> {
+    let scenario = plimsoll_scenarios::load(&args.scenario)?;
+    let stop = plimsoll_loadgen::stop_on_ctrl_c();
+    let record = if args.scaled {
+        predict(&scenario, &args.repeat, args.replications, None, terminal, &stop)?
+    } else {
+        day(&scenario, &args.repeat, args.replications, terminal, &stop)?
+    };
+    terminal.print(&match args.format {
+        Format::Json => json::to_string(&record)?,
+        Format::Text => text::run(&record, terminal.style),
+    });
+    if record.provenance.partial {
+        return Ok(Code::Interrupted);
+    }
+    Ok(verdict(&record))
+}
+
+/// Code of a run by its SLOs.
+pub fn verdict(record: &Run) -> Code {
+    if record.slos.iter().all(|s| s.holds) { Code::Success } else { Code::Breached }
+}
+
+/// The full day at full population.
+pub fn day(
+    scenario: &Scenario,
+    repeat: &Repeat,
+    replications: u64,
+    terminal: &Terminal,
+    stop: &AtomicBool,
+) -> Result<Run, Failure> {
+    let options = Options { seed: repeat.seed, threads: threads(repeat), replications, mode: Mode::Day };
+    let played =
+        terminal.stage("simulate", |s| simulate(scenario, &options, &|share| s.progress(share, ""), stop));
+    played.ok_or(Failure::Interrupted)
+}
+
+/// What the load run should measure. `window` are its warm-up and duration where they are not the
+/// scenario's.
+pub fn predict(
+    scenario: &Scenario,
+    repeat: &Repeat,
+    replications: u64,
+    window: Option<(f64, f64)>,
+    terminal: &Terminal,
+    stop: &AtomicBool,
+) -> Result<Run, Failure> {
+    let scaled = scenario.scaled_for_load()?;
+    let (warmup_s, duration_s) = window.or_else(|| super::load::window(scenario)).unwrap_or((0.0, 1.0));
+    let mode = Mode::Every { warmup_s, duration_s };
+    let options = Options { seed: repeat.seed, threads: threads(repeat), replications, mode };
+    let played =
+        terminal.stage("predict", |s| simulate(&scaled, &options, &|share| s.progress(share, ""), stop));
+    let mut record = played.ok_or(Failure::Interrupted)?;
+    // The targets are those of the full system; a scaled-down run has smaller pools and colder caches.
+    record.slos.clear();
+    Ok(record)
+}
+
+fn threads(repeat: &Repeat) -> usize {
+    repeat.threads.map_or_else(machine::threads, usize::from)
+}

@@ -1,0 +1,68 @@
+//! What ends a command: an exit code, and for a failure a message with cause, place and next step.
+
+use std::process::ExitCode;
+
+/// The exit codes, the same for every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    Success = 0,
+    /// Something went wrong that is no fault of the command line or the scenario.
+    Failure = 1,
+    /// The command line or the scenario is wrong.
+    Usage = 2,
+    /// An SLO or threshold is breached.
+    Breached = 3,
+    /// Ctrl-C; what was finished is kept.
+    Interrupted = 130,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("{0}")]
+    Scenario(#[from] plimsoll_scenarios::LoadError),
+    #[error("{0}")]
+    NoLoad(#[from] plimsoll_scenarios::NoLoad),
+    #[error("{0}")]
+    Stack(#[from] plimsoll_stack::StackError),
+    #[error("{0}")]
+    Load(#[from] plimsoll_loadgen::LoadError),
+    #[error("cannot write {path}: {cause}\nhint: choose another place with `--out DIR`")]
+    Write { path: String, cause: std::io::Error },
+    #[error("cannot read {path}: {cause}\nhint: {hint}")]
+    Read { path: String, cause: String, hint: String },
+    #[error("{0}")]
+    Json(#[from] plimsoll_reports::json::JsonError),
+    #[error("{0}")]
+    Usage(String),
+    #[error("interrupted before anything was finished")]
+    Interrupted,
+}
+
+impl Failure {
+    pub const fn code(&self) -> Code {
+        use plimsoll_loadgen::LoadError as L;
+        use plimsoll_stack::StackError as S;
+        match self {
+            Self::Scenario(_) | Self::NoLoad(_) | Self::Usage(_) | Self::Read { .. } => Code::Usage,
+            Self::Stack(S::Unplayable { .. }) => Code::Usage,
+            Self::Load(
+                L::NothingToSend { .. }
+                | L::NoTarget { .. }
+                | L::NotLoopback { .. }
+                | L::BadUrl { .. }
+                | L::BadHeader { .. }
+                | L::BadTemplate { .. }
+                | L::BadOption { .. },
+            ) => Code::Usage,
+            Self::Stack(_) | Self::Load(_) | Self::Write { .. } | Self::Json(_) => Code::Failure,
+            Self::Interrupted => Code::Interrupted,
+        }
+    }
+}
