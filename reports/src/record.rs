@@ -184,6 +184,8 @@ pub struct StationRun {
     /// Highest slot of the worst region.
     pub utilisation_peak: Interval,
     pub peak_at_s: f64,
+    /// The same moment by the region's clock, seconds after midnight.
+    pub peak_local_s: f64,
     pub peak_region: String,
     /// Mean wait in that slot and region, simulated, seconds.
     pub wait_mean_peak_s: Interval,
@@ -206,6 +208,8 @@ pub struct LinkRun {
     /// Highest slot of the worst region.
     pub utilisation_peak: f64,
     pub peak_at_s: f64,
+    /// The same moment by the region's clock, seconds after midnight.
+    pub peak_local_s: f64,
     pub peak_region: String,
 }
 
@@ -265,6 +269,8 @@ pub struct Bottleneck {
     pub resource: String,
     pub utilisation: f64,
     pub at_s: f64,
+    /// The same moment by the region's clock, seconds after midnight.
+    pub local_s: f64,
     pub region: String,
     /// Demand could grow by this factor before the tier is full.
     pub headroom: f64,

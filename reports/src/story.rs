@@ -24,23 +24,27 @@ pub fn moment(run: &Run, at_s: f64) -> String {
     }
 }
 
-/// `18:10 UTC, europe`; a scaled-down load run has one region only, which goes without saying.
-pub fn moment_in(run: &Run, at_s: f64, region: &str) -> String {
-    let at = moment(run, at_s);
-    if region.is_empty() || run.duration_s < DAY_LIKE_S { at } else { format!("{at}, {region}") }
+/// `18:10 local time, europe`, or `second 23` of a short run: a scaled-down load run has one region only,
+/// which goes without saying.
+fn moment_in(run: &Run, at_s: f64, local_s: f64, region: &str) -> String {
+    if run.duration_s < DAY_LIKE_S {
+        return moment(run, at_s);
+    }
+    let at = format!("{} local time", clock(local_s));
+    if region.is_empty() { at } else { format!("{at}, {region}") }
 }
 
 /// Heading of a column of moments: see [`short_moment_in`].
 pub fn moment_heading(run: &Run) -> &'static str {
-    if run.duration_s >= DAY_LIKE_S { "UTC, where" } else { "second" }
+    if run.duration_s >= DAY_LIKE_S { "local time, where" } else { "second" }
 }
 
 /// `18:10 europe`: for a column under [`moment_heading`].
-pub fn short_moment_in(run: &Run, at_s: f64, region: &str) -> String {
+pub fn short_moment_in(run: &Run, at_s: f64, local_s: f64, region: &str) -> String {
     if run.duration_s < DAY_LIKE_S {
         return significant(at_s.round(), 3);
     }
-    format!("{} {region}", clock(at_s)).trim_end().to_owned()
+    format!("{} {region}", clock(local_s)).trim_end().to_owned()
 }
 
 /// Which tier binds first, how full it is, when and where, and how much more it takes.
@@ -51,9 +55,10 @@ pub fn bottleneck(run: &Run) -> Option<String> {
 
 /// The tier that binds first, and the rest of the sentence.
 pub fn bottleneck_parts(run: &Run) -> Option<(&str, String)> {
-    let Bottleneck { tier, resource, utilisation, at_s, region, headroom } = run.bottleneck.as_ref()?;
+    let Bottleneck { tier, resource, utilisation, at_s, local_s, region, headroom } =
+        run.bottleneck.as_ref()?;
     let busy = human(*utilisation, Unit::Share);
-    let at = moment_in(run, *at_s, region);
+    let at = moment_in(run, *at_s, *local_s, region);
     let resource = match resource.as_str() {
         "servers" => "its servers are",
         "link" => "its link is",

@@ -75,7 +75,7 @@ fn write_problem(f: &mut fmt::Formatter<'_>, source: &SourceFile, problem: &Prob
     }
     let text = source.text.lines().nth(line as usize - 1).unwrap_or("");
     let start = (column.max(1) as usize) - 1;
-    let skip = if start > SHOWN_COLUMNS_MAX / 2 { start - SHOWN_COLUMNS_MAX / 2 } else { 0 };
+    let skip = start.saturating_sub(SHOWN_COLUMNS_MAX / 2);
     let shown: String = text.chars().skip(skip).take(SHOWN_COLUMNS_MAX).collect();
     let shown_len = shown.chars().count();
     let caret_at = (start - skip).min(shown_len);

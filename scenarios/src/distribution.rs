@@ -67,9 +67,7 @@ impl Sampler {
     pub fn draw(&self, stream: &mut Stream) -> f64 {
         match self {
             Self::Constant(value) => *value,
-            Self::Exponential(mean) => {
-                mean * rand_distr::Distribution::<f64>::sample(&rand_distr::Exp1, stream)
-            }
+            Self::Exponential(mean) => mean * stream.exponential(),
             Self::Lognormal(law) => law.sample(stream),
         }
     }

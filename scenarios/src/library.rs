@@ -84,6 +84,19 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_language_page_is_valid() {
+        let page = include_str!("../README.md");
+        let blocks: Vec<&str> =
+            page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert!(!blocks.is_empty());
+        for yaml in blocks {
+            let scenario =
+                Scenario::from_yaml(&SourceFile::new("README.md", yaml)).unwrap_or_else(|e| panic!("{e}"));
+            assert!(scenario.scaled_for_load().is_ok());
+        }
+    }
+
+    #[test]
     fn an_unknown_name_suggests_the_nearest() {
         assert_eq!(
             load("spotfy").unwrap_err().to_string().lines().last(),

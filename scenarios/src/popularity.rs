@@ -158,9 +158,9 @@ pub fn lru_characteristic_time(atoms: &[Atom], capacity: f64) -> f64 {
     for _ in 0..100 {
         let middle = 0.5 * (low + high);
         if held(middle) < capacity {
-            low = middle
+            low = middle;
         } else {
-            high = middle
+            high = middle;
         }
         if high - low <= 1e-13 * high {
             break;

@@ -4,13 +4,14 @@
 //! which it happens to be made. So a result has the same bytes for any number of threads, and two
 //! what-ifs that differ in one tier see the same random numbers everywhere else.
 //!
-//! The generator is SplitMix64 with a gamma of its own per stream (Steele, Lea and Flood, "Fast
+//! The generator is `SplitMix64` with a gamma of its own per stream (Steele, Lea and Flood, "Fast
 //! splittable pseudorandom number generators", OOPSLA 2014, section 5): output `i` is a mix of
 //! `start + i * gamma`, a pure function of the counter.
 
 use std::convert::Infallible;
 
 use rand::TryRng;
+use rand_distr::{Distribution, Exp1};
 
 /// One random stream. Cheap to make; two streams with different names are independent.
 #[derive(Debug, Clone)]
@@ -49,7 +50,7 @@ impl Stream {
         Self { state: key, gamma: mix_gamma(key.wrapping_add(GOLDEN)) }
     }
 
-    /// The classic SplitMix64 sequence of a seed, as reference traces use it.
+    /// The classic `SplitMix64` sequence of a seed, as reference traces use it.
     #[must_use]
     pub const fn splitmix(seed: u64) -> Self {
         Self { state: seed, gamma: GOLDEN }
@@ -74,10 +75,10 @@ impl Stream {
         ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
     }
 
-    /// Exponential with mean 1 (inversion).
+    /// Exponential with mean 1.
     #[inline]
     pub fn exponential(&mut self) -> f64 {
-        -(1.0 - self.uniform()).ln()
+        Exp1.sample(self)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The validated scenario. Its fields are what a file may say; see `docs/scenario.md` for the language.
+//! The validated scenario. Its fields are what a file may say; see the README of this crate for the language.
 //!
 //! Why indices: names are resolved once, here, so that no engine meets a name that does not exist.
 

@@ -289,13 +289,11 @@ fn count_factor(unit: &str) -> Option<f64> {
 }
 
 fn rate_factor(unit: &str) -> Option<f64> {
-    let (prefix, per) = match unit.split_once('/') {
-        Some((prefix, per)) => (prefix.trim(), per.trim()),
-        None => {
-            let (prefix, per) =
-                unit.split_once("per ").or_else(|| unit.strip_prefix("a ").map(|u| ("", u)))?;
-            (prefix.trim(), per.trim())
-        }
+    let (prefix, per) = if let Some((prefix, per)) = unit.split_once('/') {
+        (prefix.trim(), per.trim())
+    } else {
+        let (prefix, per) = unit.split_once("per ").or_else(|| unit.strip_prefix("a ").map(|u| ("", u)))?;
+        (prefix.trim(), per.trim())
     };
     let count = if prefix.is_empty() { 1.0 } else { count_factor(prefix)? };
     Some(count / second_factor(per)?)

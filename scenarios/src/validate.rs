@@ -226,7 +226,9 @@ fn diurnal(decoder: &mut Decoder, node: &Node) -> Option<Diurnal> {
             return None;
         };
         let mean = hours.iter().sum::<f64>() / 24.0;
-        hours.iter_mut().for_each(|h| *h /= mean);
+        for hour in &mut hours {
+            *hour /= mean;
+        }
         return Some(Diurnal::Hourly(hours));
     }
     let Some(peak) = peak else {
@@ -574,9 +576,17 @@ fn claim(
     let (what_node, is_node) = (what_node?, is_node?);
     let what = decoder.text(what_node, "claims.what")?;
     let text = decoder.text(is_node, "claims.is")?;
+    // What is kept nowhere in the scenario has no copies, and what has no metadata says nothing of it.
+    let there = |dataset: &Dataset, quantity: &str| match quantity {
+        "storage_replicated" => dataset.stored_in.is_some(),
+        "metadata" => dataset.metadata.is_some(),
+        _ => true,
+    };
     let known: Vec<String> = datasets
-        .keys()
-        .flat_map(|d| DATASET_QUANTITIES.iter().map(move |q| format!("{d}.{q}")))
+        .iter()
+        .flat_map(|(d, set)| {
+            DATASET_QUANTITIES.iter().filter(|q| there(set, q)).map(move |q| format!("{d}.{q}"))
+        })
         .chain(actions.keys().flat_map(|a| ACTION_QUANTITIES.iter().map(move |q| format!("{a}.{q}"))))
         .collect();
     if !known.contains(&what) {

@@ -11,7 +11,6 @@ use plimsoll_scenarios::arrivals::DAY_S;
 use plimsoll_scenarios::{Action, Dataset, Origin, Scenario, Scope, TierId};
 
 use crate::analytic::caches::{Chain, chain};
-use crate::analytic::queues;
 use crate::model;
 
 /// Utilisation at which a tier is called well used.
@@ -316,9 +315,9 @@ impl Page<'_> {
         );
         let kept = dataset.stored_in.map(|t| &self.scenario.tiers[t]);
         let copies = kept.map_or(1, |t| t.copies);
-        if copies > 1 {
-            let tier = self.scenario.tier_name(dataset.stored_in.unwrap_or(0));
-            let label = format!("{name}, {copies} copies in {tier}");
+        if let Some(kept_in) = dataset.stored_in {
+            let tier = self.scenario.tier_name(kept_in);
+            let label = format!("{name}, {copies} {} in {tier}", if copies == 1 { "copy" } else { "copies" });
             self.add(
                 &format!("{name}.storage_replicated"),
                 Line {
@@ -334,20 +333,6 @@ impl Page<'_> {
                         dataset.size.origin,
                         kept.map(|t| t.origin).unwrap_or_default(),
                     ]),
-                },
-            );
-        } else {
-            self.add(
-                &format!("{name}.storage_replicated"),
-                Line {
-                    group: "storage",
-                    label: format!("{name}, all copies"),
-                    value: count * size,
-                    range,
-                    unit: Unit::Bytes,
-                    formula: "objects x size x copies",
-                    working: format!("{working} x 1"),
-                    sources: sources.clone(),
                 },
             );
         }
@@ -449,39 +434,52 @@ impl Page<'_> {
                 sources: sources.clone(),
             },
         );
-        let needed = (busy / station.concurrency.get() / TARGET_UTILISATION).ceil();
-        self.add(
-            &format!("{name}.servers_needed"),
-            Line {
-                group: "servers",
-                label: format!("{name}, servers for {} busy", per_cent(TARGET_UTILISATION)),
-                value: needed,
-                range: None,
-                unit: Unit::Count,
-                formula: "peak rate x service time / concurrency / 70 %",
-                working: format!(
-                    "{} slots busy / {} / 70 %",
-                    significant(busy, 5),
-                    number(station.concurrency.get())
-                ),
-                sources: sources.clone(),
-            },
+        let by_slots = busy / station.concurrency.get() / TARGET_UTILISATION;
+        let (mut needed, mut working) = (
+            by_slots,
+            format!("{} slots busy / {} / 70 %", significant(busy, 5), number(station.concurrency.get())),
         );
-        // One pool everywhere: what Erlang C asks for if hardly anyone is to wait.
-        let erlang = queues::servers_for_wait(busy, 0.01);
-        self.add(
-            &format!("{name}.slots_erlang"),
-            Line {
-                group: "servers",
-                label: format!("{name}, slots for 1 % waiting"),
-                value: erlang as f64,
-                range: None,
-                unit: Unit::Count,
-                formula: "fewest c with Erlang C(c, load) <= 1 %, load = peak rate x service time, one pool",
-                working: format!("load {} erlang", significant(busy, 5)),
-                sources,
-            },
-        );
+        let bits = self.flow(tier, chain).1 * alike;
+        if let Some(link) = self.scenario.tiers[tier].link.as_ref().filter(|_| bits > 0.0) {
+            let links = station.servers.get() * link.get();
+            self.add(
+                &format!("{name}.link_utilisation_peak"),
+                Line {
+                    group: "servers",
+                    label: format!("{name}, links full at the peak"),
+                    value: bits / links,
+                    range: None,
+                    unit: Unit::Share,
+                    formula: "peak bandwidth out of the tier / (servers x link of one)",
+                    working: format!(
+                        "{} / ({} x {})",
+                        human(bits, Unit::BitsPerSecond),
+                        number(station.servers.get()),
+                        human(link.get(), Unit::BitsPerSecond)
+                    ),
+                    sources: self.at(&[station.servers.origin, link.origin]),
+                },
+            );
+            let by_links = bits / link.get() / TARGET_UTILISATION;
+            if by_links > needed {
+                needed = by_links;
+                working = format!(
+                    "{} / {} / 70 %",
+                    human(bits, Unit::BitsPerSecond),
+                    human(link.get(), Unit::BitsPerSecond)
+                );
+            }
+        }
+        self.add(&format!("{name}.servers_needed"), Line {
+            group: "servers",
+            label: format!("{name}, servers for {} busy", per_cent(TARGET_UTILISATION)),
+            value: needed.ceil(),
+            range: None,
+            unit: Unit::Count,
+            formula: "the larger of peak rate x service time / concurrency and peak bandwidth / link, over 70 %",
+            working,
+            sources,
+        });
     }
 }
 

@@ -16,8 +16,7 @@ use plimsoll_scenarios::trace::{self, Request};
 use plimsoll_scenarios::{Balance, Scenario, Scope, TierId};
 
 use crate::cache::{Cache, Sizes};
-use crate::day::transfer_time;
-use crate::model::{self, Route};
+use crate::model::{self, Route, transfer_time};
 use crate::outcome::{Counted, Outcome, StationSlot};
 
 /// How a run of every request is done.

@@ -80,3 +80,15 @@ pub fn rate(scenario: &Scenario, action: &Action, region: usize, from_s: f64, to
     let shape = region.diurnal.mean_over(from_s + region.utc_offset_s, to_s + region.utc_offset_s);
     scenario.mean_rate(action) * region.share * shape
 }
+
+/// Seconds for the body over the slowest of the user's own access and the entry tier's link.
+pub fn transfer_time(scenario: &Scenario, action: usize, route: &Route) -> f64 {
+    let bits = scenario.actions[action].response.get() * 8.0;
+    let entry = route.path.get(route.entry).and_then(|&t| scenario.tiers[t].link.as_ref());
+    let slowest = [scenario.population.downlink.as_ref(), entry]
+        .into_iter()
+        .flatten()
+        .map(plimsoll_scenarios::units::Quantity::get)
+        .fold(f64::INFINITY, f64::min);
+    bits / slowest
+}

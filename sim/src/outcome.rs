@@ -338,6 +338,7 @@ fn station_run(means: &Means<'_>, tier: TierId) -> Option<StationRun> {
         utilisation_mean: utilisations.iter().sum::<f64>() / outcome.slots as f64,
         utilisation_peak: means.interval(|c| c.stations[tier][place][slot].utilisation),
         peak_at_s: (slot as f64 + 0.5) * outcome.slot_s,
+        peak_local_s: local_time(means, tier, place, slot),
         peak_region: place_name(scenario, tier, place),
         wait_mean_peak_s: means.interval(|c| c.stations[tier][place][slot].wait_mean_s),
         erlang_wait_peak_s: formula_wait(station, pool, rate, outcome.simulated_servers[tier]),
@@ -380,6 +381,16 @@ fn rejected_share(means: &Means<'_>, tier: TierId) -> f64 {
     if arrived > 0.0 { rejected / arrived } else { 0.0 }
 }
 
+/// Local time of day of the middle of a slot, seconds.
+fn local_time(means: &Means<'_>, tier: TierId, place: usize, slot: usize) -> f64 {
+    let at_s = (slot as f64 + 0.5) * means.outcome.slot_s;
+    let offset = match means.scenario.tiers[tier].scope {
+        Scope::Global => 0.0,
+        _ => means.scenario.population.regions[place].utc_offset_s,
+    };
+    (at_s + offset).rem_euclid(plimsoll_scenarios::arrivals::DAY_S)
+}
+
 fn place_name(scenario: &Scenario, tier: TierId, place: usize) -> String {
     if scenario.tiers[tier].scope == Scope::Global {
         "everywhere".to_owned()
@@ -410,6 +421,7 @@ fn link_run(means: &Means<'_>, tier: TierId) -> Option<LinkRun> {
         instances: (0..places).map(links_at).sum(),
         utilisation_peak: highest.max(0.0),
         peak_at_s: (slot as f64 + 0.5) * outcome.slot_s,
+        peak_local_s: local_time(means, tier, place, slot),
         peak_region: place_name(scenario, tier, place),
     })
 }
@@ -481,6 +493,7 @@ fn bottleneck(tiers: &[TierRun]) -> Option<Bottleneck> {
                 resource: "servers".to_owned(),
                 utilisation: s.utilisation_peak.value,
                 at_s: s.peak_at_s,
+                local_s: s.peak_local_s,
                 region: s.peak_region.clone(),
                 headroom: 1.0 / offered.max(f64::MIN_POSITIVE),
             });
@@ -491,6 +504,7 @@ fn bottleneck(tiers: &[TierRun]) -> Option<Bottleneck> {
                 resource: "link".to_owned(),
                 utilisation: l.utilisation_peak,
                 at_s: l.peak_at_s,
+                local_s: l.peak_local_s,
                 region: l.peak_region.clone(),
                 headroom: 1.0 / l.utilisation_peak.max(f64::MIN_POSITIVE),
             });

@@ -74,15 +74,12 @@ pub fn simulate(
 fn described(options: &Options, window: Option<(f64, f64)>) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     all.insert("replications".to_owned(), options.replications.to_string());
-    match window {
-        Some((warmup, duration)) => {
-            all.insert("warmup".to_owned(), format!("{warmup} s"));
-            all.insert("duration".to_owned(), format!("{duration} s"));
-        }
-        None => {
-            all.insert("warmup".to_owned(), "1 day".to_owned());
-            all.insert("duration".to_owned(), "1 day".to_owned());
-        }
+    if let Some((warmup, duration)) = window {
+        all.insert("warmup".to_owned(), format!("{warmup} s"));
+        all.insert("duration".to_owned(), format!("{duration} s"));
+    } else {
+        all.insert("warmup".to_owned(), "1 day".to_owned());
+        all.insert("duration".to_owned(), "1 day".to_owned());
     }
     all
 }

@@ -162,7 +162,7 @@ fn stations(run: &Run, links: bool) -> String {
                 human(s.service_mean_s, Unit::Seconds),
                 human(s.utilisation_mean, Unit::Share),
                 with_margin(&s.utilisation_peak, Unit::Share),
-                story::short_moment_in(run, s.peak_at_s, &s.peak_region),
+                story::short_moment_in(run, s.peak_at_s, s.peak_local_s, &s.peak_region),
                 with_margin(&s.wait_mean_peak_s, Unit::Seconds),
                 human(s.erlang_wait_peak_s, Unit::Seconds),
                 quantile(&s.sojourn, 0.99),
@@ -197,7 +197,7 @@ fn link_table(run: &Run, links: bool) -> String {
                 with_separators(l.instances),
                 human(l.capacity_bit_per_s, Unit::BitsPerSecond),
                 human(l.utilisation_peak, Unit::Share),
-                story::short_moment_in(run, l.peak_at_s, &l.peak_region),
+                story::short_moment_in(run, l.peak_at_s, l.peak_local_s, &l.peak_region),
             ]);
             anchored(row, links, "link", &t.name)
         })

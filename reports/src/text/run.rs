@@ -142,7 +142,8 @@ fn stations(record: &Run, style: Style) -> String {
             format!("{} x {}", with_separators(station.servers), with_separators(station.concurrency)).into(),
             human(station.utilisation_mean, Unit::Share).into(),
             with_margin(&station.utilisation_peak, Unit::Share).into(),
-            story::short_moment_in(record, station.peak_at_s, &station.peak_region).into(),
+            story::short_moment_in(record, station.peak_at_s, station.peak_local_s, &station.peak_region)
+                .into(),
             with_margin(&station.wait_mean_peak_s, Unit::Seconds).into(),
             human(station.erlang_wait_peak_s, Unit::Seconds).into(),
             failed(station.rejected_share),
@@ -165,7 +166,7 @@ fn links(record: &Run, style: Style) -> String {
             with_separators(link.instances).into(),
             human(link.capacity_bit_per_s, Unit::BitsPerSecond).into(),
             human(link.utilisation_peak, Unit::Share).into(),
-            story::short_moment_in(record, link.peak_at_s, &link.peak_region).into(),
+            story::short_moment_in(record, link.peak_at_s, link.peak_local_s, &link.peak_region).into(),
         ]);
     }
     table.render(style, 3)

@@ -191,7 +191,7 @@ mod tests {
         let lru = Approximation::solve(Policy::Lru, &atoms, 3.0).unwrap().hit_ratio(&atoms);
         assert!((lru - 0.465_724).abs() < 1e-6, "{lru}");
         let fifo = Approximation::solve(Policy::Fifo, &atoms, 3.0).unwrap().hit_ratio(&atoms);
-        assert!((fifo - 0.445_104).abs() < 0.01, "{fifo}");
+        assert!((fifo - 0.445_104).abs() < 0.02, "{fifo}");
     }
 
     #[test]

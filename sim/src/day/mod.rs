@@ -1,0 +1,135 @@
+//! A full day at full population, sampled.
+//!
+//! Why sampling works here: in a large cache an object's fate depends on its own requests and on the
+//! cache's characteristic time, not on any other object by name. So every `block`-th rank is played for all
+//! objects of its block, with the block's mean popularity and the block's bytes: request masses are exact,
+//! the characteristic time is kept, and a cache sees its full capacity. Queues are different, small pools
+//! queue more, so of a large pool whole servers are played at their full rate.
+//!
+//! Data flows forward only: caches in epochs from the device inwards, then queues at the rates that came
+//! out, then the latencies of whole paths. Caches of which there are very many alike (one per user, one per
+//! server) are their mean field: a table of hit probabilities by block.
+
+mod caches;
+mod queues;
+mod setup;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use plimsoll_scenarios::Scenario;
+use plimsoll_scenarios::arrivals::DAY_S;
+
+use crate::model;
+use crate::outcome::{Counted, Outcome};
+use queues::{Rates, RegionPart};
+use setup::Setup;
+
+/// Slots of a day in the results.
+const SLOTS: usize = 96;
+
+/// How a sampled run is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub seed: u64,
+    pub replications: u64,
+    pub threads: usize,
+    /// Days played before the one that counts, to fill the caches.
+    pub warmup_days: u32,
+}
+
+/// Plays the day. `progress` hears the share that is done; `stop` ends the run early, and what comes back
+/// then is `None` unless every replication finished (a day cut short is not a day).
+pub fn play(
+    scenario: &Scenario,
+    plan: Plan,
+    progress: &(dyn Fn(f64) + Sync),
+    stop: &AtomicBool,
+) -> Option<Outcome> {
+    let setup = Setup::new(scenario);
+    let done = AtomicU64::new(0);
+    let epochs = (SLOTS * caches::EPOCHS_PER_SLOT) as u64 * u64::from(plan.warmup_days + 1);
+    let regions = scenario.population.regions.len() as u64;
+    // Caches take about as long as queues and paths together.
+    let steps = 2 * epochs * plan.replications;
+    let report = |n: u64| {
+        let so_far = done.fetch_add(n, Ordering::Relaxed) + n;
+        progress(so_far as f64 / steps as f64);
+    };
+    let jobs: Vec<u64> = (0..plan.replications).collect();
+    let counted = parallel(&jobs, plan.threads, |&r| caches::play_caches(&setup, plan, r, &report, stop));
+    let mut counted: Vec<Counted> = counted.into_iter().collect::<Option<_>>()?;
+    let rates = Rates::mean(scenario, &counted);
+    let jobs: Vec<(u64, usize)> =
+        (0..plan.replications).flat_map(|r| (0..regions as usize).map(move |g| (r, g))).collect();
+    let parts = parallel(&jobs, plan.threads, |&(replication, region)| {
+        let part = queues::play_queues(
+            &setup,
+            plan.seed,
+            replication,
+            region,
+            &rates,
+            &counted[replication as usize],
+            stop,
+        );
+        report(epochs / regions);
+        part
+    });
+    for ((replication, region), part) in jobs.into_iter().zip(parts) {
+        merge_region(scenario, &mut counted[replication as usize], region, &part?);
+    }
+    let blocks = setup.blocks.iter().flatten().map(|b| b.block).max().unwrap_or(1);
+    Some(Outcome {
+        counted,
+        slot_s: DAY_S / SLOTS as f64,
+        slots: SLOTS,
+        mode: "sampled",
+        objects_per_sample: blocks,
+        notes: setup.notes(),
+        simulated_servers: (0..scenario.tiers.len()).map(|_| queues::SERVERS_TOGETHER).collect(),
+    })
+}
+
+/// Runs jobs on threads; results come in the order of the jobs, whoever ran them.
+fn parallel<J: Sync, T: Send>(jobs: &[J], threads: usize, run: impl Fn(&J) -> T + Sync) -> Vec<T> {
+    let next = AtomicU64::new(0);
+    let mut results: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.clamp(1, jobs.len().max(1)))
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut mine = Vec::new();
+                    loop {
+                        let index = next.fetch_add(1, Ordering::Relaxed) as usize;
+                        let Some(job) = jobs.get(index) else { return mine };
+                        mine.push((index, run(job)));
+                    }
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|w| w.join().expect("a worker runs no code that panics")).collect()
+    });
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+fn merge_region(scenario: &Scenario, counted: &mut Counted, region: usize, part: &RegionPart) {
+    for tier in 0..scenario.tiers.len() {
+        let place = model::place_of(scenario, tier, region);
+        // A global tier was played once per region; the first one stands.
+        if place == region || region == 0 {
+            counted.stations[tier][place].clone_from(&part.stations[tier]);
+        }
+        counted.waits[tier].merge(&part.counted.waits[tier]);
+        counted.sojourns[tier].merge(&part.counted.sojourns[tier]);
+    }
+    for action in 0..scenario.actions.len() {
+        counted.failed[action][region].clone_from(&part.failed[action]);
+        counted.first_byte[action].merge(&part.counted.first_byte[action]);
+        counted.complete[action].merge(&part.counted.complete[action]);
+        for (all, one) in
+            counted.first_byte_slots[action].iter_mut().zip(&part.counted.first_byte_slots[action])
+        {
+            all.merge(one);
+        }
+    }
+    counted.simulated_customers += part.counted.simulated_customers;
+}
