@@ -38,12 +38,12 @@ pub enum Command {
     Run(RunArgs),
     /// Closed-form figures with their working
     #[command(
-        after_help = "Examples:\n  plimsoll estimate spotify\n  plimsoll estimate spotify --explain\n  plimsoll estimate spotify --format markdown > estimate.md"
+        after_help = "Examples:\n  plimsoll estimate spotify\n  plimsoll estimate spotify --explain\n  plimsoll estimate spotify --set population.users='2 B' --set datasets.song.popularity.zipf=0.8\n  plimsoll estimate spotify --format markdown > estimate.md"
     )]
     Estimate(EstimateArgs),
     /// A full day, simulated
     #[command(
-        after_help = "Examples:\n  plimsoll simulate spotify\n  plimsoll simulate spotify --scaled --format json > prediction.json"
+        after_help = "Examples:\n  plimsoll simulate spotify\n  plimsoll simulate spotify --set tiers.edge.cache.capacity='60 TB'\n  plimsoll simulate spotify --scaled --format json > prediction.json"
     )]
     Simulate(SimulateArgs),
     /// Start the bundled reference stack and keep it up until Ctrl-C
@@ -89,6 +89,23 @@ pub enum PageFormat {
     Markdown,
 }
 
+/// The scenario, and what-ifs on it.
+#[derive(Debug, Clone, Args)]
+pub struct What {
+    /// A bundled scenario's name, or a path to a YAML file
+    pub scenario: String,
+    /// Put a value into the scenario; may be given several times
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl What {
+    /// Reads and checks it.
+    pub fn load(&self) -> Result<plimsoll_scenarios::Scenario, plimsoll_scenarios::LoadError> {
+        plimsoll_scenarios::load_with(&self.scenario, &self.set)
+    }
+}
+
 /// What makes a result reproducible.
 #[derive(Debug, Clone, Args)]
 pub struct Repeat {
@@ -102,8 +119,8 @@ pub struct Repeat {
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// A bundled scenario's name, or a path to a YAML file
-    pub scenario: String,
+    #[command(flatten)]
+    pub what: What,
     #[command(flatten)]
     pub repeat: Repeat,
     /// Directory for results; each run makes a directory of its own in it
@@ -116,8 +133,8 @@ pub struct RunArgs {
 
 #[derive(Debug, Args)]
 pub struct EstimateArgs {
-    /// A bundled scenario's name, or a path to a YAML file
-    pub scenario: String,
+    #[command(flatten)]
+    pub what: What,
     /// Each quantity as formula, numbers put in, result and source
     #[arg(long)]
     pub explain: bool,
@@ -127,8 +144,8 @@ pub struct EstimateArgs {
 
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
-    /// A bundled scenario's name, or a path to a YAML file
-    pub scenario: String,
+    #[command(flatten)]
+    pub what: What,
     #[command(flatten)]
     pub repeat: Repeat,
     /// Independent replications; their spread gives the confidence intervals
@@ -143,8 +160,8 @@ pub struct SimulateArgs {
 
 #[derive(Debug, Args)]
 pub struct StackArgs {
-    /// A bundled scenario's name, or a path to a YAML file
-    pub scenario: String,
+    #[command(flatten)]
+    pub what: What,
     /// Port of the gateway on 127.0.0.1 [default: any free one]
     #[arg(long)]
     pub port: Option<u16>,
@@ -159,8 +176,8 @@ pub struct StackArgs {
 
 #[derive(Debug, Args)]
 pub struct LoadArgs {
-    /// A bundled scenario's name, or a path to a YAML file
-    pub scenario: String,
+    #[command(flatten)]
+    pub what: What,
     /// Base URL on this machine that gets all requests [default: a bundled stack started for the run]
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,

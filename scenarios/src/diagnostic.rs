@@ -21,6 +21,8 @@ impl SourceFile {
 /// Where a value stands in its file. Lines and columns count from 1; 0 means unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Origin {
+    /// Position in the list of sources; 0 is the scenario's own file.
+    pub file: u16,
     pub line: u32,
     pub column: u32,
     /// Characters to underline.
@@ -37,10 +39,11 @@ pub struct Problem {
     pub fix: String,
 }
 
-/// Everything wrong with one file.
+/// Everything wrong with a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
-    pub source: SourceFile,
+    /// The texts it was read from: its file, those it extends, and settings from the command line.
+    pub sources: Vec<SourceFile>,
     /// In order of place; never empty.
     pub list: Vec<Problem>,
 }
@@ -54,12 +57,25 @@ impl fmt::Display for Problems {
                 writeln!(f)?;
                 writeln!(f)?;
             }
-            write_problem(f, &self.source, problem)?;
+            write_problem(f, self.source(problem), problem)?;
         }
         if self.list.len() > 1 {
-            write!(f, "\n\n{} problems in {}", self.list.len(), self.source.name)?;
+            write!(
+                f,
+                "\n\n{} problems in {}",
+                self.list.len(),
+                self.sources.first().map_or("", |s| &s.name)
+            )?;
         }
         Ok(())
+    }
+}
+
+impl Problems {
+    /// The text in which a problem stands.
+    fn source(&self, problem: &Problem) -> &SourceFile {
+        let index = usize::from(problem.origin.file).min(self.sources.len().saturating_sub(1));
+        self.sources.get(index).unwrap_or_else(|| self.sources.first().expect("problems have a source"))
     }
 }
 
@@ -67,7 +83,7 @@ impl fmt::Display for Problems {
 const SHOWN_COLUMNS_MAX: usize = 160;
 
 fn write_problem(f: &mut fmt::Formatter<'_>, source: &SourceFile, problem: &Problem) -> fmt::Result {
-    let Origin { line, column, length } = problem.origin;
+    let Origin { line, column, length, .. } = problem.origin;
     write!(f, "error: {}", problem.cause)?;
     if line == 0 {
         write!(f, "\n  --> {}", source.name)?;

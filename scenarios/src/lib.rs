@@ -17,6 +17,7 @@ mod diagnostic;
 pub mod distribution;
 mod library;
 mod node;
+mod overlay;
 pub mod popularity;
 pub mod rng;
 mod scale;
@@ -27,7 +28,7 @@ pub mod units;
 mod validate;
 
 pub use diagnostic::{Origin, Problem, Problems, SourceFile};
-pub use library::{Bundled, LoadError, bundled, load, nearest};
+pub use library::{Bundled, LoadError, bundled, load, load_with, nearest};
 pub use scale::NoLoad;
 pub use scenario::{
     Action, ActionId, Balance, Branch, Cache, Claim, Dataset, DatasetId, Http, Load, LoadScale, Peak, Policy,

@@ -1,11 +1,12 @@
 //! The bundled scenarios, and reading one by bundled name or by path.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::decode::suggestion;
-use crate::diagnostic::{Problems, SourceFile};
-use crate::node::FILE_BYTES_MAX;
-use crate::scenario::Scenario;
+use crate::diagnostic::{Problem, Problems, SourceFile};
+use crate::node::{self, FILE_BYTES_MAX, Node};
+use crate::overlay::{self, EXTENDS_MAX};
+use crate::scenario::{SETTING, Scenario};
 
 /// A scenario that comes with the program.
 #[derive(Debug, Clone, Copy)]
@@ -52,23 +53,77 @@ pub fn nearest(text: &str) -> Option<&'static str> {
 /// # Errors
 /// Unknown name, unreadable file, or every problem of the file.
 pub fn load(name_or_path: &str) -> Result<Scenario, LoadError> {
-    if let Some(found) = LIBRARY.iter().find(|b| b.name == name_or_path) {
-        let source = SourceFile::new(&format!("{}.yaml", found.name), found.yaml);
-        return Ok(Scenario::from_yaml(&source)?);
+    load_with(name_or_path, &[])
+}
+
+/// The same, with settings such as `population.users=2e9` put in before it is checked. A later one wins.
+///
+/// # Errors
+/// As [`load`], and a setting that sets nothing.
+pub fn load_with(name_or_path: &str, settings: &[String]) -> Result<Scenario, LoadError> {
+    let mut sources = Vec::new();
+    let mut root = read_tree(name_or_path, None, &mut sources)?;
+    for setting in settings {
+        let source = SourceFile::new(SETTING, setting);
+        overlay::set(&mut root, &source, sources.len() as u16)?;
+        sources.push(source);
     }
-    let path = Path::new(name_or_path);
+    Ok(Scenario::from_tree(&root, sources)?)
+}
+
+/// Reads a file with all that it extends: bases first, each laid over by what extends it.
+fn read_tree(name: &str, from: Option<&Path>, sources: &mut Vec<SourceFile>) -> Result<Node, LoadError> {
+    let (source, directory) = read_source(name, from)?;
+    let file = sources.len() as u16;
+    let mut node = node::parse(&source)?;
+    overlay::in_file(&mut node, file);
+    sources.push(source);
+    let Some((base, origin)) = overlay::take_extends(&mut node) else { return Ok(node) };
+    let problem = |sources: &[SourceFile], cause: String, fix: &str| Problems {
+        sources: sources.to_vec(),
+        list: vec![Problem { origin, cause, fix: fix.to_owned() }],
+    };
+    if sources.len() >= EXTENDS_MAX {
+        return Err(problem(
+            sources,
+            format!("more than {EXTENDS_MAX} files extend each other"),
+            "is there a circle?",
+        )
+        .into());
+    }
+    let mut root = match read_tree(&base, directory.as_deref(), sources) {
+        Err(LoadError::Unknown { name, nearest }) => {
+            let fix = nearest.map_or_else(
+                || "name a bundled scenario, or a file beside this one".to_owned(),
+                |n| format!("did you mean `{n}`?"),
+            );
+            return Err(problem(sources, format!("`extends`: there is no scenario `{name}`"), &fix).into());
+        }
+        other => other?,
+    };
+    overlay::merge(&mut root, node);
+    Ok(root)
+}
+
+/// The text of a bundled name or of a file, and the directory that its own `extends` is relative to.
+fn read_source(name: &str, from: Option<&Path>) -> Result<(SourceFile, Option<PathBuf>), LoadError> {
+    if let Some(found) = LIBRARY.iter().find(|b| b.name == name) {
+        return Ok((SourceFile::new(&format!("{}.yaml", found.name), found.yaml), None));
+    }
+    let path = from.map_or_else(|| PathBuf::from(name), |directory| directory.join(name));
     if !path.exists() {
-        let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or(name_or_path);
-        return Err(LoadError::Unknown { name: name_or_path.to_owned(), nearest: nearest(stem) });
+        let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or(name);
+        return Err(LoadError::Unknown { name: name.to_owned(), nearest: nearest(stem) });
     }
-    let unreadable = |cause| LoadError::Unreadable { path: name_or_path.to_owned(), cause };
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
+    let shown = path.display().to_string();
+    let unreadable = |cause| LoadError::Unreadable { path: shown.clone(), cause };
+    let length = std::fs::metadata(&path).map_err(unreadable)?.len();
     if length > FILE_BYTES_MAX as u64 {
         let cause = std::io::Error::other(format!("{length} bytes are no scenario"));
         return Err(unreadable(cause));
     }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    Ok(Scenario::from_yaml(&SourceFile::new(name_or_path, &text))?)
+    let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+    Ok((SourceFile::new(&shown, &text), path.parent().map(Path::to_path_buf)))
 }
 
 #[cfg(test)]
@@ -94,6 +149,72 @@ mod tests {
                 Scenario::from_yaml(&SourceFile::new("README.md", yaml)).unwrap_or_else(|e| panic!("{e}"));
             assert!(scenario.scaled_for_load().is_ok());
         }
+    }
+
+    fn set(settings: &[&str]) -> Result<Scenario, LoadError> {
+        load_with("spotify", &settings.iter().map(|&s| s.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_setting_changes_one_value_and_keeps_its_place() {
+        let scenario = set(&["population.users=2 B", "tiers.web.service_time={exponential: 5 ms}"]).unwrap();
+        assert_eq!(scenario.population.users.get(), 2e9);
+        assert_eq!(
+            scenario.place(scenario.population.users.origin).as_deref(),
+            Some("--set population.users=2 B")
+        );
+        let web = scenario.tiers["web"].station.as_ref().unwrap();
+        assert!((web.service_time.mean() - 0.005).abs() < 1e-12);
+        let shares = ["population.regions.europe.share=20 %", "population.regions.asia-pacific.share=30 %"];
+        assert!((set(&shares).unwrap().population.regions[0].share - 0.2).abs() < 1e-12);
+        assert_eq!(
+            set(&["tiers.edge.queue_max=7"]).unwrap().tiers["edge"].station.as_ref().unwrap().queue_max,
+            7
+        );
+    }
+
+    #[test]
+    fn a_bad_setting_is_shown_with_its_place() {
+        let message = |setting: &str| set(&[setting]).unwrap_err().to_string();
+        assert_eq!(
+            message("tiers.edge.link=100 GB"),
+            "error: tiers.edge.link: unit doesn't fit: `100 GB` is a size, expected a bandwidth\n \
+             --> --set:1:17\n  |\n1 | tiers.edge.link=100 GB\n  |                 ^^^^^^ \
+             write `100 Gbit/s` (or `12.5 GB/s`)"
+        );
+        assert!(message("population.user=2e9").contains("did you mean `users`?"));
+        assert!(message("population.regions.europ.share=1").contains("did you mean `europe`?"));
+        assert!(message("population.users").contains("sets nothing"));
+        assert!(message("population.users=[1").contains("not valid YAML"));
+    }
+
+    #[test]
+    fn an_overlay_changes_what_it_names_and_nothing_else() {
+        let directory = std::env::temp_dir().join(format!("plimsoll-overlay-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let nothing = load(&write("nothing.yaml", "extends: spotify\n")).unwrap();
+        assert_eq!(
+            nothing.mean_rate(&nothing.actions["play"]),
+            load("spotify").unwrap().mean_rate(&nothing.actions["play"])
+        );
+        write("skew.yaml", "extends: spotify\ndatasets: {song: {popularity: {zipf: 0.8}}}\n");
+        let twice =
+            load(&write("twice.yaml", "extends: skew.yaml\nname: what-if\npopulation: {users: 2 B}\n"))
+                .unwrap();
+        assert_eq!((twice.name.as_str(), twice.population.users.get()), ("what-if", 2e9));
+        assert_eq!(twice.datasets["song"].popularity, crate::popularity::Popularity::Zipf { exponent: 0.8 });
+        assert!(twice.place(twice.population.users.origin).unwrap().ends_with("twice.yaml:3"));
+        assert!(twice.place(twice.datasets["song"].size.origin).unwrap().starts_with("spotify.yaml:"));
+        let circle = load(&write("circle.yaml", "extends: circle.yaml\n")).unwrap_err().to_string();
+        assert!(circle.contains("is there a circle?"), "{circle}");
+        let missing = load(&write("missing.yaml", "extends: spotfy\n")).unwrap_err().to_string();
+        assert!(missing.contains("did you mean `spotify`?"), "{missing}");
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]

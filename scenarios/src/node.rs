@@ -35,7 +35,7 @@ pub const FILE_BYTES_MAX: usize = 4 << 20;
 /// The parser's complaint, with its place.
 pub fn parse(source: &SourceFile) -> Result<Node, Problems> {
     let fail = |origin, cause: String, fix: &str| Problems {
-        source: source.clone(),
+        sources: vec![source.clone()],
         list: vec![Problem { origin, cause, fix: fix.to_owned() }],
     };
     if source.text.len() > FILE_BYTES_MAX {
@@ -59,6 +59,7 @@ pub fn parse(source: &SourceFile) -> Result<Node, Problems> {
         }
         Err(error) => {
             let origin = error.location().map_or(Origin::default(), |l| Origin {
+                file: 0,
                 line: l.line() as u32,
                 column: l.column() as u32,
                 length: 1,
@@ -87,7 +88,8 @@ fn depth(node: &Node) -> usize {
 /// Gives every node its place; a scalar is underlined as long as it stands in the file.
 fn place(tree: Spanned<Tree>, text: &str) -> Node {
     let location = tree.referenced;
-    let mut origin = Origin { line: location.line() as u32, column: location.column() as u32, length: 1 };
+    let mut origin =
+        Origin { file: 0, line: location.line() as u32, column: location.column() as u32, length: 1 };
     let value = match tree.value {
         Tree::Null => Value::Null,
         Tree::Text(scalar) => {
@@ -207,10 +209,10 @@ mod tests {
         let Value::Map(pairs) = &node.value else { panic!("a map") };
         let Value::Map(inner) = &pairs[1].1.value else { panic!("a map") };
         assert_eq!(inner[0].1.value, Value::Text("5 MB".into()));
-        assert_eq!(inner[0].1.origin, Origin { line: 2, column: 8, length: 4 });
+        assert_eq!(inner[0].1.origin, Origin { file: 0, line: 2, column: 8, length: 4 });
         let Value::List(items) = &inner[1].1.value else { panic!("a list") };
-        assert_eq!(items[1].origin, Origin { line: 2, column: 21, length: 5 });
-        assert_eq!(inner[1].0.origin, Origin { line: 2, column: 14, length: 1 });
+        assert_eq!(items[1].origin, Origin { file: 0, line: 2, column: 21, length: 5 });
+        assert_eq!(inner[1].0.origin, Origin { file: 0, line: 2, column: 14, length: 1 });
     }
 
     #[test]

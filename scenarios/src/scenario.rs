@@ -18,6 +18,9 @@ pub type ActionId = usize;
 /// Position of a dataset in [`Scenario::datasets`].
 pub type DatasetId = usize;
 
+/// Name of the source of a setting from the command line.
+pub(crate) const SETTING: &str = "--set";
+
 /// A checked scenario: every name resolves, every path is free of cycles, every unit fits.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -39,8 +42,8 @@ pub struct Scenario {
     pub claims: Vec<Claim>,
     /// How to play the scenario against a real stack, scaled down.
     pub load: Option<Load>,
-    /// The text it was read from.
-    pub source: SourceFile,
+    /// The texts it was read from: its file first, then those it extends and settings from the command line.
+    pub sources: Vec<SourceFile>,
 }
 
 /// Users and where they are.
@@ -287,6 +290,22 @@ impl Scenario {
     #[must_use]
     pub fn tier_order(&self) -> Vec<TierId> {
         crate::validate::tier_order(&self.actions, self.tiers.len()).expect("a scenario has no cycles")
+    }
+
+    /// Settings from the command line, as given.
+    #[must_use]
+    pub fn settings(&self) -> Vec<&str> {
+        self.sources.iter().filter(|s| &*s.name == SETTING).map(|s| &*s.text).collect()
+    }
+
+    /// `spotify.yaml:14`, for a value that some text states.
+    #[must_use]
+    pub fn place(&self, origin: Origin) -> Option<String> {
+        let source = self.sources.get(usize::from(origin.file)).filter(|_| origin.line > 0)?;
+        if &*source.name == SETTING {
+            return Some(format!("{SETTING} {}", source.text));
+        }
+        Some(format!("{}:{}", source.name, origin.line))
     }
 
     /// Sites over all regions.

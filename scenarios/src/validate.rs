@@ -25,9 +25,13 @@ impl Scenario {
     /// # Errors
     /// Every problem of the file, in order of place.
     pub fn from_yaml(source: &SourceFile) -> Result<Self, Problems> {
-        let root = node::parse(source)?;
+        Self::from_tree(&node::parse(source)?, vec![source.clone()])
+    }
+
+    /// Checks a tree that was put together from several texts.
+    pub(crate) fn from_tree(root: &Node, sources: Vec<SourceFile>) -> Result<Self, Problems> {
         let mut decoder = Decoder::default();
-        let scenario = scenario(&mut decoder, &root, source);
+        let scenario = scenario(&mut decoder, root, &sources);
         let mut list = decoder.problems;
         if let (Some(scenario), true) = (scenario, list.is_empty()) {
             return Ok(scenario);
@@ -35,15 +39,15 @@ impl Scenario {
         if list.is_empty() {
             list.push(Problem { origin: root.origin, cause: "not a scenario".into(), fix: String::new() });
         }
-        list.sort_by_key(|p| (p.origin.line, p.origin.column));
-        Err(Problems { source: source.clone(), list })
+        list.sort_by_key(|p| (p.origin.file, p.origin.line, p.origin.column));
+        Err(Problems { sources, list })
     }
 }
 
 const SCENARIO: [&str; 9] =
     ["name", "summary", "population", "datasets", "actions", "tiers", "slos", "claims", "load"];
 
-fn scenario(decoder: &mut Decoder, root: &Node, source: &SourceFile) -> Option<Scenario> {
+fn scenario(decoder: &mut Decoder, root: &Node, sources: &[SourceFile]) -> Option<Scenario> {
     let mut fields = decoder.fields(root, "")?;
     let name = fields.need(decoder, "name", "my-system").and_then(|n| decoder.text(n, "name"));
     let summary = fields.text(decoder, "summary").unwrap_or_default();
@@ -97,7 +101,7 @@ fn scenario(decoder: &mut Decoder, root: &Node, source: &SourceFile) -> Option<S
         slos: slos.into_iter().map(|(slo, _)| slo).collect(),
         claims,
         load,
-        source: source.clone(),
+        sources: sources.to_vec(),
     })
 }
 

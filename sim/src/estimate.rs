@@ -3,8 +3,6 @@
 //! A scenario's ranges go through the formulas as their ends: every quantity here grows or falls with each
 //! of its inputs alone, so the ends of the inputs give the ends of the result.
 
-use std::collections::BTreeMap;
-
 use plimsoll_reports::format::{human, significant, with_separators};
 use plimsoll_reports::record::{ClaimCheck, Estimate, Provenance, Quantity, Unit};
 use plimsoll_scenarios::arrivals::DAY_S;
@@ -57,7 +55,7 @@ pub fn estimate(scenario: &Scenario) -> Estimate {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             scenario: scenario.name.clone(),
             seed: 0,
-            options: BTreeMap::new(),
+            options: crate::simulate::settings(scenario),
             partial: false,
         },
         summary: scenario.summary.clone(),
@@ -111,8 +109,7 @@ impl Page<'_> {
     }
 
     fn at(&self, origins: &[Origin]) -> Vec<String> {
-        let stated = origins.iter().filter(|o| o.line > 0);
-        stated.map(|o| format!("{}:{}", self.scenario.source.name, o.line)).collect()
+        origins.iter().filter_map(|&origin| self.scenario.place(origin)).collect()
     }
 
     /// Peak over mean if all regions peaked at once, and of the sum over regions as their clocks are.

@@ -65,14 +65,14 @@ pub fn simulate(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: scenario.name.clone(),
         seed: options.seed,
-        options: described(options, window),
+        options: described(scenario, options, window),
         partial,
     };
     Some(summarise(scenario, &outcome, provenance))
 }
 
-fn described(options: &Options, window: Option<(f64, f64)>) -> BTreeMap<String, String> {
-    let mut all = BTreeMap::new();
+fn described(scenario: &Scenario, options: &Options, window: Option<(f64, f64)>) -> BTreeMap<String, String> {
+    let mut all = settings(scenario);
     all.insert("replications".to_owned(), options.replications.to_string());
     if let Some((warmup, duration)) = window {
         all.insert("warmup".to_owned(), format!("{warmup} s"));
@@ -82,4 +82,10 @@ fn described(options: &Options, window: Option<(f64, f64)>) -> BTreeMap<String, 
         all.insert("duration".to_owned(), "1 day".to_owned());
     }
     all
+}
+
+/// What the command line has changed in the scenario, as an option of the record.
+pub(crate) fn settings(scenario: &Scenario) -> BTreeMap<String, String> {
+    let set = scenario.settings();
+    if set.is_empty() { BTreeMap::new() } else { BTreeMap::from([("set".to_owned(), set.join(" · "))]) }
 }

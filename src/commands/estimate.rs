@@ -8,7 +8,7 @@ use crate::failure::{Code, Failure};
 use crate::terminal::Terminal;
 
 pub fn run(args: &EstimateArgs, terminal: &Terminal) -> Result<Code, Failure> {
-    let scenario = plimsoll_scenarios::load(&args.scenario)?;
+    let scenario = args.what.load()?;
     let record = estimate(&scenario);
     let page = match args.format {
         PageFormat::Json => json::to_string(&record)?,

@@ -20,7 +20,7 @@ use crate::terminal::Terminal;
 use crate::{machine, output};
 
 pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Code, Failure> {
-    let scenario = plimsoll_scenarios::load(&args.scenario)?;
+    let scenario = args.what.load()?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let directory = output::directory(&args.out, &scenario.name)?;
     terminal.say(&format!(

@@ -16,7 +16,7 @@ use crate::terminal::Terminal;
 pub const REPLICATIONS: u64 = 4;
 
 pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<Code, Failure> {
-    let scenario = plimsoll_scenarios::load(&args.scenario)?;
+    let scenario = args.what.load()?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let record = if args.scaled {
         predict(&scenario, &args.repeat, args.replications, None, terminal, &stop)?

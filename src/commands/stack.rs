@@ -19,7 +19,7 @@ struct Ready<'a> {
 }
 
 pub fn run(args: &StackArgs, terminal: &Terminal) -> Result<Code, Failure> {
-    let scenario = plimsoll_scenarios::load(&args.scenario)?;
+    let scenario = args.what.load()?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let options = StackOptions { seed: args.seed, port: args.port, emulate: !args.no_emulation };
     let stack = start(&scenario, &options, terminal)?;
