@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use plimsoll_scenarios::Policy;
+use plimsoll_sim::replay::TraceFormat;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success · 1 failure · 2 usage or bad scenario · 3 SLO breached · 130 Ctrl-C (what was finished is kept)
@@ -64,6 +67,11 @@ pub enum Command {
     /// Write the HTML report of the records in a directory again
     #[command(after_help = "Examples:\n  plimsoll report plimsoll-out/spotify-2026-11-21T18-30-00")]
     Report(ReportArgs),
+    /// Play a recorded trace through caches: miss counts by policy and capacity
+    #[command(
+        after_help = "Examples:\n  plimsoll replay trace.oracleGeneral.zst --policy lru,sieve --capacity 1000,10000\n  plimsoll replay access.log --policy s3-fifo --capacity '10 GB'\n  plimsoll replay trace.csv --mrc --out results\n  gzip -dc access.log.gz | plimsoll replay - --capacity '1 GB'"
+    )]
+    Replay(ReplayArgs),
     /// List, show and check scenarios
     #[command(
         after_help = "Examples:\n  plimsoll scenarios list\n  plimsoll scenarios show spotify > my-system.yaml\n  plimsoll scenarios check my-system.yaml"
@@ -149,7 +157,7 @@ pub struct SimulateArgs {
     #[command(flatten)]
     pub repeat: Repeat,
     /// Independent replications; their spread gives the confidence intervals
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub replications: u64,
     /// Simulate the scaled-down load run instead of the full day
     #[arg(long)]
@@ -220,6 +228,40 @@ pub struct ReportArgs {
     pub format: Format,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    Objects,
+    Bytes,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// A recorded trace, also packed with zstd: libCacheSim's oracleGeneral, CSV of time,key,size, or an
+    /// access log; `-` is the standard input
+    pub trace: PathBuf,
+    /// Eviction policies, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "lru", ignore_case = true,
+        value_parser = PossibleValuesParser::new(Policy::NAMES.map(|(name, _)| name)))]
+    pub policy: Vec<String>,
+    /// Capacities, separated by commas: objects such as `1000`, or bytes such as `10 GB`
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', allow_hyphen_values = true)]
+    pub capacity: Vec<String>,
+    /// What capacities count [default: as their units say]
+    #[arg(long)]
+    pub by: Option<By>,
+    /// The exact miss ratio of LRU at every capacity, in objects
+    #[arg(long)]
+    pub mrc: bool,
+    /// Kind of the trace [default: as its name or its first bytes say]
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(TraceFormat::NAMES.map(|(name, _)| name)))]
+    pub trace_format: Option<String>,
+    /// Directory for replay.json and, with --mrc, miss-ratio-curve.svg [default: none]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
 #[derive(Debug, Args)]
 pub struct ScenariosArgs {
     #[command(subcommand)]
@@ -229,13 +271,16 @@ pub struct ScenariosArgs {
 #[derive(Debug, Subcommand)]
 pub enum ScenariosCommand {
     /// The bundled scenarios
+    #[command(after_help = "Examples:\n  plimsoll scenarios list\n  plimsoll scenarios list --format json")]
     List {
         #[arg(long, default_value = "text")]
         format: Format,
     },
     /// Print a bundled scenario, with its comments
+    #[command(after_help = "Examples:\n  plimsoll scenarios show spotify > my-system.yaml")]
     Show { name: String },
     /// Check files and say every problem of each
+    #[command(after_help = "Examples:\n  plimsoll scenarios check my-system.yaml what-ifs/*.yaml")]
     Check {
         #[arg(required = true)]
         files: Vec<String>,

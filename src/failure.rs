@@ -33,7 +33,7 @@ pub enum Failure {
     Stack(#[from] plimsoll_stack::StackError),
     #[error("{0}")]
     Load(#[from] plimsoll_loadgen::LoadError),
-    #[error("cannot write {path}: {cause}\nhint: choose another place with `--out DIR`")]
+    #[error("cannot write {path}: {cause}\nhint: choose another place, or make room")]
     Write { path: String, cause: std::io::Error },
     #[error("cannot read {path}: {cause}\nhint: {hint}")]
     Read { path: String, cause: String, hint: String },
@@ -50,9 +50,12 @@ impl Failure {
         use plimsoll_loadgen::LoadError as L;
         use plimsoll_stack::StackError as S;
         match self {
-            Self::Scenario(_) | Self::NoLoad(_) | Self::Usage(_) | Self::Read { .. } => Code::Usage,
-            Self::Stack(S::Unplayable { .. }) => Code::Usage,
-            Self::Load(
+            Self::Scenario(_)
+            | Self::NoLoad(_)
+            | Self::Usage(_)
+            | Self::Read { .. }
+            | Self::Stack(S::Unplayable { .. })
+            | Self::Load(
                 L::NothingToSend { .. }
                 | L::NoTarget { .. }
                 | L::NotLoopback { .. }

@@ -40,11 +40,17 @@ impl Terminal {
         }
     }
 
-    /// Prints a result. A reader that went away (`| head`) is no error.
-    pub fn print(&self, text: &str) {
+    /// Prints a result. A reader that went away (`| head`) is no error; a full disk is.
+    #[expect(clippy::unused_self, reason = "all that is said goes through the terminal")]
+    pub fn print(&self, text: &str) -> Result<(), Failure> {
         let mut out = std::io::stdout().lock();
         let newline = if text.ends_with('\n') { "" } else { "\n" };
-        let _ = write!(out, "{text}{newline}").and_then(|()| out.flush());
+        match write!(out, "{text}{newline}").and_then(|()| out.flush()) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Failure::Write { path: "the standard output".to_owned(), cause })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Says something beside the result.

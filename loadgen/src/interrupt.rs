@@ -1,18 +1,21 @@
-//! Ctrl-C: who listens, and what it does.
+//! Ctrl-C, SIGTERM and SIGHUP: who listens, and what they do.
 //!
 //! Why here: goose registers a Ctrl-C handler of its own (through the `ctrlc` crate, replacing whatever the
 //! program had), and exits the process on the second. `ctrlc` has room for one handler; registering first
 //! makes goose's registration fail, which goose takes without complaint. So one flag rules all of plimsoll.
+//! SIGTERM (`kill`, `docker stop`, CI) and SIGHUP (the terminal was closed) stop like Ctrl-C, so that they
+//! leave nothing behind either. `nohup` is no help against that; `setsid` is.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// Exit code of a program that Ctrl-C ended: 128 and the number of the signal.
+/// Exit code of a program that Ctrl-C ended: 128 and the number of the signal. The others end it with the same
+/// one, for it says what happened, and the handler is not told which signal came.
 const INTERRUPTED: i32 = 130;
 
-/// A flag that Ctrl-C sets; a second Ctrl-C ends the process at once with code 130.
+/// A flag that Ctrl-C sets, as do SIGTERM and SIGHUP; a second of them ends the process at once with code 130.
 ///
 /// The handler is installed on the first call and stays for the life of the process, in place of any other
 /// handler except one that the program has itself installed through the `ctrlc` crate. [`crate::load`]

@@ -55,7 +55,11 @@ impl LoadOptions {
         Self { seed, warmup_s, duration_s, users_max: 512, queue_max: 16_384, timeout_s: 30.0, stop }
     }
 
-    fn check(&self) -> Result<(), LoadError> {
+    /// Whether [`load`] would take these options, for programs that want to know before they start a stack.
+    ///
+    /// # Errors
+    /// [`LoadError::BadOption`], for the first that is out of range.
+    pub fn check(&self) -> Result<(), LoadError> {
         let bad = |option, value: String, expected| Err(LoadError::BadOption { option, value, expected });
         if !(self.duration_s > 0.0 && self.duration_s <= SECONDS_MAX) {
             return bad("duration", format!("{} s", self.duration_s), "more than 0 s, and at most a day");

@@ -16,6 +16,7 @@ pub struct Counters {
     ok: f64,
     rejected: f64,
     failed: f64,
+    /// Zero, all three, also where the tier has no cache.
     hit: f64,
     miss: f64,
     coalesced: f64,
@@ -190,6 +191,10 @@ plimsoll_queue_wait_seconds_sum{tier="web",replica="0"} 2
 plimsoll_queue_wait_seconds_count{tier="web",replica="0"} 2000
 plimsoll_response_bytes_total{tier="web",replica="0"} 12345
 plimsoll_requests_total{tier="a \"b\"",replica="0",outcome="ok"} 3
+plimsoll_requests_total{tier="idle",replica="0",outcome="ok"} 3
+plimsoll_cache_results_total{tier="idle",replica="0",result="hit"} 0
+plimsoll_cache_results_total{tier="idle",replica="0",result="coalesced"} 0
+plimsoll_cache_results_total{tier="idle",replica="0",result="miss"} 0
 other_total{tier="web"} 9
 plimsoll_requests_total{tier="web",outcome="ok"
 "#;
@@ -197,7 +202,7 @@ plimsoll_requests_total{tier="web",outcome="ok"
     #[test]
     fn tiers_are_the_difference_of_two_scrapes() {
         let tiers = between(&parse(BEFORE), &parse(AFTER), 10.0, ["db", "web"].into_iter());
-        assert_eq!(tiers.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["web", "a \"b\""]);
+        assert_eq!(tiers.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["web", "a \"b\"", "idle"]);
         let web = &tiers[0];
         assert_eq!((web.requests, web.rejected, web.bytes_out), (2_000, 100, 12_345));
         assert!((web.rate_per_s - 200.0).abs() < 1e-9);
@@ -205,7 +210,8 @@ plimsoll_requests_total{tier="web",outcome="ok"
         assert!((web.utilisation.unwrap() - 0.5).abs() < 1e-9);
         assert!((web.wait_mean_s.unwrap() - 0.001).abs() < 1e-9);
         assert!((web.service_mean_s.unwrap() - 0.02).abs() < 1e-9);
-        assert_eq!(tiers[1].hit_ratio, None);
+        assert_eq!(tiers[1].hit_ratio, None, "no cache");
+        assert_eq!(tiers[2].hit_ratio, None, "a cache that nobody asked");
         assert_eq!(tiers[1].utilisation, None);
     }
 }

@@ -191,6 +191,17 @@ fn what_cannot_work_is_refused_before_anything_is_sent() {
     let bad_header = Targets { headers: vec![("x y".into(), String::new())], ..server.targets() };
     assert!(matches!(fails(&scenario, &bad_header, &options(0.0, 1.0)), LoadError::BadHeader { .. }));
     assert!(matches!(fails(&scenario, &server.targets(), &options(0.0, 0.0)), LoadError::BadOption { .. }));
+    let few = LoadOptions { users_max: 0, ..options(0.0, 1.0) };
+    for (bad, says) in [
+        (options(0.0, 0.0), "duration is 0 s"),
+        (options(0.0, f64::NAN), "duration is NaN s"),
+        (options(-1.0, 1.0), "warm-up is -1 s"),
+        (few, "users is 0"),
+    ] {
+        let error = bad.check().unwrap_err().to_string();
+        assert!(error.starts_with(says) && error.contains("expected"), "{error}");
+    }
+    options(0.0, 1.0).check().unwrap();
     assert_eq!(server.state.gets.load(Ordering::Relaxed), 0);
 }
 

@@ -33,7 +33,8 @@ pub struct Cdn {
     rtt: Duration,
     gates: Vec<Arc<Gate>>,
     balancer: Balancer,
-    cache: LruCache<Arc<Stored>>,
+    /// None: everything comes from the tier below, each time.
+    cache: Option<LruCache<Arc<Stored>>>,
     flights: Flights<Fetched>,
     upstream: Upstream,
     /// The tier below, `127.0.0.1:port`.
@@ -57,6 +58,11 @@ impl Stored {
 
     fn is_fresh(&self) -> bool {
         self.age() < self.lifetime
+    }
+
+    /// The object, or what the request wants of it.
+    fn answer(&self, request: &http::request::Parts) -> Response<Body> {
+        reply::object(&request.method, &request.headers, &self.object, Some(self.age()))
     }
 }
 
@@ -89,7 +95,7 @@ impl Cdn {
         Arc::new(Self {
             rtt: shared.rtt(plan),
             balancer: Balancer::new(plan.balance, shared.seed, plan.name),
-            cache: LruCache::new(plan.cache_bytes),
+            cache: plan.cache_bytes.map(LruCache::new),
             flights: Flights::new(),
             below: below_at.to_owned(),
             upstream,
@@ -131,7 +137,7 @@ impl Cdn {
     }
 
     fn cached(&self, path: &str) -> Option<Arc<Stored>> {
-        self.cache.get(path).filter(|stored| stored.is_fresh())
+        self.cache.as_ref()?.get(path).filter(|stored| stored.is_fresh())
     }
 
     /// From the cache, or from a fetch that this request leads or follows.
@@ -144,14 +150,17 @@ impl Cdn {
         id: &HeaderValue,
         cached: Option<Arc<Stored>>,
     ) -> Response<Body> {
-        let from_cache = |stored: &Stored| {
-            reply::object(&request.method, &request.headers, &stored.object, Some(stored.age()))
-        };
         if let Some(stored) = cached {
             visit.looked_up(Found::Hit);
-            return from_cache(&stored);
+            return stored.answer(request);
         }
         let headers = upstream::pass_on(&request.headers, id, false);
+        if self.cache.is_none() {
+            let fetched = self.fetch(path, headers).await;
+            visit.came_back(self.upstream.tier, fetched.took, fetched.trail.clone());
+            *by = fetched.served_by;
+            return answered(request, fetched.answer);
+        }
         let landed = || self.cached(path).map(Fetched::landed);
         let fetched = match self.flights.join(path, landed) {
             Role::Landed(fetched) => {
@@ -192,21 +201,13 @@ impl Cdn {
             );
         };
         *by = fetched.served_by;
-        match fetched.answer {
-            Answer::Object(stored) => from_cache(&stored),
-            Answer::Other { status, headers, body, .. } => {
-                let mut response = Response::new(Either::Left(Full::new(body)));
-                *response.status_mut() = status;
-                *response.headers_mut() = headers;
-                reply::headless(&request.method, response)
-            }
-        }
+        answered(request, fetched.answer)
     }
 
     async fn lead(self: Arc<Self>, lead: Lead<Fetched>, path: String, headers: HeaderMap) {
         let fetched = self.fetch(&path, headers).await;
-        if let Answer::Object(stored) = &fetched.answer {
-            self.cache.insert(&path, Arc::clone(stored), stored.object.body.len());
+        if let (Answer::Object(stored), Some(cache)) = (&fetched.answer, &self.cache) {
+            cache.insert(&path, Arc::clone(stored), stored.object.body.len());
         }
         lead.land(fetched);
     }
@@ -214,10 +215,11 @@ impl Cdn {
     /// Fetches the whole object from the tier below.
     async fn fetch(&self, path: &str, headers: HeaderMap) -> Fetched {
         let begun = Instant::now();
-        let response = match self.upstream.call(&self.below, Method::GET, path, headers).await {
-            Ok(response) => response,
-            Err(error) => return Fetched::failed(begun, error.status(), &error.to_string()),
-        };
+        let response =
+            match self.upstream.call(&self.below, Method::GET, path, headers, bytes::Bytes::new()).await {
+                Ok(response) => response,
+                Err(error) => return Fetched::failed(begun, error.status(), &error.to_string()),
+            };
         let (head, body) = response.into_parts();
         let trail = Trail::read(&head.headers);
         let served_by = head
@@ -264,6 +266,19 @@ impl Fetched {
             took: begun.elapsed(),
             trail: Trail::default(),
             served_by: HeaderValue::from_static("none"),
+        }
+    }
+}
+
+/// The response to a request whose object was fetched.
+fn answered(request: &http::request::Parts, answer: Answer) -> Response<Body> {
+    match answer {
+        Answer::Object(stored) => stored.answer(request),
+        Answer::Other { status, headers, body, .. } => {
+            let mut response = Response::new(Either::Left(Full::new(body)));
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            reply::headless(&request.method, response)
         }
     }
 }

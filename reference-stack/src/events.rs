@@ -26,6 +26,8 @@ use crate::reply::{self, Body};
 use crate::tiers;
 use crate::visit::Visit;
 
+/// Where events are sent to.
+pub const EVENTS_PATH: &str = "/v1/events";
 /// Events between the listener and the consumer.
 const BUS_MAX: usize = 1 << 16;
 /// Bytes of one event.
@@ -98,9 +100,7 @@ impl Events {
         } else {
             // The body is read first: a client that sends slowly must not hold a slot.
             let (head, body) = request.into_parts();
-            let body =
-                tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, EVENT_BYTES_MAX).collect()).await;
-            let body = body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes);
+            let body = read(body).await;
             match gate.pass(async { self.serve(&head, body) }).await {
                 Err(QueueFull) => (reply::busy(tiers::EVENTS), Outcome::Rejected),
                 Ok((response, queued)) => {
@@ -117,9 +117,9 @@ impl Events {
 
     fn serve(&self, head: &http::request::Parts, body: Option<Bytes>) -> Response<Body> {
         let allow = match (&head.method, head.uri.path()) {
-            (&Method::POST, "/v1/events") => return self.accept(body),
+            (&Method::POST, EVENTS_PATH) => return self.accept(body),
             (&Method::GET, "/v1/heat") => return self.heat(head.uri.query().unwrap_or_default()),
-            (_, "/v1/events") => "POST",
+            (_, EVENTS_PATH) => "POST",
             (_, "/v1/heat") => "GET",
             _ => return reply::problem(StatusCode::NOT_FOUND, "try POST /v1/events or GET /v1/heat"),
         };
@@ -129,10 +129,7 @@ impl Events {
     }
 
     fn accept(&self, body: Option<Bytes>) -> Response<Body> {
-        let Some(body) = body else {
-            let detail = format!("an event has at most {EVENT_BYTES_MAX} bytes, sent without a long pause");
-            return reply::problem(StatusCode::PAYLOAD_TOO_LARGE, &detail);
-        };
+        let Some(body) = body else { return too_long() };
         match serde_json::from_slice::<Play>(&body) {
             Ok(play) if play.song >= 1 && play.song <= self.plays.len() as u64 => {
                 match self.bus.try_send(play.song) {
@@ -173,6 +170,18 @@ impl Events {
         let text = serde_json::to_vec(&warm).expect("these records hold only numbers");
         reply::json(&Method::GET, text.into(), "no-store")
     }
+}
+
+/// The body of an event; `None` if it is too long, comes too slowly or breaks off.
+pub async fn read(body: Incoming) -> Option<Bytes> {
+    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, EVENT_BYTES_MAX).collect()).await;
+    body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes)
+}
+
+/// The answer where [`read`] gave nothing.
+pub fn too_long() -> Response<Body> {
+    let detail = format!("an event has at most {EVENT_BYTES_MAX} bytes, sent without a long pause");
+    reply::problem(StatusCode::PAYLOAD_TOO_LARGE, &detail)
 }
 
 /// The consumer: keeps the log and the counts.

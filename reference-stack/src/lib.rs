@@ -9,7 +9,7 @@
 //! ```text
 //! client -> edge (per site) -> shield -> gateway -> web -> audio-store
 //!        -> gateway -> web -> metadata-cache -> metadata-db
-//!        -> events
+//!        -> events (also through the gateway)
 //! ```
 //!
 //! Every response says who answered (`x-served-by`) and where its time went (`Server-Timing`, see
@@ -32,8 +32,10 @@ mod metadata;
 mod metrics;
 mod plan;
 mod reply;
+mod scratch;
 mod server;
 mod stack;
+mod through;
 pub mod tiers;
 mod timer;
 mod upstream;

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::cache::LruCache;
 use crate::database::{Database, Question};
 use crate::inner::{Answered, Fault, Replicas};
-use crate::metrics::Found;
+use crate::through::ReadThrough;
 
 /// The two tiers; the cache calls the database on a miss.
 #[derive(Debug)]
 pub struct Metadata {
     cache_replicas: Replicas,
-    caches: LruCache<Bytes>,
+    cache: ReadThrough,
     db_replicas: Replicas,
     database: Database,
     /// Size to which a page of search results is padded.
@@ -23,13 +22,13 @@ pub struct Metadata {
 impl Metadata {
     pub fn new(
         cache_replicas: Replicas,
-        cache_bytes: u64,
+        cache_bytes: Option<u64>,
         db_replicas: Replicas,
         database: Database,
         search_bytes: usize,
     ) -> Arc<Self> {
-        let caches = LruCache::new(cache_bytes);
-        Arc::new(Self { cache_replicas, caches, db_replicas, database, search_bytes })
+        let cache = ReadThrough::new(cache_bytes);
+        Arc::new(Self { cache_replicas, cache, db_replicas, database, search_bytes })
     }
 
     /// The answer as JSON text.
@@ -37,21 +36,11 @@ impl Metadata {
         let key = question.key();
         let mut stay = self.cache_replicas.enter().await;
         let mut served_by = self.cache_replicas.tier;
-        let result = match stay.pass(async { self.caches.get(&key) }).await {
+        let result = match stay.pass(async { self.cache.get(&key) }).await {
             Err(full) => Err(full),
-            Ok(Some(known)) => {
-                stay.visit.looked_up(Found::Hit);
-                Ok(known)
-            }
-            Ok(None) => {
-                stay.visit.looked_up(Found::Miss);
-                let answered = self.ask_database(question).await;
-                served_by = answered.served_by;
-                stay.visit.came_back(answered.tier, answered.took, answered.trail);
-                if let Ok(answer) = &answered.result {
-                    self.caches.insert(&key, answer.clone(), answer.len());
-                }
-                answered.result
+            Ok(known) => {
+                let fetch = self.ask_database(question);
+                self.cache.or_fetch(&key, known, &mut stay.visit, &mut served_by, fetch).await
             }
         };
         let bytes = result.as_ref().map_or(0, Bytes::len);

@@ -50,6 +50,8 @@ pub struct TierMetrics {
     pub tier: &'static str,
     pub replica: usize,
     pub slots: usize,
+    /// Whether the instance has a cache, and so results of lookups to show.
+    has_cache: bool,
     outcomes: [AtomicU64; 3],
     found: [AtomicU64; 3],
     in_flight: AtomicU64,
@@ -60,8 +62,8 @@ pub struct TierMetrics {
 }
 
 impl TierMetrics {
-    pub fn new(tier: &'static str, replica: usize, slots: usize) -> Arc<Self> {
-        Arc::new(Self { tier, replica, slots, ..Self::default() })
+    pub fn new(tier: &'static str, replica: usize, slots: usize, has_cache: bool) -> Arc<Self> {
+        Arc::new(Self { tier, replica, slots, has_cache, ..Self::default() })
     }
 
     /// A request is done with this tier.
@@ -132,7 +134,7 @@ pub fn render(all: &[Arc<TierMetrics>]) -> String {
         }
     }
     heading(&mut text, "plimsoll_cache_results_total", "counter", "Cache lookups by result.");
-    for m in all.iter().filter(|m| crate::tiers::is_cache(m.tier)) {
+    for m in all.iter().filter(|m| m.has_cache) {
         for found in [Found::Hit, Found::Miss, Found::Coalesced] {
             let labels = format!(",result=\"{}\"", found.name());
             let value = m.found[found as usize].load(Relaxed);
@@ -192,13 +194,15 @@ mod tests {
 
     #[test]
     fn the_text_has_every_series_with_cumulative_buckets() {
-        let m = TierMetrics::new("edge", 1, 4);
+        let m = TierMetrics::new("edge", 1, 4, true);
         m.ended(Outcome::Rejected, 10);
         m.looked_up(Found::Coalesced);
         m.slot_taken(Duration::ZERO);
         m.slot_freed(Duration::from_millis(3));
         m.slot_taken(Duration::from_mins(1));
-        let text = render(&[m]);
+        let web = TierMetrics::new("web", 0, 4, false);
+        let text = render(&[m, web]);
+        assert!(!text.contains("plimsoll_cache_results_total{tier=\"web\""), "no cache, no results\n{text}");
         for expected in [
             "plimsoll_requests_total{tier=\"edge\",replica=\"1\",outcome=\"rejected\"} 1",
             "plimsoll_cache_results_total{tier=\"edge\",replica=\"1\",result=\"coalesced\"} 1",

@@ -34,8 +34,8 @@ pub struct TierPlan {
     pub instances: Vec<InstancePlan>,
     pub service: Option<Distribution>,
     pub balance: Balance,
-    /// Bytes of one cache; 0 without one.
-    pub cache_bytes: u64,
+    /// Bytes of one cache, where the tier has caches.
+    pub cache_bytes: Option<u64>,
 }
 
 /// One replica, or one site's share of the edge.
@@ -117,11 +117,11 @@ fn tier_plan(scenario: &Scenario, name: &'static str, problems: &mut Vec<String>
             instances: Vec::new(),
             service: None,
             balance: Balance::RoundRobin,
-            cache_bytes: 0,
+            cache_bytes: None,
         };
     };
     let instances = instances(scenario, name, tier, problems);
-    let mut cache_bytes = 0;
+    let mut cache_bytes = None;
     if let Some(cache) = tier.cache.as_ref().filter(|_| tiers::is_cache(name)) {
         if cache.policy != Policy::Lru {
             problems.push(format!(
@@ -130,7 +130,7 @@ fn tier_plan(scenario: &Scenario, name: &'static str, problems: &mut Vec<String>
                 cache.policy
             ));
         }
-        cache_bytes = cache.capacity.get().round() as u64;
+        cache_bytes = Some(cache.capacity.get().round() as u64);
     }
     TierPlan {
         name,

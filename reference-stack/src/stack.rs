@@ -13,7 +13,6 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use plimsoll_scenarios::Scenario;
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -33,6 +32,7 @@ use crate::metadata::Metadata;
 use crate::metrics::{self, TierMetrics};
 use crate::plan::{Plan, TierPlan};
 use crate::reply::{self, Body};
+use crate::scratch::Scratch;
 use crate::timer::Timer;
 use crate::web::Web;
 use crate::{server, tiers};
@@ -86,6 +86,14 @@ impl Stack {
     /// What stands in the way, and the way out.
     pub fn start(scenario: &Scenario, options: &StackOptions) -> Result<Self, StackError> {
         Self::start_planned(Plan::of(scenario)?, options.clone())
+    }
+
+    /// Whether [`Stack::start`] could play a scenario that has been scaled down already; starts nothing.
+    ///
+    /// # Errors
+    /// [`StackError::Unplayable`] with everything that stands in the way.
+    pub fn check(scenario: &Scenario) -> Result<(), StackError> {
+        Plan::of(scenario).map(drop)
     }
 
     fn start_planned(plan: Plan, options: StackOptions) -> Result<Self, StackError> {
@@ -145,14 +153,14 @@ fn run(plan: &Plan, options: &StackOptions, stop: &watch::Receiver<bool>, ready:
         Err(cause) => return report(ready, Err(StackError::Threads(cause))),
     };
     // Removed at the very end, when nobody uses its files any more.
-    let directory = match tempfile::Builder::new().prefix("plimsoll-stack-").tempdir() {
+    let place = std::env::temp_dir();
+    let directory = match Scratch::create(&place) {
         Ok(directory) => directory,
         Err(cause) => {
-            let place = std::env::temp_dir();
             return report(ready, Err(StackError::Prepare { what: "a private directory", place, cause }));
         }
     };
-    match build(&runtime, plan, options, &directory, stop) {
+    match build(&runtime, plan, options, directory.path(), stop) {
         Ok((endpoints, mut listeners)) => {
             report(ready, Ok(endpoints));
             runtime.block_on(async { while listeners.join_next().await.is_some() {} });
@@ -237,11 +245,11 @@ fn build(
     runtime: &Runtime,
     plan: &Plan,
     options: &StackOptions,
-    directory: &TempDir,
+    directory: &Path,
     stop: &watch::Receiver<bool>,
 ) -> Result<(Endpoints, JoinSet<()>), StackError> {
     let ports = runtime.block_on(Ports::open(plan, options.port))?;
-    let (songs, database) = prepare(plan, options.seed, directory.path())?;
+    let (songs, database) = prepare(plan, options.seed, directory)?;
     let key = Arc::new(ApiKey::new()?);
     let endpoints = ports.endpoints(&key);
     let shared = Shared {
@@ -262,7 +270,8 @@ fn build(
     let edges: Vec<Arc<Cdn>> = gates.of(&plan.edge).into_iter().map(edge).collect();
     let shield = cdn(&plan.shield, gates.of(&plan.shield), &plan.gateway, &ports.gateway.authority);
     let web_addresses: Vec<String> = ports.web.iter().map(|port| port.authority.clone()).collect();
-    let gateway = Gateway::new(shared.clone(), plan, gates.of(&plan.gateway), &web_addresses);
+    let gateway =
+        Gateway::new(shared.clone(), plan, gates.of(&plan.gateway), &web_addresses, &ports.events.authority);
     let mut replicas = |tier: &TierPlan| Replicas::new(shared.clone(), tier, gates.of(tier));
     let (cache, db) = (replicas(&plan.metadata_cache), replicas(&plan.metadata_db));
     let metadata = Metadata::new(cache, plan.metadata_cache.cache_bytes, db, database, plan.search_bytes);
@@ -270,7 +279,7 @@ fn build(
     let audio = Arc::new(AudioStore::open(store, &songs, plan.songs, plan.song_bytes)?);
     let web = |gate| Web::new(shared.clone(), &plan.web, gate, Arc::clone(&audio), Arc::clone(&metadata));
     let webs: Vec<Arc<Web>> = gates.of(&plan.web).into_iter().map(web).collect();
-    let log = directory.path().join("events.jsonl");
+    let log = directory.join("events.jsonl");
     let events = Events::start(shared.clone(), &plan.events, gates.of(&plan.events), &log, plan.songs)?;
     let metrics = gates.metrics.into();
     Ok((endpoints, serve(ports, stop, Tiers { edges, shield, gateway, webs, events, metrics })))
@@ -329,7 +338,7 @@ impl Gates<'_> {
     fn of(&mut self, tier: &TierPlan) -> Vec<Arc<Gate>> {
         let service = tier.service.filter(|_| self.shared.emulate);
         let make = |(replica, &instance): (usize, &crate::plan::InstancePlan)| {
-            let metrics = TierMetrics::new(tier.name, replica, instance.slots);
+            let metrics = TierMetrics::new(tier.name, replica, instance.slots, tier.cache_bytes.is_some());
             self.metrics.push(Arc::clone(&metrics));
             Arc::new(Gate::new(instance, service, self.shared.seed, self.shared.timer.clone(), metrics))
         };

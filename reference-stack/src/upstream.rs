@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{HOST, IF_NONE_MATCH, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -52,7 +52,7 @@ impl HopError {
 #[derive(Debug)]
 pub struct Upstream {
     pub tier: &'static str,
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client<HttpConnector, Full<Bytes>>,
     timer: Timer,
     /// Half of the emulated round trip.
     half_rtt: Duration,
@@ -70,7 +70,7 @@ impl Upstream {
         Self { tier, client, timer: sleeper, half_rtt: rtt / 2 }
     }
 
-    /// Sends a request without a body to `authority` (`127.0.0.1:1234`) and waits for the response's headers.
+    /// Sends a request to `authority` (`127.0.0.1:1234`) and waits for the response's headers.
     ///
     /// # Errors
     /// If the tier can't be reached or takes too long.
@@ -80,6 +80,7 @@ impl Upstream {
         method: Method,
         path: &str,
         headers: HeaderMap,
+        body: Bytes,
     ) -> Result<Response<Incoming>, HopError> {
         let unreachable = |cause: String| HopError::Unreachable { tier: self.tier, cause };
         let uri = Uri::builder()
@@ -88,7 +89,7 @@ impl Upstream {
             .path_and_query(path)
             .build()
             .map_err(|error| unreachable(error.to_string()))?;
-        let mut outgoing = Request::new(Empty::new());
+        let mut outgoing = Request::new(Full::new(body));
         *outgoing.method_mut() = method;
         *outgoing.uri_mut() = uri;
         *outgoing.headers_mut() = headers;

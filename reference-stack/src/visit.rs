@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn times_of_a_trail_add_up_and_survive_the_header() {
-        let (edge, shield) = (TierMetrics::new("edge", 0, 1), TierMetrics::new("shield", 0, 1));
+        let (edge, shield) = (TierMetrics::new("edge", 0, 1, true), TierMetrics::new("shield", 0, 1, true));
         let mut inner = Visit::start(&shield);
         inner.looked_up(Found::Hit);
         std::thread::sleep(Duration::from_millis(3));

@@ -9,15 +9,15 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use hyper::body::Incoming;
 
 use crate::audio::AudioStore;
-use crate::cache::LruCache;
 use crate::database::{QUERY_BYTES_MAX, Question};
 use crate::front::Shared;
 use crate::gate::{Full as QueueFull, Gate};
-use crate::inner::{Answered, Fault};
+use crate::inner::Fault;
 use crate::metadata::Metadata;
-use crate::metrics::{Found, Outcome};
+use crate::metrics::Outcome;
 use crate::plan::TierPlan;
 use crate::reply::{self, Body, Object};
+use crate::through::ReadThrough;
 use crate::tiers;
 use crate::visit::Visit;
 
@@ -28,7 +28,7 @@ pub struct Web {
     rtt: Duration,
     gate: Arc<Gate>,
     /// Songs in memory.
-    cache: LruCache<Bytes>,
+    cache: ReadThrough,
     audio: Arc<AudioStore>,
     metadata: Arc<Metadata>,
 }
@@ -51,7 +51,7 @@ impl Web {
         audio: Arc<AudioStore>,
         metadata: Arc<Metadata>,
     ) -> Arc<Self> {
-        let (rtt, cache) = (shared.rtt(plan), LruCache::new(plan.cache_bytes));
+        let (rtt, cache) = (shared.rtt(plan), ReadThrough::new(plan.cache_bytes));
         Arc::new(Self { shared, rtt, gate, cache, audio, metadata })
     }
 
@@ -134,14 +134,7 @@ impl Web {
         song: u64,
         cached: Option<Bytes>,
     ) -> Result<Bytes, Fault> {
-        if let Some(body) = cached {
-            visit.looked_up(Found::Hit);
-            return Ok(body);
-        }
-        visit.looked_up(Found::Miss);
-        let body = came_back(visit, by, self.audio.get(song).await)?;
-        self.cache.insert(&song.to_string(), body.clone(), body.len());
-        Ok(body)
+        self.cache.or_fetch(&song.to_string(), cached, visit, by, self.audio.get(song)).await
     }
 
     async fn metadata(
@@ -150,7 +143,10 @@ impl Web {
         by: &mut &'static str,
         question: Question,
     ) -> Result<Bytes, Fault> {
-        came_back(visit, by, self.metadata.ask(question).await)
+        let answered = self.metadata.ask(question).await;
+        visit.came_back(answered.tier, answered.took, answered.trail);
+        *by = answered.served_by;
+        answered.result
     }
 
     fn object(&self, song: u64, body: Bytes) -> Object {
@@ -163,12 +159,6 @@ impl Web {
             body,
         }
     }
-}
-
-fn came_back<T>(visit: &mut Visit<'_>, by: &mut &'static str, answered: Answered<T>) -> Result<T, Fault> {
-    visit.came_back(answered.tier, answered.took, answered.trail);
-    *by = answered.served_by;
-    answered.result
 }
 
 fn route(method: &Method, path: &str, query: Option<&str>) -> Route {

@@ -274,6 +274,73 @@ async fn plays_reach_the_heat_map() {
 }
 
 #[tokio::test]
+async fn the_gateway_alone_serves_every_request_of_the_scenario() {
+    let stack = start(&scenario(), true);
+    let user = User::new(&stack);
+    let base = at(&stack, "gateway");
+    let event = user.send("POST", base, "/v1/events", &[("x-request-id", "mine-2")], "{\"song\":7}").await;
+    assert_eq!((event.status, event.body.len()), (StatusCode::ACCEPTED, 0));
+    assert_eq!((event.header("x-served-by"), event.header("x-request-id")), ("events", "mine-2"));
+    let hops = ["gateway", "gateway-queue", "events-net", "events", "events-queue"];
+    assert!(event.hops().ends_with(&hops), "{:?}", event.hops());
+    let song = user.get(base, "/v1/songs/7/audio").await;
+    assert_eq!((song.status, song.body), (StatusCode::OK, song_bytes(SEED, 7, SONG).into()));
+    assert_eq!(user.get(base, "/v1/search?q=golden").await.status, StatusCode::OK);
+
+    let long = "x".repeat(5000);
+    for (method, body, status, by) in [
+        ("POST", "{\"song\":0}", StatusCode::BAD_REQUEST, "events"),
+        ("GET", "", StatusCode::METHOD_NOT_ALLOWED, "events"),
+        ("POST", long.as_str(), StatusCode::PAYLOAD_TOO_LARGE, "gateway"),
+    ] {
+        let answer = user.send(method, base, "/v1/events", &[], body).await;
+        assert_eq!((answer.status, answer.header("x-served-by")), (status, by));
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+    }
+    let stranger = user.with_key("wrong");
+    let refused = stranger.send("POST", base, "/v1/events", &[], "{\"song\":7}").await;
+    assert_eq!((refused.status, refused.header("x-served-by")), (StatusCode::UNAUTHORIZED, "gateway"));
+    assert_eq!(user.metric(&stack, "plimsoll_requests_total", "events", "outcome=\"ok\"").await, 3.0);
+    assert_eq!(user.get(at(&stack, "events"), "/v1/heat").await.body, "[{\"song\":7,\"plays\":1}]");
+}
+
+#[tokio::test]
+async fn a_tier_without_a_cache_looks_nothing_up() {
+    let mut scenario = scenario();
+    for tier in ["edge", "web", "metadata-cache"] {
+        scenario.tiers[tier].cache = None;
+    }
+    let stack = start(&scenario, false);
+    let user = User::new(&stack);
+    for _ in 0..2 {
+        let song = user.get(at(&stack, "edge"), "/v1/songs/3/audio").await;
+        assert_eq!(song.body, song_bytes(SEED, 3, SONG));
+        assert_eq!(song.header("server-timing").matches("desc=").count(), 1, "the shield's alone");
+        let found = user.get(at(&stack, "gateway"), "/v1/search?q=golden").await;
+        assert_eq!((found.status, found.header("x-served-by")), (StatusCode::OK, "metadata-db"));
+        assert!(!found.header("server-timing").contains("desc="), "{}", found.header("server-timing"));
+    }
+    let part = user.get_with(at(&stack, "edge"), "/v1/songs/3/audio", &[("range", "bytes=0-9")]).await;
+    assert_eq!((part.status, part.body.len()), (StatusCode::PARTIAL_CONTENT, 10));
+    let text = String::from_utf8(user.get(&stack.endpoints().metrics, "").await.body.to_vec()).unwrap();
+    let caches: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("plimsoll_cache_results_total{")).collect();
+    assert!(!caches.is_empty() && caches.iter().all(|line| line.contains("\"shield\"")), "{caches:?}");
+}
+
+#[tokio::test]
+async fn searches_for_the_same_words_ask_the_database_once() {
+    let stack = start(&scenario(), true);
+    let user = User::new(&stack);
+    let searches = (0..10).map(|_| user.get(at(&stack, "gateway"), "/v1/search?q=golden"));
+    let answers = futures_util::future::join_all(searches).await;
+    assert!(answers.iter().all(|answer| answer.status == StatusCode::OK && answer.body == answers[0].body));
+    assert_eq!(user.metric(&stack, "plimsoll_requests_total", "metadata-db", "outcome=\"ok\"").await, 1.0);
+    let misses = user.metric(&stack, "plimsoll_cache_results_total", "metadata-cache", "\"miss\"").await;
+    assert_eq!(misses, 1.0);
+}
+
+#[tokio::test]
 async fn replicas_share_the_work_as_the_scenario_says() {
     let mut scenario = scenario();
     resize(&mut scenario, "web", 3.0, 4.0, 16);
@@ -320,6 +387,9 @@ fn a_scenario_that_is_no_music_service_is_refused_with_all_reasons() {
     let error = Stack::start(&scenario, &StackOptions::default()).unwrap_err();
     let StackError::Unplayable { problems, .. } = &error else { panic!("{error}") };
     assert_eq!(problems.len(), 3, "{error}");
+    let checked = Stack::check(&scenario).unwrap_err();
+    assert_eq!(checked.to_string(), error.to_string());
+    Stack::check(&common::scenario()).unwrap();
     assert!(
         problems[0].contains("`events`") && problems[1].contains("lru") && problems[2].contains("load.scale")
     );
@@ -355,6 +425,17 @@ fn stopping_leaves_no_port_open_and_no_file_behind() {
         assert!(Instant::now() < deadline, "{made:?} left behind");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_start_removes_what_a_killed_stack_left_behind() {
+    // No process has such a number.
+    let left = std::env::temp_dir().join(format!("plimsoll-stack-4294967295-{}", std::process::id()));
+    std::fs::create_dir(&left).unwrap();
+    let stack = start(&scenario(), false);
+    assert!(!left.exists());
+    stack.stop();
 }
 
 /// Private directories of stacks of this user.

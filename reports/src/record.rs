@@ -412,3 +412,53 @@ pub const QUANTILES: [f64; 33] = [
     0.0, 0.01, 0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60, 0.65, 0.70, 0.75,
     0.80, 0.85, 0.90, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999, 0.9999,
 ];
+
+/// A recorded trace, played through caches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Replay {
+    /// The scenario is the trace's name; nothing is random, so the seed is 0.
+    pub provenance: Provenance,
+    /// Kind of the trace: `oracle-general`, `csv` or `access-log`.
+    pub format: String,
+    pub requests: u64,
+    /// Different objects.
+    pub objects: u64,
+    /// Bytes of all requests.
+    pub bytes: u64,
+    pub rows: Vec<ReplayRow>,
+    pub curve: Option<MissRatioCurve>,
+    /// What a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// One policy with one capacity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReplayRow {
+    pub policy: String,
+    pub capacity: u64,
+    /// Objects ([`Unit::Count`]) or bytes.
+    pub capacity_unit: Unit,
+    pub requests: u64,
+    pub misses: u64,
+    pub miss_ratio: f64,
+    pub bytes_missed: u64,
+    /// Bytes missed over bytes of all requests.
+    pub byte_miss_ratio: f64,
+}
+
+/// Exact misses by capacity, in objects.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MissRatioCurve {
+    pub policy: String,
+    /// First requests of objects, which miss at any capacity.
+    pub first_requests: u64,
+    /// Rising by capacity, evenly on a logarithmic scale.
+    pub points: Vec<MissRatioPoint>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MissRatioPoint {
+    pub objects: u64,
+    pub misses: u64,
+    pub miss_ratio: f64,
+}

@@ -2,7 +2,17 @@
 
 use crate::diagnostic::{Origin, Problem};
 use crate::node::{Node, Value};
-use crate::units::{Dimension, Quantity};
+use crate::units::{Count, Dimension, Quantity, show_count};
+
+/// Fields that a map may have, and what such a map looks like.
+#[derive(Debug)]
+pub struct Shape {
+    pub fields: &'static [&'static str],
+    pub example: &'static str,
+}
+
+/// Most fields of a map whose fields are known; no map has nearly as many, unless to cost much.
+const FIELDS_MAX: usize = 100;
 
 /// Collects problems while decoding.
 #[derive(Debug, Default)]
@@ -15,22 +25,49 @@ impl Decoder {
         self.problems.push(Problem { origin, cause: cause.into(), fix: fix.into() });
     }
 
+    /// What `decode` gives, unless it notes a problem: what follows from a bad value is nobody's mistake.
+    pub fn clean<T>(&mut self, decode: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let before = self.problems.len();
+        decode(self).filter(|_| self.problems.len() == before)
+    }
+
     /// The text of a scalar.
-    pub fn text(&mut self, node: &Node, what: &str) -> Option<String> {
+    pub fn text(&mut self, node: &Node, what: &str, fix: &str) -> Option<String> {
         if let Value::Text(text) = &node.value {
             return Some(text.clone());
         }
-        self.problem(node.origin, format!("`{what}` is {}, expected a single value", describe(node)), "");
+        self.problem(node.origin, format!("`{what}` is {}, expected a single value", describe(node)), fix);
         None
     }
 
     pub fn quantity<D: Dimension>(&mut self, node: &Node, what: &str) -> Option<Quantity<D>> {
-        let text = self.text(node, what)?;
-        let parsed = Quantity::<D>::parse(&text);
-        self.noted(node.origin, what, parsed).map(|mut q| {
-            q.origin = node.origin;
-            q
-        })
+        self.quantity_like(node, what, D::EXAMPLE)
+    }
+
+    /// A quantity; messages show this example of it.
+    pub fn quantity_like<D: Dimension>(
+        &mut self,
+        node: &Node,
+        what: &str,
+        example: &str,
+    ) -> Option<Quantity<D>> {
+        let text = self.text(node, what, &format!("write {} such as `{example}`", D::NAME))?;
+        let parsed = Quantity::<D>::parse_like(&text, D::NAME, example);
+        self.noted(node.origin, what, parsed).map(|q| q.at(node.origin))
+    }
+
+    /// A quantity must lie between two values with all of its range.
+    pub fn between<D: Dimension>(
+        &mut self,
+        quantity: &Quantity<D>,
+        what: &str,
+        (low, high): (f64, f64),
+        fix: &str,
+    ) {
+        let (least, most) = quantity.range.unwrap_or((quantity.get(), quantity.get()));
+        if least < low || most > high {
+            self.problem(quantity.origin, format!("{what} is {}", quantity.text), fix);
+        }
     }
 
     /// The value of a parse, or its cause and fix as a problem.
@@ -40,52 +77,74 @@ impl Decoder {
 
     /// One of a closed set of words.
     pub fn one_of<T: Copy>(&mut self, node: &Node, what: &str, choices: &[(&str, T)]) -> Option<T> {
-        let text = self.text(node, what)?;
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        let known = format!("write one of {}", names.join(", "));
+        let text = self.text(node, what, &known)?;
         let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if found.is_none() {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            let fix = suggestion(&text, &names).map_or_else(
-                || format!("write one of {}", names.join(", ")),
-                |n| format!("did you mean `{n}`?"),
-            );
+            let fix = suggestion(&text, &names).map_or(known, |n| format!("did you mean `{n}`?"));
             self.problem(node.origin, format!("{what}: unknown value `{text}`"), fix);
         }
         found
     }
 
     /// The fields of a map.
-    pub fn fields<'n>(&mut self, node: &'n Node, path: &str) -> Option<Fields<'n>> {
+    pub fn fields<'n>(&mut self, node: &'n Node, path: &str, shape: &'static Shape) -> Option<Fields<'n>> {
         if let Value::Map(pairs) = &node.value {
+            if pairs.len() > FIELDS_MAX {
+                let what = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
+                let cause = format!("{what} has {} fields", pairs.len());
+                self.problem(node.origin, cause, format!("write `{}`", shape.example));
+                return None;
+            }
             return Some(Fields {
                 pairs,
                 used: vec![false; pairs.len()],
                 path: path.to_owned(),
+                shape,
                 origin: node.origin,
             });
         }
-        self.problem(
-            node.origin,
-            format!("`{path}` is {}, expected fields", describe(node)),
-            "write `name: value` pairs",
-        );
+        let cause = format!("`{path}` is {}, expected fields", describe(node));
+        self.problem(node.origin, cause, format!("write `{}`", shape.example));
         None
     }
 
+    /// The entries of a map whose keys the user chooses, as (name, place of the name, node).
+    pub fn entries<'n>(
+        &mut self,
+        node: &'n Node,
+        path: &str,
+        example: &str,
+    ) -> Option<Vec<(&'n str, Origin, &'n Node)>> {
+        let Value::Map(pairs) = &node.value else {
+            let cause = format!("`{path}` is {}, expected names with fields", describe(node));
+            self.problem(node.origin, cause, format!("write `{example}`"));
+            return None;
+        };
+        let entry = |(key, value): &'n (Node, Node)| match &key.value {
+            Value::Text(text) => Some((text.as_str(), key.origin, value)),
+            _ => None,
+        };
+        Some(pairs.iter().filter_map(entry).collect())
+    }
+
     /// The items of a list.
-    pub fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+    pub fn list<'n>(&mut self, node: &'n Node, what: &str, example: &str) -> Option<&'n [Node]> {
         if let Value::List(items) = &node.value {
-            return items;
+            return Some(items);
         }
         self.problem(
             node.origin,
             format!("`{what}` is {}, expected a list", describe(node)),
-            "write `[a, b]`",
+            format!("write `{example}`"),
         );
-        &[]
+        None
     }
 }
 
-fn describe(node: &Node) -> &'static str {
+/// What a node is, in words.
+pub fn describe(node: &Node) -> &'static str {
     match node.value {
         Value::Null => "empty",
         Value::Text(_) => "a single value",
@@ -96,6 +155,10 @@ fn describe(node: &Node) -> &'static str {
 
 /// The name most like `text`, if any is like it.
 pub fn suggestion<'a>(text: &str, names: &[&'a str]) -> Option<&'a str> {
+    // Nobody mistypes a name of this length; and the distance costs its square.
+    if text.len() > TYPED_MAX {
+        return None;
+    }
     names
         .iter()
         .map(|name| (strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase()), *name))
@@ -104,12 +167,25 @@ pub fn suggestion<'a>(text: &str, names: &[&'a str]) -> Option<&'a str> {
         .map(|(_, name)| name)
 }
 
+/// Longest text that may be a mistyped name, bytes.
+const TYPED_MAX: usize = 100;
+
+/// The name most like `text`, as a fix; else the names that there are, or what to do where there are none.
+pub fn did_you_mean(text: &str, names: &[&str], if_none: &str) -> String {
+    match suggestion(text, names) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if names.is_empty() => if_none.to_owned(),
+        None => format!("known: {}", names.join(", ")),
+    }
+}
+
 /// The fields of one map, taken one by one; what is left over at the end is unknown.
 #[derive(Debug)]
 pub struct Fields<'n> {
     pairs: &'n [(Node, Node)],
     used: Vec<bool>,
     path: String,
+    shape: &'static Shape,
     pub origin: Origin,
 }
 
@@ -128,10 +204,21 @@ impl<'n> Fields<'n> {
         (node.value != Value::Null).then_some(node)
     }
 
+    /// Whether an unknown field is this one mistyped: then it's told as unknown, and not as missing too.
+    pub fn misspelt(&self, field: &str) -> bool {
+        self.pairs.iter().any(|(key, _)| match &key.value {
+            Value::Text(name) if !self.shape.fields.contains(&name.as_str()) => {
+                suggestion(name, self.shape.fields) == Some(field)
+            }
+            _ => false,
+        })
+    }
+
     /// A field that must be there.
     pub fn need(&mut self, decoder: &mut Decoder, field: &str, example: &str) -> Option<&'n Node> {
         let node = self.take(field);
-        if node.is_none() {
+        // With `extends` mistyped, everything that the other file has would be missing.
+        if node.is_none() && !self.misspelt(field) && !self.misspelt("extends") {
             decoder.problem(
                 self.origin,
                 format!("`{}` is missing", self.name(field)),
@@ -142,54 +229,84 @@ impl<'n> Fields<'n> {
     }
 
     pub fn quantity<D: Dimension>(&mut self, decoder: &mut Decoder, field: &str) -> Option<Quantity<D>> {
+        self.quantity_like(decoder, field, D::EXAMPLE)
+    }
+
+    pub fn quantity_like<D: Dimension>(
+        &mut self,
+        decoder: &mut Decoder,
+        field: &str,
+        example: &str,
+    ) -> Option<Quantity<D>> {
         let name = self.name(field);
-        self.take(field).and_then(|node| decoder.quantity(node, &name))
+        self.take(field).and_then(|node| decoder.quantity_like(node, &name, example))
     }
 
     pub fn need_quantity<D: Dimension>(&mut self, decoder: &mut Decoder, field: &str) -> Option<Quantity<D>> {
-        let name = self.name(field);
-        self.need(decoder, field, D::EXAMPLE).and_then(|node| decoder.quantity(node, &name))
+        self.need_quantity_like(decoder, field, D::EXAMPLE)
     }
 
-    /// A whole number of at least `least`.
-    pub fn whole(&mut self, decoder: &mut Decoder, field: &str, least: u32) -> Option<u32> {
+    pub fn need_quantity_like<D: Dimension>(
+        &mut self,
+        decoder: &mut Decoder,
+        field: &str,
+        example: &str,
+    ) -> Option<Quantity<D>> {
+        let name = self.name(field);
+        self.need(decoder, field, example).and_then(|node| decoder.quantity_like(node, &name, example))
+    }
+
+    /// A whole number between two values.
+    pub fn whole(
+        &mut self,
+        decoder: &mut Decoder,
+        field: &str,
+        (low, high): (u32, u32),
+        example: &str,
+    ) -> Option<Count> {
         let name = self.name(field);
         let node = self.take(field)?;
-        let text = decoder.text(node, &name)?;
-        let value = text.replace('_', "").parse::<u32>().ok().filter(|v| *v >= least);
-        if value.is_none() {
-            decoder.problem(
-                node.origin,
-                format!("{name} is `{text}`, expected a whole number of {least} or more"),
-                "",
-            );
+        let (from, to) = (show_count(f64::from(low)), show_count(f64::from(high)));
+        let fix = format!("write a whole number from {from} to {to}, such as `{example}`");
+        let text = decoder.text(node, &name, &fix)?;
+        // Counts are above 0 by their dimension; here 0 may do.
+        let parsed = if text.trim() == "0" {
+            Ok(Count::given(0.0, "0"))
+        } else {
+            Count::parse_like(&text, "a whole number", example)
+        };
+        let parsed = parsed.map_err(|(cause, _)| (cause, fix.clone()));
+        let count = decoder.noted(node.origin, &name, parsed)?.at(node.origin);
+        let permitted = f64::from(low)..=f64::from(high);
+        if count.get().fract() != 0.0 || !permitted.contains(&count.get()) {
+            decoder.problem(node.origin, format!("{name} is {text}"), fix);
+            return None;
         }
-        value
+        Some(count)
     }
 
-    pub fn text(&mut self, decoder: &mut Decoder, field: &str) -> Option<String> {
+    /// The same, as a number.
+    pub fn number(
+        &mut self,
+        decoder: &mut Decoder,
+        field: &str,
+        bounds: (u32, u32),
+        example: &str,
+    ) -> Option<u32> {
+        self.whole(decoder, field, bounds, example).map(|count| count.get() as u32)
+    }
+
+    pub fn text(&mut self, decoder: &mut Decoder, field: &str, fix: &str) -> Option<String> {
         let name = self.name(field);
-        self.take(field).and_then(|node| decoder.text(node, &name))
+        self.take(field).and_then(|node| decoder.text(node, &name, fix))
     }
 
-    /// All fields as (name, node); for maps whose keys the user chooses.
-    pub fn entries(&mut self) -> Vec<(String, Origin, &'n Node)> {
-        self.used.fill(true);
-        self.pairs
-            .iter()
-            .filter_map(|(key, node)| match &key.value {
-                Value::Text(text) => Some((text.clone(), key.origin, node)),
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// Notes every field that nobody took. `known` are the fields that may stand here.
-    pub fn finish(self, decoder: &mut Decoder, known: &[&str]) {
+    /// Notes every field that may not stand here.
+    pub fn finish(self, decoder: &mut Decoder) {
         for ((key, _), used) in self.pairs.iter().zip(&self.used) {
             if let (Value::Text(name), false) = (&key.value, used) {
-                let fix = suggestion(name, known).map_or_else(
-                    || format!("known here: {}", known.join(", ")),
+                let fix = suggestion(name, self.shape.fields).map_or_else(
+                    || format!("known here: {}", self.shape.fields.join(", ")),
                     |n| format!("did you mean `{n}`?"),
                 );
                 let place = if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path) };

@@ -50,22 +50,22 @@ pub struct Problems {
 
 impl std::error::Error for Problems {}
 
+/// Most problems that are shown; who has mended these may ask again.
+const SHOWN_MAX: usize = 10;
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, problem) in self.list.iter().enumerate() {
+        for (i, problem) in self.list.iter().take(SHOWN_MAX).enumerate() {
             if i > 0 {
-                writeln!(f)?;
-                writeln!(f)?;
+                write!(f, "\n\n")?;
             }
             write_problem(f, self.source(problem), problem)?;
         }
-        if self.list.len() > 1 {
-            write!(
-                f,
-                "\n\n{} problems in {}",
-                self.list.len(),
-                self.sources.first().map_or("", |s| &s.name)
-            )?;
+        let count = self.list.len();
+        if count > 1 {
+            let more =
+                if count > SHOWN_MAX { format!("and {} more: ", count - SHOWN_MAX) } else { String::new() };
+            write!(f, "\n\n{more}{count} problems in {}", self.sources.first().map_or("", |s| &s.name))?;
         }
         Ok(())
     }
@@ -84,22 +84,40 @@ const SHOWN_COLUMNS_MAX: usize = 160;
 
 fn write_problem(f: &mut fmt::Formatter<'_>, source: &SourceFile, problem: &Problem) -> fmt::Result {
     let Origin { line, column, length, .. } = problem.origin;
-    write!(f, "error: {}", problem.cause)?;
+    let fix = shown(&problem.fix);
+    write!(f, "error: {}", shown(&problem.cause))?;
     if line == 0 {
         write!(f, "\n  --> {}", source.name)?;
-        return if problem.fix.is_empty() { Ok(()) } else { write!(f, "\n  = {}", problem.fix) };
+        return if fix.is_empty() { Ok(()) } else { write!(f, "\n  = {fix}") };
     }
     let text = source.text.lines().nth(line as usize - 1).unwrap_or("");
     let start = (column.max(1) as usize) - 1;
     let skip = start.saturating_sub(SHOWN_COLUMNS_MAX / 2);
-    let shown: String = text.chars().skip(skip).take(SHOWN_COLUMNS_MAX).collect();
-    let shown_len = shown.chars().count();
+    let text: String = text.chars().skip(skip).take(SHOWN_COLUMNS_MAX).map(printable).collect();
+    let shown_len = text.chars().count();
     let caret_at = (start - skip).min(shown_len);
     let caret_len = (length.max(1) as usize).min((shown_len - caret_at).max(1));
     let gutter = line.to_string().len();
     writeln!(f, "\n{:gutter$}--> {}:{line}:{column}", "", source.name)?;
     writeln!(f, "{:gutter$} |", "")?;
-    writeln!(f, "{line} | {shown}")?;
+    writeln!(f, "{line} | {text}")?;
     write!(f, "{:gutter$} | {:caret_at$}{}", "", "", "^".repeat(caret_len))?;
-    if problem.fix.is_empty() { Ok(()) } else { write!(f, " {}", problem.fix) }
+    if fix.is_empty() { Ok(()) } else { write!(f, " {fix}") }
+}
+
+/// Longest cause or fix that is shown, characters: a file's values in it may be of any length.
+const SHOWN_TEXT_MAX: usize = 400;
+
+/// A text of a message on one line, cut where it is long.
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN_TEXT_MAX).map(printable).collect();
+    if text.chars().nth(SHOWN_TEXT_MAX).is_some() {
+        shown.push_str(" ...");
+    }
+    shown
+}
+
+/// Line ends, tabs and what steers a terminal as one blank each, so that carets stay in place.
+fn printable(c: char) -> char {
+    if c.is_control() { ' ' } else { c }
 }

@@ -23,6 +23,7 @@ pub mod rng;
 mod scale;
 mod scenario;
 pub mod slo;
+mod syntax;
 pub mod trace;
 pub mod units;
 mod validate;

@@ -1,5 +1,7 @@
 //! The bundled scenarios, and reading one by bundled name or by path.
 
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::decode::suggestion;
@@ -28,7 +30,7 @@ pub const fn bundled() -> &'static [Bundled] {
 pub enum LoadError {
     #[error("no bundled scenario is named `{name}`, and no file is there{}", hint(*.nearest))]
     Unknown { name: String, nearest: Option<&'static str> },
-    #[error("cannot read {path}: {cause}")]
+    #[error("cannot read {path}: {cause}\nhint: {}", remedy(.cause))]
     Unreadable { path: String, cause: std::io::Error },
     #[error("{0}")]
     Invalid(#[from] Problems),
@@ -39,6 +41,17 @@ fn hint(nearest: Option<&'static str>) -> String {
         || "\nhint: `plimsoll scenarios list` shows the bundled ones; a file is given by its path".to_owned(),
         |name| format!("\nhint: did you mean `{name}`?"),
     )
+}
+
+/// What to do about a file that can't be read.
+fn remedy(cause: &std::io::Error) -> &'static str {
+    match cause.kind() {
+        ErrorKind::IsADirectory => "name a file in it",
+        ErrorKind::InvalidData => "save it as text in UTF-8",
+        ErrorKind::PermissionDenied => "check who may read it",
+        ErrorKind::FileTooLarge => "a scenario is a page or two; is this the right file?",
+        _ => "`plimsoll scenarios list` shows the bundled ones; a file is given by its path",
+    }
 }
 
 /// The bundled name most like a text.
@@ -83,6 +96,9 @@ fn read_tree(name: &str, from: Option<&Path>, sources: &mut Vec<SourceFile>) -> 
         sources: sources.to_vec(),
         list: vec![Problem { origin, cause, fix: fix.to_owned() }],
     };
+    if base.trim().is_empty() {
+        return Err(problem(sources, "`extends` names no scenario".into(), "write `extends: spotify`").into());
+    }
     if sources.len() >= EXTENDS_MAX {
         return Err(problem(
             sources,
@@ -117,13 +133,19 @@ fn read_source(name: &str, from: Option<&Path>) -> Result<(SourceFile, Option<Pa
     }
     let shown = path.display().to_string();
     let unreadable = |cause| LoadError::Unreadable { path: shown.clone(), cause };
-    let length = std::fs::metadata(&path).map_err(unreadable)?.len();
-    if length > FILE_BYTES_MAX as u64 {
-        let cause = std::io::Error::other(format!("{length} bytes are no scenario"));
-        return Err(unreadable(cause));
-    }
-    let text = std::fs::read_to_string(&path).map_err(unreadable)?;
+    let text = read_text(&path).map_err(unreadable)?;
     Ok((SourceFile::new(&shown, &text), path.parent().map(Path::to_path_buf)))
+}
+
+/// The text of a file, no more of it than a scenario may have: what is named may be without end.
+fn read_text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
+    if read > FILE_BYTES_MAX {
+        let cause = format!("it has more than {FILE_BYTES_MAX} bytes");
+        return Err(std::io::Error::new(ErrorKind::FileTooLarge, cause));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -214,6 +236,22 @@ mod tests {
         assert!(circle.contains("is there a circle?"), "{circle}");
         let missing = load(&write("missing.yaml", "extends: spotfy\n")).unwrap_err().to_string();
         assert!(missing.contains("did you mean `spotify`?"), "{missing}");
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_read_gets_a_hint() {
+        let directory = std::env::temp_dir().join(format!("plimsoll-unreadable-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let said = |path: &Path| load(&path.display().to_string()).unwrap_err().to_string();
+        assert!(said(&directory).contains("hint: name a file in it"), "{}", said(&directory));
+        let path = directory.join("bad.yaml");
+        std::fs::write(&path, b"name: caf\xe9\n").unwrap();
+        assert!(said(&path).contains("hint: save it as text in UTF-8"), "{}", said(&path));
+        std::fs::write(&path, "#".repeat(FILE_BYTES_MAX + 1)).unwrap();
+        assert!(said(&path).contains("is this the right file?"), "{}", said(&path));
+        std::fs::write(&path, "extends:\n").unwrap();
+        assert!(said(&path).contains("`extends` names no scenario"), "{}", said(&path));
         std::fs::remove_dir_all(&directory).unwrap();
     }
 

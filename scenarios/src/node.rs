@@ -4,10 +4,11 @@
 //! file is found in one pass, each with its place.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_yaml::Spanned;
+use serde_yaml::{Location, Spanned};
 use std::fmt;
 
 use crate::diagnostic::{Origin, Problem, Problems, SourceFile};
+use crate::syntax;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -25,7 +26,7 @@ pub struct Node {
 }
 
 /// Deepest nesting that a scenario may have.
-const DEPTH_MAX: usize = 24;
+pub const DEPTH_MAX: usize = 24;
 /// Longest file that is read, bytes.
 pub const FILE_BYTES_MAX: usize = 4 << 20;
 
@@ -34,54 +35,31 @@ pub const FILE_BYTES_MAX: usize = 4 << 20;
 /// # Errors
 /// The parser's complaint, with its place.
 pub fn parse(source: &SourceFile) -> Result<Node, Problems> {
-    let fail = |origin, cause: String, fix: &str| Problems {
-        sources: vec![source.clone()],
-        list: vec![Problem { origin, cause, fix: fix.to_owned() }],
-    };
+    let fail = |problem| Problems { sources: vec![source.clone()], list: vec![problem] };
     if source.text.len() > FILE_BYTES_MAX {
-        return Err(fail(
-            Origin::default(),
-            format!("the file has more than {FILE_BYTES_MAX} bytes"),
-            "a scenario is a page or two",
-        ));
+        let cause = format!("the file has more than {FILE_BYTES_MAX} bytes");
+        return Err(fail(Problem {
+            origin: Origin::default(),
+            cause,
+            fix: "a scenario is a page or two".into(),
+        }));
     }
     match serde_yaml::from_str::<Spanned<Tree>>(&source.text) {
         Ok(tree) => {
             let node = place(tree, &source.text);
-            if depth(&node) > DEPTH_MAX {
-                return Err(fail(
-                    Origin::default(),
-                    format!("nested deeper than {DEPTH_MAX} levels"),
-                    "flatten it",
-                ));
-            }
-            Ok(node)
+            too_deep(&node, DEPTH_MAX).map_or(Ok(node), |origin| Err(fail(syntax::nested(origin))))
         }
-        Err(error) => {
-            let origin = error.location().map_or(Origin::default(), |l| Origin {
-                file: 0,
-                line: l.line() as u32,
-                column: l.column() as u32,
-                length: 1,
-            });
-            Err(fail(
-                origin,
-                format!("not valid YAML: {}", first_line(&error.without_snippet().to_string())),
-                "mend the syntax here or just before",
-            ))
-        }
+        Err(error) => Err(fail(syntax::problem(&error))),
     }
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or("").trim_start_matches("error: ").to_owned()
-}
-
-fn depth(node: &Node) -> usize {
-    1 + match &node.value {
-        Value::List(items) => items.iter().map(depth).max().unwrap_or(0),
-        Value::Map(pairs) => pairs.iter().map(|(_, v)| depth(v)).max().unwrap_or(0),
-        _ => 0,
+/// The place of a node that is nested deeper than this many levels.
+fn too_deep(node: &Node, levels: usize) -> Option<Origin> {
+    match &node.value {
+        _ if levels == 0 => Some(node.origin),
+        Value::List(items) => items.iter().find_map(|n| too_deep(n, levels - 1)),
+        Value::Map(pairs) => pairs.iter().find_map(|(_, v)| too_deep(v, levels - 1)),
+        Value::Null | Value::Text(_) => None,
     }
 }
 
@@ -93,7 +71,7 @@ fn place(tree: Spanned<Tree>, text: &str) -> Node {
     let value = match tree.value {
         Tree::Null => Value::Null,
         Tree::Text(scalar) => {
-            origin.length = written_length(text, origin, &scalar);
+            origin.length = written_length(text, location, &scalar);
             Value::Text(scalar)
         }
         Tree::List(items) => Value::List(items.into_iter().map(|n| place(n, text)).collect()),
@@ -119,15 +97,20 @@ fn place(tree: Spanned<Tree>, text: &str) -> Node {
     Node { value, origin }
 }
 
+/// Longest scalar that is underlined whole, characters; a bound because a file may be one line of many scalars.
+const UNDERLINED_MAX: usize = 200;
+
 /// Characters of the scalar as the file writes it: up to a comment or to what ends it in flow style.
-fn written_length(text: &str, origin: Origin, scalar: &str) -> u32 {
-    let Some(line) = text.lines().nth((origin.line as usize).saturating_sub(1)) else { return 1 };
-    let rest: Vec<char> = line.chars().skip((origin.column as usize).saturating_sub(1)).collect();
+fn written_length(text: &str, location: Location, scalar: &str) -> u32 {
+    let start = location.span().byte_offset().and_then(|at| text.get(at as usize..));
+    let rest: Vec<char> = start.map_or(Vec::new(), |rest| {
+        rest.chars().take_while(|c| !matches!(c, '\n' | '\r')).take(UNDERLINED_MAX).collect()
+    });
     if let Some(&quote) = rest.first().filter(|c| **c == '"' || **c == '\'') {
         return rest.iter().skip(1).position(|&c| c == quote).map_or(rest.len(), |i| i + 2) as u32;
     }
-    let wanted = scalar.chars().count();
-    let starts_like = rest.iter().copied().take(wanted).eq(scalar.chars());
+    let wanted = scalar.chars().take(UNDERLINED_MAX).count();
+    let starts_like = rest.iter().copied().take(wanted).eq(scalar.chars().take(wanted));
     if starts_like {
         return wanted.max(1) as u32;
     }

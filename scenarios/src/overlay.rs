@@ -118,7 +118,9 @@ fn step<'n>(here: &'n mut Node, name: &str, origin: Origin) -> Result<&'n mut No
             }
             Ok(&mut pairs[index].1)
         }
-        Value::Null | Value::Text(_) => Err((format!("`{name}` is not a field"), String::new())),
+        Value::Null | Value::Text(_) => {
+            Err((format!("`{name}` is not a field"), "name a field of a map, or an item of a list".into()))
+        }
     }
 }
 

@@ -180,6 +180,8 @@ pub struct RankSampler {
     slots: Vec<AliasSlot>,
     /// First rank (from 0) of every entry, and one past the last.
     starts: Vec<u64>,
+    /// By entry: the weight of its first rank, and that of its last as a share of it.
+    bounds: Vec<(f64, f64)>,
 }
 
 /// Eight bytes, so that a table of tens of thousands of entries stays in a core's own cache.
@@ -203,7 +205,9 @@ impl RankSampler {
         }
         starts.push(law.count);
         let masses: Vec<f64> = starts.windows(2).map(|w| law.mass(w[0], w[1])).collect();
-        Self { popularity: law.popularity, slots: alias_table(&masses), starts }
+        let weight = |rank: u64| law.popularity.weight(rank as f64);
+        let bounds = starts.windows(2).map(|w| (weight(w[0] + 1), weight(w[1]) / weight(w[0] + 1))).collect();
+        Self { popularity: law.popularity, slots: alias_table(&masses), starts, bounds }
     }
 
     /// A rank, counted from 0.
@@ -214,15 +218,14 @@ impl RankSampler {
         let slot = self.slots[index];
         let index = if fraction < slot.keep { index } else { slot.other as usize };
         let (from, to) = (self.starts[index], self.starts[index + 1]);
-        if to - from == 1 { from } else { self.draw_within(from, to, stream) }
+        if to - from == 1 { from } else { self.draw_within(index, from, to, stream) }
     }
 
-    fn draw_within(&self, from: u64, to: u64, stream: &mut Stream) -> u64 {
+    fn draw_within(&self, index: usize, from: u64, to: u64, stream: &mut Stream) -> u64 {
         if self.popularity == Popularity::Uniform {
             return from + stream.below(to - from);
         }
-        let highest = self.popularity.weight((from + 1) as f64);
-        let surely = self.popularity.weight(to as f64) / highest;
+        let (highest, surely) = self.bounds[index];
         loop {
             let rank = from + stream.below(to - from);
             let u = stream.uniform();

@@ -180,6 +180,36 @@ pub enum Policy {
     Fifo,
     Clock,
     Sieve,
+    S3Fifo,
+    Lfu,
+    WTinyLfu,
+}
+
+impl Policy {
+    /// Every policy, by the name that files and options use.
+    pub const NAMES: [(&'static str, Self); 7] = [
+        ("lru", Self::Lru),
+        ("fifo", Self::Fifo),
+        ("clock", Self::Clock),
+        ("sieve", Self::Sieve),
+        ("s3-fifo", Self::S3Fifo),
+        ("lfu", Self::Lfu),
+        ("w-tinylfu", Self::WTinyLfu),
+    ];
+
+    /// For people, as the literature writes it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Lru => "LRU",
+            Self::Fifo => "FIFO",
+            Self::Clock => "CLOCK",
+            Self::Sieve => "SIEVE",
+            Self::S3Fifo => "S3-FIFO",
+            Self::Lfu => "LFU",
+            Self::WTinyLfu => "W-TinyLFU",
+        }
+    }
 }
 
 /// Servers with queues.
@@ -289,7 +319,8 @@ impl Scenario {
     /// The tiers in an order in which every call of every path goes forward.
     #[must_use]
     pub fn tier_order(&self) -> Vec<TierId> {
-        crate::validate::tier_order(&self.actions, self.tiers.len()).expect("a scenario has no cycles")
+        crate::validate::tier_order(self.actions.values(), self.tiers.len())
+            .expect("a scenario has no cycles")
     }
 
     /// Settings from the command line, as given.

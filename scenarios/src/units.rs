@@ -19,12 +19,14 @@ pub trait Dimension: fmt::Debug + Clone + Copy + PartialEq + 'static {
     /// Lowest permitted value, and whether that value itself is permitted.
     const LOWEST: (f64, bool);
     const HIGHEST: f64 = 1e30;
+    /// For messages: the names of its units, the usual ones first.
+    const UNITS: &'static [&'static str];
     /// Base units of one `unit`.
     fn factor(unit: &str) -> Option<f64>;
 }
 
 macro_rules! dimension {
-    ($(#[$doc:meta])* $marker:ident as $alias:ident, $name:literal, $example:literal, bare: $bare:literal, lowest: $lowest:expr, highest: $highest:expr, $factor:path) => {
+    ($(#[$doc:meta])* $marker:ident as $alias:ident, $name:literal, $example:literal, bare: $bare:literal, lowest: $lowest:expr, highest: $highest:expr, units: $units:expr, $factor:path) => {
         #[derive(Debug, Clone, Copy, PartialEq)]
         pub struct $marker;
         impl Dimension for $marker {
@@ -33,6 +35,7 @@ macro_rules! dimension {
             const BARE: bool = $bare;
             const LOWEST: (f64, bool) = $lowest;
             const HIGHEST: f64 = $highest;
+            const UNITS: &'static [&'static str] = &$units;
             fn factor(unit: &str) -> Option<f64> {
                 $factor(unit)
             }
@@ -44,31 +47,38 @@ macro_rules! dimension {
 
 dimension!(
     /// Bytes. `B`, `KB` ... `EB` are powers of 1,000, `KiB` ... `EiB` of 1,024.
-    Bytes as Size, "a size", "5 MB", bare: false, lowest: (0.0, false), highest: 1e30, byte_factor
+    Bytes as Size, "a size", "5 MB", bare: false, lowest: (0.0, false), highest: 1e30,
+    units: ["B", "KB", "MB", "GB", "TB", "PB", "EB", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"], byte_factor
 );
 dimension!(
     /// Seconds. `ns`, `us`, `ms`, `s`, `min`, `h`, `days`.
-    Seconds as Duration, "a duration", "20 ms", bare: false, lowest: (0.0, true), highest: 1e12, second_factor
+    Seconds as Duration, "a duration", "20 ms", bare: false, lowest: (0.0, true), highest: 1e12,
+    units: ["ns", "us", "ms", "s", "min", "h", "days", "weeks", "months", "years"], second_factor
 );
 dimension!(
     /// A number of things. `K`, `M`, `B` (10^9), `T`.
-    Things as Count, "a count", "100 M", bare: true, lowest: (0.0, false), highest: 1e30, count_factor
+    Things as Count, "a count", "100 M", bare: true, lowest: (0.0, false), highest: 1e30,
+    units: ["K", "M", "B", "T"], count_factor
 );
 dimension!(
     /// Times per second. `30/day`, `5 K/s`, `2 per hour`.
-    PerSecond as Rate, "a rate", "30/day", bare: false, lowest: (0.0, true), highest: 1e30, rate_factor
+    PerSecond as Rate, "a rate", "30/day", bare: false, lowest: (0.0, true), highest: 1e30,
+    units: ["/s", "/min", "/h", "/day", "K/s", "M/s", "M/day", "B/day"], rate_factor
 );
 dimension!(
     /// Bits per second. `100 Gbit/s`, `12.5 GB/s`.
-    BitsPerSecond as Bandwidth, "a bandwidth", "100 Gbit/s", bare: false, lowest: (0.0, false), highest: 1e30, bandwidth_factor
+    BitsPerSecond as Bandwidth, "a bandwidth", "100 Gbit/s", bare: false, lowest: (0.0, false), highest: 1e30,
+    units: ["bit/s", "Kbit/s", "Mbit/s", "Gbit/s", "Tbit/s", "B/s", "KB/s", "MB/s", "GB/s", "TB/s"], bandwidth_factor
 );
 dimension!(
     /// A share of 1. `30 %`, `0.3`, `1/3`.
-    Share as Fraction, "a share", "30 %", bare: true, lowest: (0.0, true), highest: 1.0, share_factor
+    Share as Fraction, "a share", "30 %", bare: true, lowest: (0.0, true), highest: 1.0,
+    units: ["%"], share_factor
 );
 dimension!(
     /// A plain number above 0.
-    Plain as Number, "a number", "2.0", bare: true, lowest: (0.0, false), highest: 1e30, no_factor
+    Plain as Number, "a number", "2.0", bare: true, lowest: (0.0, false), highest: 1e30,
+    units: [], no_factor
 );
 
 /// A value in the base unit of its dimension, with what the file said.
@@ -113,16 +123,25 @@ impl<D: Dimension> Quantity<D> {
     /// # Errors
     /// Cause and fix, where the text is no quantity of this dimension or out of its bounds.
     pub fn parse(text: &str) -> Result<Self, (String, String)> {
+        Self::parse_like(text, D::NAME, D::EXAMPLE)
+    }
+
+    /// The same, with messages that call it `name` and show an example of it.
+    ///
+    /// # Errors
+    /// As [`Quantity::parse`].
+    pub fn parse_like(text: &str, name: &str, example: &str) -> Result<Self, (String, String)> {
         let text = text.trim();
+        let wanted = Wanted { name, example };
         let (value, range) = if let Some((low, high)) = split_range(text) {
             // `3 to 6/day`: the unit of the high end holds for both.
-            let (_, unit) = split_number(high).ok_or_else(|| not_a_number::<D>(high))?;
+            let (_, unit) = split_number(high).ok_or_else(|| wanted.not_a_number(high))?;
             let low = if split_number(low).is_some_and(|(_, u)| u.is_empty()) {
                 format!("{low} {unit}")
             } else {
                 low.to_owned()
             };
-            let (low, high) = (parse_single::<D>(&low)?, parse_single::<D>(high)?);
+            let (low, high) = (parse_single::<D>(&low, wanted)?, parse_single::<D>(high, wanted)?);
             if low >= high || low <= 0.0 {
                 let cause =
                     format!("`{text}` is no range: the low end must be above 0 and below the high end");
@@ -131,18 +150,42 @@ impl<D: Dimension> Quantity<D> {
             // A 90 % interval of a lognormal: its median is the geometric mean of the ends.
             ((low * high).sqrt(), Some((low, high)))
         } else {
-            (parse_single::<D>(text)?, None)
+            (parse_single::<D>(text, wanted)?, None)
         };
         Ok(Self { value, range, text: text.to_owned(), origin: Origin::default(), dimension: PhantomData })
+    }
+
+    /// The same quantity, as stated there.
+    #[must_use]
+    pub(crate) fn at(self, origin: Origin) -> Self {
+        Self { origin, ..self }
+    }
+}
+
+/// What a field asks for, in the words of messages.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    name: &'a str,
+    example: &'a str,
+}
+
+impl Wanted<'_> {
+    fn fix(self) -> String {
+        format!("write {} such as `{}`", self.name, self.example)
+    }
+
+    fn not_a_number(self, text: &str) -> (String, String) {
+        let cause = if text.is_empty() {
+            "nothing is written here".to_owned()
+        } else {
+            format!("`{text}` is not {}", self.name)
+        };
+        (cause, self.fix())
     }
 }
 
 fn split_range(text: &str) -> Option<(&str, &str)> {
     text.split_once(" to ").map(|(a, b)| (a.trim(), b.trim()))
-}
-
-fn not_a_number<D: Dimension>(text: &str) -> (String, String) {
-    (format!("`{text}` is not {}", D::NAME), format!("write {} such as `{}`", D::NAME, D::EXAMPLE))
 }
 
 /// The leading number and the rest. Underscores group digits; `1/1000` is left to the dimension.
@@ -166,25 +209,25 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
     value.is_finite().then(|| (value, text[end..].trim()))
 }
 
-fn parse_single<D: Dimension>(text: &str) -> Result<f64, (String, String)> {
-    let (number, unit) = split_number(text).ok_or_else(|| not_a_number::<D>(text))?;
+fn parse_single<D: Dimension>(text: &str, wanted: Wanted<'_>) -> Result<f64, (String, String)> {
+    let (number, unit) = split_number(text).ok_or_else(|| wanted.not_a_number(text))?;
     let value = if unit.is_empty() {
         if !D::BARE {
             let cause = format!("`{text}` has no unit");
-            return Err((cause, format!("{} needs one, such as `{}`", D::NAME, D::EXAMPLE)));
+            return Err((cause, format!("{} needs one, such as `{}`", wanted.name, wanted.example)));
         }
         number
     } else if let Some(divisor) =
         unit.strip_prefix('/').and_then(|d| split_number(d.trim())).filter(|(_, u)| u.is_empty())
     {
         if divisor.0 <= 0.0 || !D::BARE {
-            return Err(not_a_number::<D>(text));
+            return Err(wanted.not_a_number(text));
         }
         number / divisor.0
     } else if let Some(factor) = D::factor(unit) {
         number * factor
     } else {
-        return Err(wrong_unit::<D>(text, number, unit));
+        return Err(wrong_unit::<D>(text, number, unit, wanted));
     };
     let (lowest, permitted) = D::LOWEST;
     if value < lowest || (value == lowest && !permitted) || value > D::HIGHEST {
@@ -201,14 +244,14 @@ fn parse_single<D: Dimension>(text: &str) -> Result<f64, (String, String)> {
         };
         return Err((
             format!("`{text}` is out of range"),
-            format!("{} here is {bound}, such as `{}`", D::NAME, D::EXAMPLE),
+            format!("{} here is {bound}, such as `{}`", wanted.name, wanted.example),
         ));
     }
     Ok(value)
 }
 
 /// Says what the unit would fit, and how the same number reads in the wanted dimension.
-fn wrong_unit<D: Dimension>(text: &str, number: f64, unit: &str) -> (String, String) {
+fn wrong_unit<D: Dimension>(text: &str, number: f64, unit: &str, wanted: Wanted<'_>) -> (String, String) {
     let others: [(&str, Option<f64>); 5] = [
         (Bytes::NAME, byte_factor(unit)),
         (Seconds::NAME, second_factor(unit)),
@@ -218,10 +261,12 @@ fn wrong_unit<D: Dimension>(text: &str, number: f64, unit: &str) -> (String, Str
     ];
     let Some((name, Some(factor))) = others.into_iter().find(|(name, f)| f.is_some() && *name != D::NAME)
     else {
-        return (
-            format!("unknown unit `{unit}` in `{text}`"),
-            format!("write {} such as `{}`", D::NAME, D::EXAMPLE),
-        );
+        let fix = match D::UNITS.iter().find(|known| known.eq_ignore_ascii_case(unit)) {
+            Some(known) => format!("did you mean `{number} {known}`?"),
+            None if D::UNITS.is_empty() => wanted.fix(),
+            None => format!("{}; units: {}", wanted.fix(), D::UNITS.join(", ")),
+        };
+        return (format!("unknown unit `{unit}` in `{text}`"), fix);
     };
     let fix = if D::NAME == BitsPerSecond::NAME && name == Bytes::NAME {
         let prefix = unit.trim_end_matches("iB").trim_end_matches('B');
@@ -229,15 +274,23 @@ fn wrong_unit<D: Dimension>(text: &str, number: f64, unit: &str) -> (String, Str
     } else if D::NAME == Bytes::NAME && name == BitsPerSecond::NAME {
         format!("write the bytes, such as `{}`", show_bytes(number * factor / 8.0))
     } else {
-        format!("write {} such as `{}`", D::NAME, D::EXAMPLE)
+        wanted.fix()
     };
-    (format!("unit doesn't fit: `{text}` is {name}, expected {}", D::NAME), fix)
+    (format!("unit doesn't fit: `{text}` is {name}, expected {}", wanted.name), fix)
 }
 
 fn show_bytes(bytes: f64) -> String {
     let steps = ["B", "KB", "MB", "GB", "TB", "PB", "EB"];
     let step = ((bytes.max(1.0).log10() / 3.0) as usize).min(steps.len() - 1);
     format!("{} {}", bytes / 1000_f64.powi(step as i32), steps[step])
+}
+
+/// A count as a file may say it: `10 M`, `200`.
+pub(crate) fn show_count(count: f64) -> String {
+    let steps = [(1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " K")];
+    let step = steps.into_iter().find(|(size, _)| count >= *size && count % size == 0.0);
+    let (size, unit) = step.unwrap_or((1.0, ""));
+    format!("{}{unit}", count / size)
 }
 
 fn si_prefix(prefix: &str) -> Option<f64> {

@@ -8,7 +8,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering as Atomic};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering as Atomic};
 
 use plimsoll_scenarios::distribution::Sampler;
 use plimsoll_scenarios::rng::Stream;
@@ -18,12 +18,14 @@ use plimsoll_scenarios::{Balance, Scenario, Scope, TierId};
 use crate::cache::{Cache, Sizes};
 use crate::model::{self, Route, transfer_time};
 use crate::outcome::{Counted, Outcome, StationSlot};
+use crate::threads::parallel;
 
 /// How a run of every request is done.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     pub seed: u64,
     pub replications: u64,
+    pub threads: usize,
     /// Seconds before the counted ones.
     pub warmup_s: f64,
     pub duration_s: f64,
@@ -32,27 +34,23 @@ pub struct Plan {
 /// Slots in the results.
 const SLOTS: usize = 40;
 /// Events between two looks at `stop`.
-const STOP_EVERY: u64 = 1 << 14;
+const STOP_EVERY: u64 = 1 << 10;
 
-/// Plays the run; `None` where `stop` ended it before the first replication was complete.
+/// Plays the run; `None` where `stop` ended it early.
 pub fn play(
     scenario: &Scenario,
     plan: Plan,
     progress: &(dyn Fn(f64) + Sync),
     stop: &AtomicBool,
-) -> Option<(Outcome, bool)> {
-    let mut counted = Vec::new();
-    for replication in 0..plan.replications {
-        match Calendar::new(scenario, plan, replication).run(stop) {
-            Some(one) => counted.push(one),
-            None => break,
-        }
-        progress((replication + 1) as f64 / plan.replications as f64);
-    }
-    let partial = counted.len() < plan.replications as usize;
-    if counted.is_empty() {
-        return None;
-    }
+) -> Option<Outcome> {
+    let done = AtomicU64::new(0);
+    let jobs: Vec<u64> = (0..plan.replications).collect();
+    let counted = parallel(&jobs, plan.threads, stop, |&replication| {
+        let counted = Calendar::new(scenario, plan, replication).run(stop);
+        progress((done.fetch_add(1, Atomic::Relaxed) + 1) as f64 / plan.replications as f64);
+        counted
+    })?;
+    let counted: Vec<Counted> = counted.into_iter().collect::<Option<_>>()?;
     let together =
         (0..scenario.tiers.len()).map(|t| model::pool(scenario, t, 0).map_or(1, |p| p.servers)).collect();
     let outcome = Outcome {
@@ -67,7 +65,7 @@ pub fn play(
         ],
         simulated_servers: together,
     };
-    Some((outcome, partial))
+    Some(outcome)
 }
 
 #[derive(Debug, Clone, Copy)]

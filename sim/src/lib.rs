@@ -10,9 +10,12 @@ mod estimate;
 mod every;
 pub mod histogram;
 mod model;
+pub mod mrc;
 mod outcome;
+pub mod replay;
 mod simulate;
 pub mod station;
+mod threads;
 
 pub use estimate::estimate;
 pub use simulate::{Mode, Options, Progress, simulate};

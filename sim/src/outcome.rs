@@ -5,7 +5,7 @@ use plimsoll_reports::record::{
     SloVerdict, StationRun, TierRun, TierSeries, Unit,
 };
 use plimsoll_scenarios::slo::Metric;
-use plimsoll_scenarios::{Balance, Policy, Scenario, Scope, TierId};
+use plimsoll_scenarios::{Balance, Scenario, Scope, TierId};
 
 use crate::analytic::caches::{self, Chain};
 use crate::analytic::queues;
@@ -176,6 +176,9 @@ pub fn summarise(scenario: &Scenario, outcome: &Outcome, provenance: Provenance)
     let bottleneck = bottleneck(&tiers);
     let slos = judge(scenario, &tiers, &actions);
     let mut notes = outcome.notes.clone();
+    for slo in scenario.slos.iter().filter(|slo| !slos.iter().any(|judged| judged.text == slo.text)) {
+        notes.push(format!("`{}` is not judged: there were no requests to judge it by", slo.text));
+    }
     let unlimited: Vec<&str> = tiers
         .iter()
         .filter(|t| t.station.as_ref().is_some_and(|s| s.utilisation_peak.value >= 0.999))
@@ -285,12 +288,7 @@ fn hit_ratio(means: &Means<'_>, tier: TierId, slot: Option<usize>) -> Option<Int
 
 fn cache_run(means: &Means<'_>, chain: &Chain, tier: TierId) -> Option<CacheRun> {
     let cache = means.scenario.tiers[tier].cache.as_ref()?;
-    let policy = match cache.policy {
-        Policy::Lru => "LRU",
-        Policy::Fifo => "FIFO",
-        Policy::Clock => "CLOCK",
-        Policy::Sieve => "SIEVE",
-    };
+    let policy = cache.policy.label();
     let servers = means.scenario.tiers[tier].station.as_ref().map_or(1, |s| s.servers.get() as u64);
     Some(CacheRun {
         policy: policy.to_owned(),
@@ -480,7 +478,8 @@ fn action_run(means: &Means<'_>, id: usize) -> ActionRun {
 fn bottleneck(tiers: &[TierRun]) -> Option<Bottleneck> {
     let mut found: Option<Bottleneck> = None;
     let mut consider = |candidate: Bottleneck| {
-        if found.as_ref().is_none_or(|f| candidate.utilisation > f.utilisation) {
+        if candidate.utilisation > 0.0 && found.as_ref().is_none_or(|f| candidate.utilisation > f.utilisation)
+        {
             found = Some(candidate);
         }
     };

@@ -32,9 +32,10 @@ pub struct Options {
 pub type Progress<'a> = &'a (dyn Fn(f64) + Sync);
 
 /// Requests of a day up to which every one is played.
-const EVERY_MAX: f64 = 2e6;
+const EVERY_MAX: f64 = 3e5;
 
-/// Plays a scenario. `None` if `stop` was raised before anything was complete.
+/// Plays a scenario. `None` if `stop` was raised before it was complete: half a day, or half of the
+/// replications, is no result.
 #[must_use]
 pub fn simulate(
     scenario: &Scenario,
@@ -48,25 +49,23 @@ pub fn simulate(
         Mode::Day if per_day <= EVERY_MAX => Some((0.0, DAY_S)),
         Mode::Day => None,
     };
-    let (outcome, partial) = if let Some((warmup_s, duration_s)) = window {
-        let plan =
-            every::Plan { seed: options.seed, replications: options.replications, warmup_s, duration_s };
-        every::play(scenario, plan, progress, stop)?
+    let Options { seed, replications, threads, .. } = *options;
+    let outcome = if let Some((warmup_s, duration_s)) = window {
+        every::play(
+            scenario,
+            every::Plan { seed, replications, threads, warmup_s, duration_s },
+            progress,
+            stop,
+        )?
     } else {
-        let plan = day::Plan {
-            seed: options.seed,
-            replications: options.replications,
-            threads: options.threads,
-            warmup_days: 1,
-        };
-        (day::play(scenario, plan, progress, stop)?, false)
+        day::play(scenario, day::Plan { seed, replications, threads, warmup_days: 1 }, progress, stop)?
     };
     let provenance = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: scenario.name.clone(),
         seed: options.seed,
         options: described(scenario, options, window),
-        partial,
+        partial: false,
     };
     Some(summarise(scenario, &outcome, provenance))
 }

@@ -22,10 +22,17 @@ pub fn run(args: &CompareArgs, terminal: &Terminal) -> Result<Code, Failure> {
             prediction.provenance.scenario, measurement.provenance.scenario
         )));
     }
+    if (prediction.duration_s - measurement.duration_s).abs() > 0.01 * measurement.duration_s {
+        return Err(Failure::Usage(format!(
+            "the prediction covers {:.0} s and the measurement {:.0} s: they are not of the same run\n\
+             hint: a load run is predicted by `plimsoll simulate {} --scaled` (prediction.json of a `run`)",
+            prediction.duration_s, measurement.duration_s, prediction.provenance.scenario
+        )));
+    }
     let record = compare(&prediction, &measurement);
     terminal.print(&match args.format {
         Format::Json => json::to_string(&record)?,
         Format::Text => text::comparison(&record, terminal.style),
-    });
+    })?;
     Ok(Code::Success)
 }

@@ -16,6 +16,6 @@ pub fn run(args: &EstimateArgs, terminal: &Terminal) -> Result<Code, Failure> {
         PageFormat::Text if args.explain => text::estimate_explained(&record, terminal.style),
         PageFormat::Text => text::estimate(&record, terminal.style),
     };
-    terminal.print(&page);
+    terminal.print(&page)?;
     Ok(Code::Success)
 }

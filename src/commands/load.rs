@@ -19,6 +19,8 @@ pub fn run(args: &LoadArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let (warmup_s, duration_s) = window(&scenario).unwrap_or((0.0, 1.0));
     let window = (args.warmup.unwrap_or(warmup_s), args.duration.unwrap_or(duration_s));
+    LoadOptions { users_max: args.users, ..LoadOptions::new(args.seed, window.0, window.1) }.check()?;
+    scenario.scaled_for_load()?;
     let record = if let Some(url) = &args.target {
         let headers = args.headers.iter().map(|h| header(h)).collect::<Result<_, _>>()?;
         let targets = Targets {
@@ -42,7 +44,7 @@ pub fn run(args: &LoadArgs, terminal: &Terminal) -> Result<Code, Failure> {
     terminal.print(&match args.format {
         Format::Json => json::to_string(&record)?,
         Format::Text => text::measurement(&record, terminal.style),
-    });
+    })?;
     Ok(code(&record))
 }
 

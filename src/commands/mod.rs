@@ -3,6 +3,7 @@
 mod compare;
 mod estimate;
 mod load;
+mod replay;
 mod report;
 mod run;
 mod scenarios;
@@ -24,9 +25,12 @@ pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Code, Failure> {
         Command::Load(args) => load::run(args, terminal),
         Command::Compare(args) => compare::run(args, terminal),
         Command::Report(args) => report::run(args, terminal),
+        Command::Replay(args) => replay::run(args, terminal),
         Command::Scenarios(args) => scenarios::run(args, terminal),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "plimsoll", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "plimsoll", &mut script);
+            terminal.print(&String::from_utf8_lossy(&script))?;
             Ok(Code::Success)
         }
     }

@@ -13,6 +13,6 @@ pub fn run(args: &ReportArgs, terminal: &Terminal) -> Result<Code, Failure> {
     terminal.print(&match args.format {
         Format::Json => json::to_string(&report)?,
         Format::Text => args.directory.join(output::REPORT).display().to_string(),
-    });
+    })?;
     Ok(Code::Success)
 }

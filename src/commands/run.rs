@@ -22,6 +22,10 @@ use crate::{machine, output};
 pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let scenario = args.what.load()?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
+    if let Ok(scaled) = scenario.scaled_for_load() {
+        // Said now and not after the simulation.
+        plimsoll_stack::Stack::check(&scaled)?;
+    }
     let directory = output::directory(&args.out, &scenario.name)?;
     terminal.say(&format!(
         "{} · seed {} · results in {}",
@@ -56,13 +60,15 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Code, Failure> {
 fn finish(args: &RunArgs, report: &Report, directory: &Path, terminal: &Terminal) -> Result<Code, Failure> {
     let page = directory.join(output::REPORT);
     match args.format {
-        Format::Json => terminal.print(&json::to_string(report)?),
+        Format::Json => terminal.print(&json::to_string(report)?)?,
         Format::Text => {
             let summary = text::report(report, terminal.style);
-            terminal.print(&format!("{}\n report             {}\n", summary.trim_end(), page.display()));
+            terminal.print(&format!("{}\n report             {}\n", summary.trim_end(), page.display()))?;
         }
     }
-    Ok(report.simulation.as_ref().map_or(Code::Success, simulate::verdict))
+    let measured = report.measurement.as_ref().map_or(Code::Success, load::code);
+    let judged = report.simulation.as_ref().map_or(Code::Success, simulate::verdict);
+    Ok(if measured == Code::Success { judged } else { measured })
 }
 
 /// Fills the report stage by stage; after an error or Ctrl-C it holds what was finished.

@@ -20,7 +20,7 @@ pub fn run(args: &ScenariosArgs, terminal: &Terminal) -> Result<Code, Failure> {
             let Some(found) = bundled().iter().find(|b| b.name == name) else {
                 return Err(LoadError::Unknown { name: name.clone(), nearest: nearest(name) }.into());
             };
-            terminal.print(found.yaml);
+            terminal.print(found.yaml)?;
             Ok(Code::Success)
         }
         ScenariosCommand::Check { files } => check(files, terminal),
@@ -34,8 +34,10 @@ fn list(format: Format, terminal: &Terminal) -> Result<Code, Failure> {
     }
     terminal.print(&match format {
         Format::Json => json::to_string(&entries)?,
-        Format::Text => entries.iter().map(|e| format!("{:<24} {}\n", e.name, e.summary)).collect(),
-    });
+        Format::Text => {
+            entries.iter().fold(String::new(), |text, e| text + &format!("{:<24} {}\n", e.name, e.summary))
+        }
+    })?;
     Ok(Code::Success)
 }
 
@@ -50,7 +52,7 @@ fn check(files: &[String], terminal: &Terminal) -> Result<Code, Failure> {
                 scenario.datasets.len(),
                 scenario.tiers.len(),
                 scenario.population.regions.len()
-            )),
+            ))?,
             Err(error) => {
                 terminal.error(&error.into());
                 code = Code::Usage;

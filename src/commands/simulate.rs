@@ -26,7 +26,7 @@ pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<Code, Failure> {
     terminal.print(&match args.format {
         Format::Json => json::to_string(&record)?,
         Format::Text => text::run(&record, terminal.style),
-    });
+    })?;
     if record.provenance.partial {
         return Ok(Code::Interrupted);
     }

@@ -31,7 +31,7 @@ pub fn run(args: &StackArgs, terminal: &Terminal) -> Result<Code, Failure> {
             api_key: &endpoints.api_key,
         })?,
         Format::Text => described(endpoints),
-    });
+    })?;
     terminal.say("up; Ctrl-C stops it");
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(50));

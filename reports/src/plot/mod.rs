@@ -11,11 +11,13 @@
 mod bars;
 mod day;
 mod frame;
+mod mrc;
 mod percentiles;
 mod svg;
 
 pub use bars::{errors, shares};
 pub use day::{first_byte, hit_ratios, rates, utilisation};
+pub use mrc::miss_ratio;
 pub use percentiles::percentiles;
 pub use svg::CSS;
 

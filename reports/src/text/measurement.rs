@@ -100,8 +100,8 @@ fn tiers(record: &Measurement, style: Style) -> String {
         .right("rate")
         .right("hit ratio")
         .right("busy")
-        .right("mean wait")
-        .right("mean service")
+        .right("wait")
+        .right("service")
         .right("bytes out")
         .right("rejected");
     let share = |v: Option<f64>| v.map(|v| human(v, Unit::Share)).unwrap_or_default();

@@ -34,7 +34,7 @@ impl Approximation {
                 Some(Self { policy: Approximated::Lru, time: lru_characteristic_time(atoms, capacity) })
             }
             Policy::Fifo => Some(Self { policy: Approximated::Fifo, time: fifo_time(atoms, capacity) }),
-            Policy::Clock | Policy::Sieve => None,
+            Policy::Clock | Policy::Sieve | Policy::S3Fifo | Policy::Lfu | Policy::WTinyLfu => None,
         }
     }
 

@@ -3,68 +3,75 @@
 
 use std::collections::VecDeque;
 
-use super::Sizes;
+use super::{Eviction, Sizes};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    Absent,
-    Unused,
-    Used,
-}
+const ABSENT: u8 = 0;
+const UNUSED: u8 = 1;
+const USED: u8 = 2;
 
 #[derive(Debug, Clone)]
 pub struct Clock {
-    pub(super) used: u64,
+    used: u64,
     capacity: u64,
     sizes: Sizes,
-    state: Vec<State>,
+    state: Vec<u8>,
     queue: VecDeque<u32>,
 }
 
 impl Clock {
-    #[must_use]
     pub fn new(objects: u32, capacity: u64, sizes: Sizes) -> Self {
-        Self {
-            used: 0,
-            capacity,
-            sizes,
-            state: vec![State::Absent; objects as usize],
-            queue: VecDeque::new(),
-        }
+        Self { used: 0, capacity, sizes, state: vec![ABSENT; objects as usize], queue: VecDeque::new() }
     }
+}
 
+impl Eviction for Clock {
     #[inline]
-    pub(super) fn touch(&self, id: u32) -> State {
-        self.state[id as usize]
-    }
-
-    #[inline]
-    pub fn lookup(&mut self, id: u32) -> bool {
+    fn lookup(&mut self, id: u32) -> bool {
         let state = &mut self.state[id as usize];
-        if *state == State::Absent {
-            return false;
-        }
-        *state = State::Used;
-        true
+        let hit = *state != ABSENT;
+        // Without a branch that nobody can predict: absent stays 0, all else becomes 2.
+        *state = USED * u8::from(hit);
+        hit
     }
 
-    pub fn insert(&mut self, id: u32) {
+    #[inline]
+    fn insert(&mut self, id: u32) {
         let size = self.sizes.of(id);
-        if size > self.capacity || self.state[id as usize] != State::Absent {
+        if size > self.capacity || self.state[id as usize] != ABSENT {
             return;
         }
         while self.used + size > self.capacity {
             let Some(oldest) = self.queue.pop_front() else { break };
-            if self.state[oldest as usize] == State::Used {
-                self.state[oldest as usize] = State::Unused;
+            let state = &mut self.state[oldest as usize];
+            if *state == USED {
+                *state = UNUSED;
                 self.queue.push_back(oldest);
             } else {
-                self.state[oldest as usize] = State::Absent;
+                *state = ABSENT;
                 self.used -= self.sizes.of(oldest);
             }
         }
-        self.state[id as usize] = State::Unused;
+        self.state[id as usize] = UNUSED;
         self.used += size;
         self.queue.push_back(id);
+    }
+
+    #[inline]
+    fn touch(&self, id: u32) -> u32 {
+        u32::from(self.state[id as usize])
+    }
+
+    #[inline]
+    fn touch_victim(&self, turn: u32) -> u32 {
+        self.queue.get(turn as usize).map_or(0, |&id| self.touch(id))
+    }
+
+    fn used(&self) -> u64 {
+        self.used
+    }
+
+    fn grow(&mut self, objects: u32, sizes: Sizes) {
+        self.state.resize(objects as usize, ABSENT);
+        self.sizes = sizes;
     }
 }

@@ -4,99 +4,55 @@
 //! left of a hit is one or two memory accesses. One file per policy; [`Cache`] chooses among them.
 //!
 //! An object larger than the whole budget is never admitted. Otherwise a miss admits the object and evicts
-//! until the budget holds again.
+//! until the budget holds again (W-TinyLFU may evict the object itself).
 
 mod clock;
 mod fifo;
+mod lfu;
+mod log;
 mod lru;
+mod s3_fifo;
 mod sieve;
+mod sizes;
+mod sketch;
+#[cfg(test)]
+mod tests;
+mod w_tiny_lfu;
+
+use std::hint::black_box;
 
 use plimsoll_scenarios::Policy;
 
-pub use clock::Clock;
-pub use fifo::Fifo;
-pub use lru::Lru;
-pub use sieve::Sieve;
+pub use sizes::Sizes;
 
-/// Bytes of every object.
-#[derive(Debug, Clone)]
-pub enum Sizes {
-    Same(u64),
-    /// By ranges of ids: first id of each range, rising from 0, and the size in it.
-    Ranges(Vec<(u32, u64)>),
-}
+/// Requests whose memory is fetched together.
+const BATCH: usize = 64;
 
-impl Sizes {
-    #[inline]
-    pub(crate) fn of(&self, id: u32) -> u64 {
-        match self {
-            Self::Same(size) => *size,
-            Self::Ranges(ranges) => {
-                ranges.iter().rev().find(|(first, _)| *first <= id).map_or(0, |(_, size)| *size)
-            }
-        }
-    }
-}
-
-/// A cache with one of the policies.
-#[derive(Debug, Clone)]
-pub enum Cache {
-    Lru(Lru),
-    Fifo(Fifo),
-    Clock(Clock),
-    Sieve(Sieve),
-}
-
-impl Cache {
-    /// An empty cache for ids `0..objects` (fewer than `u32::MAX`).
-    #[must_use]
-    pub fn new(policy: Policy, objects: u32, capacity: u64, sizes: Sizes) -> Self {
-        match policy {
-            Policy::Lru => Self::Lru(Lru::new(objects, capacity, sizes)),
-            Policy::Fifo => Self::Fifo(Fifo::new(objects, capacity, sizes)),
-            Policy::Clock => Self::Clock(Clock::new(objects, capacity, sizes)),
-            Policy::Sieve => Self::Sieve(Sieve::new(objects, capacity, sizes)),
-        }
-    }
-
+/// What every policy can do.
+trait Eviction {
     /// Whether the object is there; counts as a use of it.
-    #[inline]
-    pub fn lookup(&mut self, id: u32) -> bool {
-        match self {
-            Self::Lru(c) => c.lookup(id),
-            Self::Fifo(c) => c.lookup(id),
-            Self::Clock(c) => c.lookup(id),
-            Self::Sieve(c) => c.lookup(id),
-        }
-    }
+    fn lookup(&mut self, id: u32) -> bool;
 
     /// Puts an object in, unless it is there or larger than the budget.
+    fn insert(&mut self, id: u32);
+
+    /// Reads what a lookup would read first, and nothing else.
+    fn touch(&self, id: u32) -> u32;
+
+    /// Reads what the eviction after `turn` others would read, where that can be known.
     #[inline]
-    pub fn insert(&mut self, id: u32) {
-        match self {
-            Self::Lru(c) => c.insert(id),
-            Self::Fifo(c) => c.insert(id),
-            Self::Clock(c) => c.insert(id),
-            Self::Sieve(c) => c.insert(id),
-        }
+    fn touch_victim(&self, _turn: u32) -> u32 {
+        0
     }
 
-    /// Reads what a lookup would read, and nothing else. Called for a batch of ids before their lookups, it
-    /// lets the processor fetch them from memory at the same time instead of one after the other.
-    #[inline]
-    #[must_use]
-    pub fn touch(&self, id: u32) -> u32 {
-        match self {
-            Self::Lru(c) => c.touch(id),
-            Self::Fifo(c) => u32::from(c.touch(id)),
-            Self::Clock(c) => c.touch(id) as u32,
-            Self::Sieve(c) => c.touch(id) as u32,
-        }
-    }
+    /// Bytes held.
+    fn used(&self) -> u64;
 
-    /// A request that fills the cache at once: `true` for a hit.
+    /// Makes room for ids up to `objects`; the sizes of those before stay as they are.
+    fn grow(&mut self, objects: u32, sizes: Sizes);
+
     #[inline]
-    pub fn request(&mut self, id: u32) -> bool {
+    fn request(&mut self, id: u32) -> bool {
         let hit = self.lookup(id);
         if !hit {
             self.insert(id);
@@ -104,80 +60,100 @@ impl Cache {
         hit
     }
 
-    /// Bytes held; never more than the budget.
-    #[must_use]
-    pub const fn used(&self) -> u64 {
-        match self {
-            Self::Lru(c) => c.used,
-            Self::Fifo(c) => c.used,
-            Self::Clock(c) => c.used,
-            Self::Sieve(c) => c.used,
+    fn request_batch(&mut self, ids: &[u32], hits: &mut Vec<bool>) {
+        for batch in ids.chunks(BATCH) {
+            let read = batch.iter().fold(0, |read, &id| read ^ self.touch(id));
+            let read = (0..batch.len() as u32).fold(read, |read, turn| read ^ self.touch_victim(turn));
+            black_box(read);
+            hits.extend(batch.iter().map(|&id| self.request(id)));
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use plimsoll_scenarios::rng::Stream;
+/// A cache with one of the policies.
+#[derive(Debug, Clone)]
+pub enum Cache {
+    Lru(lru::Lru),
+    Fifo(fifo::Fifo),
+    Clock(clock::Clock),
+    Sieve(sieve::Sieve),
+    S3Fifo(s3_fifo::S3Fifo),
+    Lfu(lfu::Lfu),
+    WTinyLfu(w_tiny_lfu::WTinyLfu),
+}
 
-    /// The reference trace: inverse-cdf Zipf over splitmix64, ids scattered by a multiplicative hash.
-    fn reference_trace(n: usize, requests: usize, seed: u64) -> Vec<u32> {
-        let mut cdf = Vec::with_capacity(n);
-        let mut sum = 0.0;
-        for k in 1..=n {
-            sum += 1.0 / k as f64;
-            cdf.push(sum);
+/// Does the same with whatever policy it is.
+macro_rules! each {
+    ($cache:expr, $policy:ident => $body:expr) => {
+        match $cache {
+            Self::Lru($policy) => $body,
+            Self::Fifo($policy) => $body,
+            Self::Clock($policy) => $body,
+            Self::Sieve($policy) => $body,
+            Self::S3Fifo($policy) => $body,
+            Self::Lfu($policy) => $body,
+            Self::WTinyLfu($policy) => $body,
         }
-        let mut stream = Stream::splitmix(seed);
-        (0..requests)
-            .map(|_| {
-                let target = stream.uniform() * sum;
-                let rank = cdf.partition_point(|&c| c <= target);
-                (1 + (rank as u64 * 2_654_435_761) % n as u64) as u32
-            })
-            .collect()
-    }
+    };
+}
 
-    fn misses(policy: Policy, n: u32, capacity: u64, trace: &[u32]) -> usize {
-        let mut cache = Cache::new(policy, n + 1, capacity, Sizes::Same(1));
-        trace.iter().filter(|&&id| !cache.request(id)).count()
-    }
-
-    #[test]
-    fn exact_miss_counts_on_the_reference_trace() {
-        let trace = reference_trace(100_000, 500_000, 42);
-        assert_eq!(trace[..8], [69596, 7284, 36416, 51636, 1, 49609, 50328, 26498]);
-        for (capacity, lru, fifo, clock, sieve) in [
-            (100, 355_345, 375_115, 348_868, 293_810),
-            (1_000, 247_299, 267_885, 241_565, 203_823),
-            (10_000, 133_678, 150_991, 129_933, 116_970),
-        ] {
-            assert_eq!(misses(Policy::Lru, 100_000, capacity, &trace), lru, "LRU {capacity}");
-            assert_eq!(misses(Policy::Fifo, 100_000, capacity, &trace), fifo, "FIFO {capacity}");
-            assert_eq!(misses(Policy::Clock, 100_000, capacity, &trace), clock, "CLOCK {capacity}");
-            assert_eq!(misses(Policy::Sieve, 100_000, capacity, &trace), sieve, "SIEVE {capacity}");
+impl Cache {
+    /// An empty cache for ids `0..objects` (fewer than `u32::MAX`) with a budget of `capacity` bytes.
+    #[must_use]
+    pub fn new(policy: Policy, objects: u32, capacity: u64, sizes: Sizes) -> Self {
+        match policy {
+            Policy::Lru => Self::Lru(lru::Lru::new(objects, capacity, sizes)),
+            Policy::Fifo => Self::Fifo(fifo::Fifo::new(objects, capacity, sizes)),
+            Policy::Clock => Self::Clock(clock::Clock::new(objects, capacity, sizes)),
+            Policy::Sieve => Self::Sieve(sieve::Sieve::new(objects, capacity, sizes)),
+            Policy::S3Fifo => Self::S3Fifo(s3_fifo::S3Fifo::new(objects, capacity, sizes)),
+            Policy::Lfu => Self::Lfu(lfu::Lfu::new(objects, capacity, sizes)),
+            Policy::WTinyLfu => Self::WTinyLfu(w_tiny_lfu::WTinyLfu::new(objects, capacity, sizes)),
         }
     }
 
-    #[test]
-    fn a_larger_lru_never_misses_more_and_the_budget_holds() {
-        let trace = reference_trace(5_000, 60_000, 7);
-        let sizes = Sizes::Ranges(vec![(0, 3), (1_000, 10), (2_500, 1)]);
-        let mut last = usize::MAX;
-        for capacity in [0, 1, 9, 10, 100, 1_000, 5_000, 100_000] {
-            for policy in [Policy::Lru, Policy::Fifo, Policy::Clock, Policy::Sieve] {
-                let mut cache = Cache::new(policy, 5_001, capacity, sizes.clone());
-                let mut missed = 0;
-                for &id in &trace {
-                    missed += usize::from(!cache.request(id));
-                    assert!(cache.used() <= capacity);
-                }
-                if policy == Policy::Lru {
-                    assert!(missed <= last, "capacity {capacity}: {missed} > {last}");
-                    last = missed;
-                }
-            }
-        }
+    /// Whether the object is there; counts as a use of it.
+    #[inline]
+    pub fn lookup(&mut self, id: u32) -> bool {
+        each!(self, c => c.lookup(id))
+    }
+
+    /// Puts an object in, unless it is there or larger than the budget.
+    #[inline]
+    pub fn insert(&mut self, id: u32) {
+        each!(self, c => c.insert(id));
+    }
+
+    /// Reads what a lookup would read, and nothing else. Called for a batch of ids before their lookups, it
+    /// lets the processor fetch them from memory at the same time instead of one after the other.
+    #[inline]
+    #[must_use]
+    pub fn touch(&self, id: u32) -> u32 {
+        each!(self, c => c.touch(id))
+    }
+
+    /// A request that fills the cache at once: `true` for a hit.
+    #[inline]
+    pub fn request(&mut self, id: u32) -> bool {
+        each!(self, c => c.request(id))
+    }
+
+    /// Requests in order, as [`Self::request`], several times as fast where the tables are larger than the
+    /// processor's caches. Adds to `hits` whether each was one.
+    pub fn request_batch(&mut self, ids: &[u32], hits: &mut Vec<bool>) {
+        hits.reserve(ids.len());
+        each!(self, c => c.request_batch(ids, hits));
+    }
+
+    /// Bytes held; never more than the budget.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        each!(self, c => c.used())
+    }
+
+    /// Makes room for ids `0..objects` where the catalogue becomes known as it is played. The sizes of ids
+    /// that were there before must stay as they were.
+    pub fn grow(&mut self, objects: u32, sizes: Sizes) {
+        each!(self, c => c.grow(objects, sizes));
     }
 }

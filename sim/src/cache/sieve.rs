@@ -4,24 +4,23 @@
 //! An array in order of admission, with holes where objects were evicted, squeezed when half is holes: the
 //! hand moves through memory in order.
 
-use super::Sizes;
+use super::{Eviction, Sizes};
 
 const HOLE: u32 = u32::MAX;
+/// Holes that are not worth squeezing out.
+const HOLES_MIN: usize = 1024;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    Absent,
-    Unused,
-    Used,
-}
+const ABSENT: u8 = 0;
+const UNUSED: u8 = 1;
+const USED: u8 = 2;
 
 #[derive(Debug, Clone)]
 pub struct Sieve {
-    pub(super) used: u64,
+    used: u64,
     capacity: u64,
     sizes: Sizes,
-    state: Vec<State>,
-    /// Oldest first.
+    state: Vec<u8>,
+    /// Oldest first; the last is never a hole.
     order: Vec<u32>,
     held: usize,
     /// Where the next search for a victim starts.
@@ -29,74 +28,38 @@ pub struct Sieve {
 }
 
 impl Sieve {
-    #[must_use]
     pub fn new(objects: u32, capacity: u64, sizes: Sizes) -> Self {
-        Self {
-            used: 0,
-            capacity,
-            sizes,
-            state: vec![State::Absent; objects as usize],
-            order: Vec::new(),
-            held: 0,
-            hand: 0,
-        }
-    }
-
-    #[inline]
-    pub(super) fn touch(&self, id: u32) -> State {
-        self.state[id as usize]
-    }
-
-    #[inline]
-    pub fn lookup(&mut self, id: u32) -> bool {
-        let state = &mut self.state[id as usize];
-        if *state == State::Absent {
-            return false;
-        }
-        *state = State::Used;
-        true
-    }
-
-    pub fn insert(&mut self, id: u32) {
-        let size = self.sizes.of(id);
-        if size > self.capacity || self.state[id as usize] != State::Absent {
-            return;
-        }
-        while self.used + size > self.capacity && self.held > 0 {
-            self.evict();
-        }
-        self.state[id as usize] = State::Unused;
-        self.used += size;
-        self.held += 1;
-        self.order.push(id);
-        if self.order.len() > 2 * self.held + 1024 {
-            self.squeeze();
-        }
+        let state = vec![ABSENT; objects as usize];
+        Self { used: 0, capacity, sizes, state, order: Vec::new(), held: 0, hand: 0 }
     }
 
     fn evict(&mut self) {
         loop {
-            if self.hand >= self.order.len() {
+            // Past the newest the search goes on from the oldest.
+            let Some(&id) = self.order.get(self.hand) else {
                 self.hand = 0;
-            }
-            let id = self.order[self.hand];
-            if id == HOLE {
-                self.hand += 1;
                 continue;
-            }
-            if self.state[id as usize] == State::Used {
-                self.state[id as usize] = State::Unused;
-                self.hand += 1;
-                continue;
-            }
-            self.state[id as usize] = State::Absent;
-            self.order[self.hand] = HOLE;
+            };
             self.hand += 1;
+            if id == HOLE {
+                continue;
+            }
+            let state = &mut self.state[id as usize];
+            if *state == USED {
+                *state = UNUSED;
+                continue;
+            }
+            *state = ABSENT;
             self.used -= self.sizes.of(id);
             self.held -= 1;
-            // Past the newest there is nobody: the next search starts from the oldest, whatever comes in.
-            if self.order[self.hand..].iter().all(|&next| next == HOLE) {
+            self.order[self.hand - 1] = HOLE;
+            if self.hand == self.order.len() {
+                // Behind the newest there is nobody: the next search starts from the oldest, whatever
+                // comes in meanwhile.
                 self.hand = 0;
+                while self.order.last() == Some(&HOLE) {
+                    self.order.pop();
+                }
             }
             return;
         }
@@ -106,5 +69,55 @@ impl Sieve {
         let before = self.order[..self.hand].iter().filter(|&&id| id != HOLE).count();
         self.order.retain(|&id| id != HOLE);
         self.hand = before;
+    }
+}
+
+impl Eviction for Sieve {
+    #[inline]
+    fn lookup(&mut self, id: u32) -> bool {
+        let state = &mut self.state[id as usize];
+        let hit = *state != ABSENT;
+        *state = USED * u8::from(hit);
+        hit
+    }
+
+    #[inline]
+    fn insert(&mut self, id: u32) {
+        let size = self.sizes.of(id);
+        if size > self.capacity || self.state[id as usize] != ABSENT {
+            return;
+        }
+        while self.used + size > self.capacity && self.held > 0 {
+            self.evict();
+        }
+        self.state[id as usize] = UNUSED;
+        self.used += size;
+        self.held += 1;
+        self.order.push(id);
+        if self.order.len() > 2 * self.held + HOLES_MIN {
+            self.squeeze();
+        }
+    }
+
+    #[inline]
+    fn touch(&self, id: u32) -> u32 {
+        u32::from(self.state[id as usize])
+    }
+
+    #[inline]
+    fn touch_victim(&self, turn: u32) -> u32 {
+        match self.order.get(self.hand + turn as usize) {
+            Some(&id) if id != HOLE => self.touch(id),
+            _ => 0,
+        }
+    }
+
+    fn used(&self) -> u64 {
+        self.used
+    }
+
+    fn grow(&mut self, objects: u32, sizes: Sizes) {
+        self.state.resize(objects as usize, ABSENT);
+        self.sizes = sizes;
     }
 }

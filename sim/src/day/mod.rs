@@ -21,9 +21,12 @@ use plimsoll_scenarios::arrivals::DAY_S;
 
 use crate::model;
 use crate::outcome::{Counted, Outcome};
+use crate::threads::parallel;
 use queues::{Rates, RegionPart};
 use setup::Setup;
 
+/// Replications whose queues are played at the same time.
+const REPLICATIONS_TOGETHER: usize = 4;
 /// Slots of a day in the results.
 const SLOTS: usize = 96;
 
@@ -56,26 +59,23 @@ pub fn play(
         progress(so_far as f64 / steps as f64);
     };
     let jobs: Vec<u64> = (0..plan.replications).collect();
-    let counted = parallel(&jobs, plan.threads, |&r| caches::play_caches(&setup, plan, r, &report, stop));
+    let counted =
+        parallel(&jobs, plan.threads, stop, |&r| caches::play_caches(&setup, plan, r, &report, stop))?;
     let mut counted: Vec<Counted> = counted.into_iter().collect::<Option<_>>()?;
     let rates = Rates::mean(scenario, &counted);
-    let jobs: Vec<(u64, usize)> =
-        (0..plan.replications).flat_map(|r| (0..regions as usize).map(move |g| (r, g))).collect();
-    let parts = parallel(&jobs, plan.threads, |&(replication, region)| {
-        let part = queues::play_queues(
-            &setup,
-            plan.seed,
-            replication,
-            region,
-            &rates,
-            &counted[replication as usize],
-            stop,
-        );
-        report(epochs / regions);
-        part
-    });
-    for ((replication, region), part) in jobs.into_iter().zip(parts) {
-        merge_region(scenario, &mut counted[replication as usize], region, &part?);
+    // A few replications at a time, so that the parts of all of them need not be held at once.
+    for some in jobs.chunks(REPLICATIONS_TOGETHER) {
+        let jobs: Vec<(u64, usize)> =
+            some.iter().flat_map(|&r| (0..regions as usize).map(move |g| (r, g))).collect();
+        let parts = parallel(&jobs, plan.threads, stop, |&(replication, region)| {
+            let caches = &counted[replication as usize];
+            let part = queues::play_queues(&setup, plan.seed, replication, region, &rates, caches, stop);
+            report(epochs / regions);
+            part
+        })?;
+        for ((replication, region), part) in jobs.into_iter().zip(parts) {
+            merge_region(scenario, &mut counted[replication as usize], region, &part?);
+        }
     }
     let blocks = setup.blocks.iter().flatten().map(|b| b.block).max().unwrap_or(1);
     Some(Outcome {
@@ -87,28 +87,6 @@ pub fn play(
         notes: setup.notes(),
         simulated_servers: (0..scenario.tiers.len()).map(|_| queues::SERVERS_TOGETHER).collect(),
     })
-}
-
-/// Runs jobs on threads; results come in the order of the jobs, whoever ran them.
-fn parallel<J: Sync, T: Send>(jobs: &[J], threads: usize, run: impl Fn(&J) -> T + Sync) -> Vec<T> {
-    let next = AtomicU64::new(0);
-    let mut results: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.clamp(1, jobs.len().max(1)))
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut mine = Vec::new();
-                    loop {
-                        let index = next.fetch_add(1, Ordering::Relaxed) as usize;
-                        let Some(job) = jobs.get(index) else { return mine };
-                        mine.push((index, run(job)));
-                    }
-                })
-            })
-            .collect();
-        workers.into_iter().flat_map(|w| w.join().expect("a worker runs no code that panics")).collect()
-    });
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn merge_region(scenario: &Scenario, counted: &mut Counted, region: usize, part: &RegionPart) {

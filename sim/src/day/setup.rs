@@ -9,6 +9,8 @@ use crate::model::Route;
 
 /// Requests to simulate per dataset, replication and day.
 const REQUESTS_TARGET: f64 = 2.5e6;
+/// Requests at which blocks become coarser than they should be.
+const REQUESTS_MAX: f64 = 2.0e7;
 /// Fewest blocks that a dataset is cut into, where it has as many objects.
 const BLOCKS_MIN: f64 = 20_000.0;
 
@@ -130,6 +132,15 @@ impl<'a> Setup<'a> {
         let mut notes = vec![
             "latencies are those of requests that leave the device; bodies stream through, so inner hops add round trips and waits, not transfer times".to_owned(),
         ];
+        for (name, blocks) in self.scenario.datasets.keys().zip(&self.blocks) {
+            let coarse = |b: &Blocks| b.block > 1 && (b.masses.len() as f64) < BLOCKS_MIN / 2.0;
+            if let Some(b) = blocks.as_ref().filter(|b| coarse(b)) {
+                notes.push(format!(
+                    "{name} is sampled coarsely, in {} blocks: its requests are many for its objects, and hit ratios may be off by points",
+                    b.masses.len()
+                ));
+            }
+        }
         for (id, tier) in self.scenario.tiers.values().enumerate() {
             if self.mean_field[id].is_some() {
                 notes.push(format!(
@@ -157,7 +168,9 @@ fn cut(scenario: &Scenario, dataset: usize, first_id: u32) -> Option<Blocks> {
     }
     let count = data.count.get() as u64;
     let wanted = (rate * DAY_S / REQUESTS_TARGET).max(count as f64 / 4e6);
-    let block = wanted.min(count as f64 / BLOCKS_MIN).ceil().max(1.0) as u64;
+    let fine = wanted.min(count as f64 / BLOCKS_MIN);
+    // Very many requests for few objects: rather coarse blocks than a run without end.
+    let block = fine.max(rate * DAY_S / REQUESTS_MAX).min(count as f64).ceil().max(1.0) as u64;
     let law = data.popularity.over(count);
     let masses = (0..count.div_ceil(block)).map(|i| law.mass(i * block, (i + 1) * block)).collect();
     Some(Blocks { block, first_id, masses, law, bytes: (data.size.get() * block as f64) as u64 })

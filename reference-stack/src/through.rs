@@ -1,0 +1,150 @@
+//! A cache inside a tier: what it lacks is fetched from the tier behind it, once for all who miss it at
+//! the same time, as at every cache of the simulator.
+
+use std::future::Future;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::cache::LruCache;
+use crate::flights::{Flights, Role};
+use crate::inner::{Answered, Fault};
+use crate::metrics::Found;
+use crate::visit::Visit;
+
+/// A cache with fetches; or neither, where the scenario gives the tier none.
+#[derive(Debug)]
+pub struct ReadThrough(Option<Cached>);
+
+#[derive(Debug)]
+struct Cached {
+    cache: LruCache<Bytes>,
+    flights: Flights<Result<Bytes, Fault>>,
+}
+
+impl ReadThrough {
+    pub fn new(capacity_bytes: Option<u64>) -> Self {
+        Self(capacity_bytes.map(|bytes| Cached { cache: LruCache::new(bytes), flights: Flights::new() }))
+    }
+
+    pub fn get(&self, key: &str) -> Option<Bytes> {
+        self.0.as_ref()?.cache.get(key)
+    }
+
+    /// The object that a request looked up: from the cache if it was there, else from a fetch of its
+    /// own or the one that is under way. Nothing is looked up, nor counted, where there is no cache.
+    pub async fn or_fetch(
+        &self,
+        key: &str,
+        known: Option<Bytes>,
+        visit: &mut Visit<'_>,
+        by: &mut &'static str,
+        fetch: impl Future<Output = Answered<Bytes>>,
+    ) -> Result<Bytes, Fault> {
+        let Some(Cached { cache, flights }) = &self.0 else { return came_back(visit, by, fetch.await) };
+        if let Some(known) = known {
+            visit.looked_up(Found::Hit);
+            return Ok(known);
+        }
+        let lead = match flights.join(key, || cache.get(key).map(Ok)) {
+            Role::Landed(result) => {
+                visit.looked_up(Found::Hit);
+                return result;
+            }
+            Role::Follower(waiter) => {
+                visit.looked_up(Found::Coalesced);
+                let begun = Instant::now();
+                let result = waiter.wait().await;
+                visit.waited = begun.elapsed();
+                if let Some(result) = result {
+                    return result;
+                }
+                // The leader's client went away, and the leader with it.
+                None
+            }
+            Role::Leader(lead, _) => {
+                visit.looked_up(Found::Miss);
+                Some(lead)
+            }
+            Role::Crowded => {
+                visit.looked_up(Found::Miss);
+                None
+            }
+        };
+        let result = came_back(visit, by, fetch.await);
+        if let Ok(object) = &result {
+            cache.insert(key, object.clone(), object.len());
+        }
+        if let Some(lead) = lead {
+            lead.land(result.clone());
+        }
+        result
+    }
+}
+
+fn came_back(
+    visit: &mut Visit<'_>,
+    by: &mut &'static str,
+    answered: Answered<Bytes>,
+) -> Result<Bytes, Fault> {
+    visit.came_back(answered.tier, answered.took, answered.trail);
+    *by = answered.served_by;
+    answered.result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::metrics::{Outcome, TierMetrics, render};
+    use crate::visit::Trail;
+
+    fn answer(result: Result<Bytes, Fault>) -> Answered<Bytes> {
+        Answered { tier: "db", result, served_by: "db", trail: Trail::default(), took: Duration::ZERO }
+    }
+
+    #[tokio::test]
+    async fn one_fetch_serves_all_who_miss_together_and_an_abandoned_one_is_made_up_for() {
+        let metrics = TierMetrics::new("web", 0, 1, true);
+        let through = ReadThrough::new(Some(100));
+        let ask = async |fetch: Duration, text: &'static str| {
+            let (mut visit, mut by) = (Visit::start(&metrics), "web");
+            let fetch = async {
+                tokio::time::sleep(fetch).await;
+                answer(Ok(Bytes::from_static(text.as_bytes())))
+            };
+            let result = through.or_fetch("a", through.get("a"), &mut visit, &mut by, fetch).await;
+            visit.end(Outcome::Ok, 0);
+            (result.unwrap(), by)
+        };
+        let soon = Duration::from_millis(20);
+        // The leader leaves in the middle of its fetch.
+        let leaving = tokio::time::timeout(soon / 2, ask(soon, "left"));
+        let (left, made_up) = tokio::join!(leaving, ask(Duration::ZERO, "made up"));
+        assert!(left.is_err());
+        assert_eq!(made_up, (Bytes::from_static(b"made up"), "db"));
+        assert_eq!(ask(Duration::ZERO, "unused").await, (Bytes::from_static(b"made up"), "web"));
+
+        let through = ReadThrough::new(Some(100));
+        let metrics = TierMetrics::new("web", 0, 1, true);
+        let ask = async |fetched: Result<Bytes, Fault>| {
+            let (mut visit, mut by) = (Visit::start(&metrics), "web");
+            let fetch = async {
+                tokio::time::sleep(soon).await;
+                answer(fetched)
+            };
+            let result = through.or_fetch("b", through.get("b"), &mut visit, &mut by, fetch).await;
+            visit.end(Outcome::Ok, 0);
+            (result, by)
+        };
+        let full = Err(Fault::Busy("db"));
+        let both = tokio::join!(ask(full.clone()), ask(Ok(Bytes::new())));
+        assert_eq!(both, ((full.clone(), "db"), (full, "web")));
+        assert_eq!(ask(Ok(Bytes::from_static(b"b"))).await.1, "db", "a failure is not kept");
+        let text = render(&[metrics]);
+        for (result, count) in [("miss", 2), ("coalesced", 1), ("hit", 0)] {
+            assert!(text.contains(&format!("result=\"{result}\"}} {count}\n")), "{result}: {text}");
+        }
+    }
+}
