@@ -41,12 +41,12 @@ pub enum Command {
     Run(RunArgs),
     /// Closed-form figures with their working
     #[command(
-        after_help = "Examples:\n  plimsoll estimate spotify\n  plimsoll estimate spotify --explain\n  plimsoll estimate spotify --set population.users='2 B' --set datasets.song.popularity.zipf=0.8\n  plimsoll estimate spotify --format markdown > estimate.md"
+        after_help = "Examples:\n  plimsoll estimate spotify\n  plimsoll estimate spotify --explain\n  plimsoll estimate spotify --set 'population.users=2 B' --set datasets.song.popularity.zipf=0.8\n  plimsoll estimate spotify --format markdown > estimate.md"
     )]
     Estimate(EstimateArgs),
     /// A full day, simulated
     #[command(
-        after_help = "Examples:\n  plimsoll simulate spotify\n  plimsoll simulate spotify --set tiers.edge.cache.capacity='60 TB'\n  plimsoll simulate spotify --scaled --format json > prediction.json"
+        after_help = "Examples:\n  plimsoll simulate spotify\n  plimsoll simulate spotify --set 'tiers.edge.cache.capacity=60 TB'\n  plimsoll simulate spotify --scaled --format json > prediction.json"
     )]
     Simulate(SimulateArgs),
     /// Start the bundled reference stack and keep it up until Ctrl-C

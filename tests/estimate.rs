@@ -121,9 +121,7 @@ fn the_ids_of_the_json_are_stable() {
     song.storage_replicated
     song.metadata
     user.storage
-    user.storage_replicated
     query.storage
-    query.storage_replicated
     device.hit_ratio
     edge.hit_ratio
     shield.hit_ratio
@@ -131,36 +129,33 @@ fn the_ids_of_the_json_are_stable() {
     metadata-cache.hit_ratio
     edge.rate
     edge.utilisation_peak
+    edge.link_utilisation_peak
     edge.servers_needed
-    edge.slots_erlang
     shield.rate
     shield.utilisation_peak
+    shield.link_utilisation_peak
     shield.servers_needed
-    shield.slots_erlang
     gateway.rate
     gateway.utilisation_peak
+    gateway.link_utilisation_peak
     gateway.servers_needed
-    gateway.slots_erlang
     web.rate
     web.utilisation_peak
+    web.link_utilisation_peak
     web.servers_needed
-    web.slots_erlang
     metadata-cache.rate
     metadata-cache.utilisation_peak
     metadata-cache.servers_needed
-    metadata-cache.slots_erlang
     metadata-db.rate
     metadata-db.utilisation_peak
     metadata-db.servers_needed
-    metadata-db.slots_erlang
     audio-store.rate
     audio-store.utilisation_peak
+    audio-store.link_utilisation_peak
     audio-store.servers_needed
-    audio-store.slots_erlang
     events.rate
     events.utilisation_peak
     events.servers_needed
-    events.slots_erlang
     ");
 }
 

@@ -32,7 +32,7 @@ fn long_load(directory: &Path) -> PathBuf {
 fn a_simulation_is_stopped() {
     let path = common::small();
     let path = path.to_str().unwrap();
-    let mut playing = Playing::start(&["simulate", path, "--replications", "1000", "--format", "json"]);
+    let mut playing = Playing::start(&["simulate", path, "--replications", "100", "--format", "json"]);
     std::thread::sleep(Duration::from_millis(700));
     interrupted(&mut playing, 130);
     // A day cut short is not a day: either nothing is said of it, or that it is partial.
@@ -47,7 +47,7 @@ fn a_simulation_is_stopped() {
 fn a_scaled_simulation_keeps_the_replications_that_were_finished() {
     let path = common::small();
     let path = path.to_str().unwrap();
-    let args = ["simulate", path, "--scaled", "--replications", "1000", "--format", "json"];
+    let args = ["simulate", path, "--scaled", "--replications", "100", "--format", "json"];
     let mut playing = Playing::start(&args);
     std::thread::sleep(Duration::from_millis(700));
     interrupted(&mut playing, 130);

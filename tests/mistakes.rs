@@ -14,7 +14,7 @@ fn the_scenario_without_a_mistake_is_valid() {
 #[test]
 fn malformed_yaml_has_a_place() {
     insta::assert_snapshot!(mistake("{zipf: 0.9}", "{zipf: 0.9"), @"
-    error: not valid YAML: while parsing a flow mapping, did not find expected ',' or '}' at line 11, column 1
+    error: not valid YAML: a map in `{}` lacks a `,` or its `}`
       --> shop.yaml:11:1
        |
     11 | actions:
@@ -56,7 +56,7 @@ fn an_unknown_unit_is_named() {
       --> shop.yaml:15:57
        |
     15 |   edge: {per: site, link: 100 Gbit/s, cache: {capacity: 1 gigs, policy: lru}, servers: 2, service_time: 1 ms}
-       |                                                         ^^^^^^ write a size such as `5 MB`
+       |                                                         ^^^^^^ write a size such as `5 MB`; units: B, KB, MB, GB, TB, PB, EB, KiB, MiB, GiB, TiB, PiB, EiB
     ");
 }
 
@@ -100,7 +100,7 @@ fn an_unknown_field_gets_the_known_ones() {
      --> shop.yaml:2:1
       |
     2 | colour: a shop
-      | ^^^^^^ known here: name, summary, population, datasets, actions, tiers, slos, claims, load
+      | ^^^^^^ known here: name, summary, population, datasets, actions, tiers, slos, claims, load, extends
     ");
 }
 
@@ -315,7 +315,7 @@ fn a_scale_above_one_is_refused() {
       --> shop.yaml:20:40
        |
     20 | load: {scale: {users: 1/1000, objects: 2}}
-       |                                        ^ a share here is at most 1 (100 %), such as `30 %`
+       |                                        ^ a share here is at most 1 (100 %), such as `1/1000`
     ");
 }
 
@@ -348,8 +348,10 @@ fn two_documents_are_one_too_many() {
 fn deep_nesting_is_refused() {
     insta::assert_snapshot!(told(format!("a: {}{}\n", "[".repeat(40), "]".repeat(40))), @"
     error: nested deeper than 24 levels
-      --> shop.yaml
-      = flatten it
+     --> shop.yaml:1:27
+      |
+    1 | a: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]
+      |                           ^ flatten it
     ");
 }
 

@@ -117,7 +117,8 @@ fn every_module_opens_with_what_it_is_for() {
 #[test]
 fn no_source_panics_outside_its_tests() {
     for (path, text) in sources() {
-        let code = text.split("#[cfg(test)]").next().unwrap_or("");
+        let code =
+            text.split("#[cfg(test)]").next().and_then(|t| t.split("#[cfg(all(test").next()).unwrap_or("");
         for (number, line) in code.lines().enumerate() {
             let line = line.split("//").next().unwrap_or("");
             for bad in [".unwrap()", "panic!(", "todo!(", "unimplemented!(", "dbg!("] {

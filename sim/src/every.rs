@@ -36,21 +36,26 @@ const SLOTS: usize = 40;
 /// Events between two looks at `stop`.
 const STOP_EVERY: u64 = 1 << 10;
 
-/// Plays the run; `None` where `stop` ended it early.
+/// Plays the run. Where `stop` ended it early, what comes back has the replications that were complete and
+/// is partial; `None` where there were none.
 pub fn play(
     scenario: &Scenario,
     plan: Plan,
     progress: &(dyn Fn(f64) + Sync),
     stop: &AtomicBool,
-) -> Option<Outcome> {
+) -> Option<(Outcome, bool)> {
     let done = AtomicU64::new(0);
     let jobs: Vec<u64> = (0..plan.replications).collect();
     let counted = parallel(&jobs, plan.threads, stop, |&replication| {
         let counted = Calendar::new(scenario, plan, replication).run(stop);
         progress((done.fetch_add(1, Atomic::Relaxed) + 1) as f64 / plan.replications as f64);
         counted
-    })?;
-    let counted: Vec<Counted> = counted.into_iter().collect::<Option<_>>()?;
+    });
+    let counted: Vec<Counted> = counted.into_iter().flatten().flatten().collect();
+    if counted.is_empty() {
+        return None;
+    }
+    let partial = counted.len() < jobs.len();
     let together =
         (0..scenario.tiers.len()).map(|t| model::pool(scenario, t, 0).map_or(1, |p| p.servers)).collect();
     let outcome = Outcome {
@@ -65,7 +70,7 @@ pub fn play(
         ],
         simulated_servers: together,
     };
-    Some(outcome)
+    Some((outcome, partial))
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -34,8 +34,8 @@ pub type Progress<'a> = &'a (dyn Fn(f64) + Sync);
 /// Requests of a day up to which every one is played.
 const EVERY_MAX: f64 = 3e5;
 
-/// Plays a scenario. `None` if `stop` was raised before it was complete: half a day, or half of the
-/// replications, is no result.
+/// Plays a scenario. `None` if `stop` was raised before anything was complete: half a day is no result. A
+/// run of every request keeps the replications that were.
 #[must_use]
 pub fn simulate(
     scenario: &Scenario,
@@ -50,7 +50,7 @@ pub fn simulate(
         Mode::Day => None,
     };
     let Options { seed, replications, threads, .. } = *options;
-    let outcome = if let Some((warmup_s, duration_s)) = window {
+    let (outcome, partial) = if let Some((warmup_s, duration_s)) = window {
         every::play(
             scenario,
             every::Plan { seed, replications, threads, warmup_s, duration_s },
@@ -58,14 +58,17 @@ pub fn simulate(
             stop,
         )?
     } else {
-        day::play(scenario, day::Plan { seed, replications, threads, warmup_days: 1 }, progress, stop)?
+        (
+            day::play(scenario, day::Plan { seed, replications, threads, warmup_days: 1 }, progress, stop)?,
+            false,
+        )
     };
     let provenance = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: scenario.name.clone(),
         seed: options.seed,
         options: described(scenario, options, window),
-        partial: false,
+        partial,
     };
     Some(summarise(scenario, &outcome, provenance))
 }

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Runs jobs on up to `threads` threads; results come in the order of the jobs. `None` where `stop` was
-/// raised before all jobs had begun.
+/// Runs jobs on up to `threads` threads; results come in the order of the jobs. `None` for a job
+/// that had not begun when `stop` was raised.
 pub fn parallel<J: Sync, T: Send>(
     jobs: &[J],
     threads: usize,
     stop: &AtomicBool,
     run: impl Fn(&J) -> T + Sync,
-) -> Option<Vec<T>> {
+) -> Vec<Option<T>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut mine = Vec::new();
@@ -20,16 +20,16 @@ pub fn parallel<J: Sync, T: Send>(
         }
         mine
     };
-    let mut results: Vec<(usize, T)> = std::thread::scope(|scope| {
+    let finished: Vec<(usize, T)> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.clamp(1, jobs.len().max(1))).map(|_| scope.spawn(work)).collect();
         workers
             .into_iter()
             .flat_map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     });
-    if results.len() < jobs.len() {
-        return None;
+    let mut results: Vec<Option<T>> = jobs.iter().map(|_| None).collect();
+    for (index, result) in finished {
+        results[index] = Some(result);
     }
-    results.sort_by_key(|(index, _)| *index);
-    Some(results.into_iter().map(|(_, result)| result).collect())
+    results
 }

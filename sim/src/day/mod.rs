@@ -60,8 +60,8 @@ pub fn play(
     };
     let jobs: Vec<u64> = (0..plan.replications).collect();
     let counted =
-        parallel(&jobs, plan.threads, stop, |&r| caches::play_caches(&setup, plan, r, &report, stop))?;
-    let mut counted: Vec<Counted> = counted.into_iter().collect::<Option<_>>()?;
+        parallel(&jobs, plan.threads, stop, |&r| caches::play_caches(&setup, plan, r, &report, stop));
+    let mut counted: Vec<Counted> = counted.into_iter().map(Option::flatten).collect::<Option<_>>()?;
     let rates = Rates::mean(scenario, &counted);
     // A few replications at a time, so that the parts of all of them need not be held at once.
     for some in jobs.chunks(REPLICATIONS_TOGETHER) {
@@ -72,9 +72,9 @@ pub fn play(
             let part = queues::play_queues(&setup, plan.seed, replication, region, &rates, caches, stop);
             report(epochs / regions);
             part
-        })?;
+        });
         for ((replication, region), part) in jobs.into_iter().zip(parts) {
-            merge_region(scenario, &mut counted[replication as usize], region, &part?);
+            merge_region(scenario, &mut counted[replication as usize], region, &part.flatten()?);
         }
     }
     let blocks = setup.blocks.iter().flatten().map(|b| b.block).max().unwrap_or(1);
