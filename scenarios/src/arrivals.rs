@@ -9,6 +9,28 @@ use std::f64::consts::TAU;
 /// Seconds of a day.
 pub const DAY_S: f64 = 86_400.0;
 
+/// Rate of each day relative to the week's mean, Monday first. The mean is 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weekly(pub [f64; 7]);
+
+impl Weekly {
+    /// Every day alike.
+    pub const FLAT: Self = Self([1.0; 7]);
+
+    /// In proportion to these values, whose sum is above 0.
+    #[must_use]
+    pub fn in_proportion(days: [f64; 7]) -> Self {
+        let mean = days.iter().sum::<f64>() / 7.0;
+        Self(days.map(|d| d / mean))
+    }
+
+    /// The busiest day relative to the mean day.
+    #[must_use]
+    pub fn peak(&self) -> f64 {
+        self.0.iter().copied().fold(0.0, f64::max)
+    }
+}
+
 /// Rate relative to the day's mean, by local time of day. The mean over a day is 1.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Diurnal {

@@ -4,11 +4,63 @@ use crate::diagnostic::{Origin, Problem};
 use crate::node::{Node, Value};
 use crate::units::{Count, Dimension, Quantity, show_count};
 
-/// Fields that a map may have, and what such a map looks like.
+/// Fields that a map may have, and what such a map looks like. The decoder takes fields by name from it, and
+/// the JSON Schema and the tables of the language page are made of it.
 #[derive(Debug)]
 pub struct Shape {
-    pub fields: &'static [&'static str],
+    pub fields: &'static [Field],
     pub example: &'static str,
+}
+
+impl Shape {
+    pub fn names(&self) -> Vec<&'static str> {
+        self.fields.iter().map(|f| f.name).collect()
+    }
+}
+
+/// One field: its name, what may stand there, and what it means.
+#[derive(Debug)]
+pub struct Field {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// One line for people, with the default.
+    pub means: &'static str,
+}
+
+pub const fn field(name: &'static str, kind: Kind, means: &'static str) -> Field {
+    Field { name, kind, means }
+}
+
+/// What may stand in a field.
+#[derive(Debug)]
+pub enum Kind {
+    /// Free text.
+    Text,
+    /// A quantity: name of its dimension, an example, whether a number without unit will do.
+    Quantity(&'static str, &'static str, bool),
+    /// A whole number between two values.
+    Whole(u32, u32),
+    /// One of a closed set of words.
+    Choice(&'static [&'static str]),
+    /// `true` or `false`.
+    Flag,
+    /// The name of a part of the scenario: a tier, a dataset, an action ...
+    Name(&'static str),
+    /// Fields.
+    Fields(&'static Shape),
+    /// Names that the user chooses, each with this.
+    Named(&'static Kind),
+    /// A list of these.
+    List(&'static Kind),
+    /// Any of these.
+    Any(&'static [Kind]),
+    /// A list of steps, each of which may hold a path again.
+    Path,
+}
+
+/// A quantity of a dimension.
+pub const fn quantity<D: Dimension>() -> Kind {
+    Kind::Quantity(D::NAME, D::EXAMPLE, D::BARE)
 }
 
 /// Most fields of a map whose fields are known; no map has nearly as many, unless to cost much.
@@ -195,8 +247,14 @@ impl<'n> Fields<'n> {
         if self.path.is_empty() { field.to_owned() } else { format!("{}.{field}", self.path) }
     }
 
+    /// Where these fields stand, for messages.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// A field that may be absent.
     pub fn take(&mut self, field: &str) -> Option<&'n Node> {
+        debug_assert!(self.shape.names().contains(&field), "`{field}` is no field of {:?}", self.shape);
         let index =
             self.pairs.iter().position(|(key, _)| matches!(&key.value, Value::Text(k) if k == field))?;
         self.used[index] = true;
@@ -207,8 +265,9 @@ impl<'n> Fields<'n> {
     /// Whether an unknown field is this one mistyped: then it's told as unknown, and not as missing too.
     pub fn misspelt(&self, field: &str) -> bool {
         self.pairs.iter().any(|(key, _)| match &key.value {
-            Value::Text(name) if !self.shape.fields.contains(&name.as_str()) => {
-                suggestion(name, self.shape.fields) == Some(field)
+            Value::Text(name) => {
+                let known = self.shape.names();
+                !known.contains(&name.as_str()) && suggestion(name, &known) == Some(field)
             }
             _ => false,
         })
@@ -305,8 +364,9 @@ impl<'n> Fields<'n> {
     pub fn finish(self, decoder: &mut Decoder) {
         for ((key, _), used) in self.pairs.iter().zip(&self.used) {
             if let (Value::Text(name), false) = (&key.value, used) {
-                let fix = suggestion(name, self.shape.fields).map_or_else(
-                    || format!("known here: {}", self.shape.fields.join(", ")),
+                let known = self.shape.names();
+                let fix = suggestion(name, &known).map_or_else(
+                    || format!("known here: {}", known.join(", ")),
                     |n| format!("did you mean `{n}`?"),
                 );
                 let place = if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path) };

@@ -11,27 +11,37 @@
 //! This crate depends on no other crate of the workspace.
 
 pub mod arrivals;
+mod calls;
 pub mod catalogue;
 mod decode;
 mod diagnostic;
 pub mod distribution;
+mod event;
 mod library;
 mod node;
 mod overlay;
 pub mod popularity;
+pub mod quantities;
 pub mod rng;
 mod scale;
 mod scenario;
 pub mod slo;
 mod syntax;
+mod tier;
 pub mod trace;
 pub mod units;
 mod validate;
 
+pub use calls::{Call, Calls, Edge, WaitFor};
 pub use diagnostic::{Origin, Problem, Problems, SourceFile};
+pub use event::{Event, EventKind};
 pub use library::{Bundled, LoadError, bundled, load, load_with, nearest};
 pub use scale::NoLoad;
 pub use scenario::{
-    Action, ActionId, Balance, Branch, Cache, Claim, Dataset, DatasetId, Http, Load, LoadScale, Peak, Policy,
-    Population, Region, Scenario, Scope, Station, Tier, TierId,
+    Action, ActionId, Actor, ActorId, ActorNumber, Branch, Claim, Connection, Dataset, DatasetId, Demand,
+    Growth, Heartbeat, Http, Load, LoadScale, Peak, Population, Region, Scenario, Sessions, TierId,
+};
+pub use tier::{
+    Balance, Cache, External, Policy, Queue, Replication, Scheme, Scope, ShardBy, Sharding, Station, Store,
+    Tier, TierPrice,
 };

@@ -4,8 +4,8 @@
 //! holds, and (up to whole slots) the utilisation of every station. What changes: one region at a constant
 //! rate, fewer sites, and links, which nothing on one machine emulates yet, are left out.
 
-use crate::arrivals::Diurnal;
-use crate::scenario::{Peak, Region, Scenario};
+use crate::arrivals::{Diurnal, Weekly};
+use crate::scenario::{ActorNumber, Demand, Peak, Region, Scenario};
 use crate::units::Count;
 
 /// Why a scenario has no scaled-down form.
@@ -28,23 +28,50 @@ impl Scenario {
         let mut scaled = self.clone();
         let peak = match load.at {
             Peak::Mean => 1.0,
-            Peak::Peak => self.population.regions.iter().map(|r| r.share * r.diurnal.peak()).sum(),
+            Peak::Peak => {
+                let days: f64 = self.population.regions.iter().map(|r| r.share * r.diurnal.peak()).sum();
+                days * self.population.weekly.peak()
+            }
         };
         scaled.population.users = whole(&self.population.users, scale.users);
         scaled.population.downlink = None;
+        scaled.population.weekly = Weekly::FLAT;
+        scaled.events.clear();
+        for actor in scaled.population.actors.values_mut() {
+            if let ActorNumber::Count(count) = &mut actor.number {
+                *count = count.times(scale.users);
+            }
+        }
         scaled.population.regions = vec![Region {
             name: "scaled".into(),
             share: 1.0,
             utc_offset_s: 0.0,
             sites: scale.sites,
             diurnal: Diurnal::Flat,
+            peak_to_mean: None,
             origin: load.origin,
         }];
         for action in scaled.actions.values_mut() {
-            action.per_user = action.per_user.times(peak);
+            let at = match (load.at, &action.diurnal) {
+                (Peak::Peak, Some(day)) => day.peak() * self.population.weekly.peak(),
+                _ => peak,
+            };
+            action.diurnal = None;
+            action.demand = match &action.demand {
+                Demand::PerUser(rate) => Demand::PerUser(rate.times(at)),
+                Demand::PerActor(id, rate) => Demand::PerActor(*id, rate.times(at)),
+                Demand::Total(rate) => Demand::Total(rate.times(at * scale.users)),
+                Demand::PerAction(id, each) => Demand::PerAction(*id, each.clone()),
+            };
             if let Some(factor) = action.of.and_then(|d| scale.sizes.get(&d)) {
                 action.response = action.response.times(*factor);
             }
+            let sizes = &scale.sizes;
+            action.calls.each_mut(&mut |call| {
+                if let Some(factor) = call.of.and_then(|d| sizes.get(&d)) {
+                    call.response = call.response.times(*factor);
+                }
+            });
         }
         for (id, dataset) in scaled.datasets.values_mut().enumerate() {
             dataset.count = whole(&dataset.count, scale.objects);

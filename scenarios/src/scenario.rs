@@ -4,17 +4,21 @@
 
 use indexmap::IndexMap;
 
-use crate::arrivals::Diurnal;
+use crate::arrivals::{Diurnal, Weekly};
+use crate::calls::Calls;
 use crate::diagnostic::{Origin, SourceFile};
-use crate::distribution::Distribution;
+use crate::event::Event;
 use crate::popularity::Popularity;
 use crate::slo::Slo;
-use crate::units::{Bandwidth, Count, Duration, Fraction, Rate, Size};
+use crate::tier::Tier;
+use crate::units::{Bandwidth, Count, Duration, Fraction, Number, Rate, Ratio, Size};
 
 /// Position of a tier in [`Scenario::tiers`].
 pub type TierId = usize;
 /// Position of an action in [`Scenario::actions`].
 pub type ActionId = usize;
+/// Position of an actor in [`Population::actors`].
+pub type ActorId = usize;
 /// Position of a dataset in [`Scenario::datasets`].
 pub type DatasetId = usize;
 
@@ -40,6 +44,8 @@ pub struct Scenario {
     pub slos: Vec<Slo>,
     /// Figures that the scenario's sources state, checked by the estimate.
     pub claims: Vec<Claim>,
+    /// What happens on the day.
+    pub events: Vec<Event>,
     /// How to play the scenario against a real stack, scaled down.
     pub load: Option<Load>,
     /// The texts it was read from: its file first, then those it extends and settings from the command line.
@@ -57,6 +63,37 @@ pub struct Population {
     pub regions: Vec<Region>,
     /// Access link of one user, bits per second: bounds how fast one body can arrive.
     pub downlink: Option<Bandwidth>,
+    /// More users every year, as a share of those there are.
+    pub growth_per_year: Ratio,
+    /// Shape of the week.
+    pub weekly: Weekly,
+    /// How often and how long a user is there.
+    pub sessions: Option<Sessions>,
+    /// Others who act: drivers, agents, publishers. By name.
+    pub actors: IndexMap<String, Actor>,
+}
+
+/// Visits of one active user.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    pub per_user: Rate,
+    pub lasts: Duration,
+}
+
+/// A group that acts besides the users, in the same regions by the same clocks.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    pub number: ActorNumber,
+    /// Share of them who are active on a day.
+    pub active: Fraction,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone)]
+pub enum ActorNumber {
+    Count(Count),
+    /// Of all users.
+    Share(Fraction),
 }
 
 /// A part of the population with one clock.
@@ -71,53 +108,114 @@ pub struct Region {
     pub sites: u32,
     /// Shape of the day in local time.
     pub diurnal: Diurnal,
+    /// Its height, where the file states that.
+    pub peak_to_mean: Option<Number>,
     pub origin: Origin,
 }
 
 /// A collection of stored objects.
 #[derive(Debug, Clone)]
 pub struct Dataset {
+    /// Objects today.
     pub count: Count,
+    /// Objects that come.
+    pub growth: Option<Growth>,
+    /// How long an object is kept; for ever where not said.
+    pub retention: Option<Duration>,
     /// Mean bytes of one object.
     pub size: Size,
     /// Bytes of metadata kept for one object.
     pub metadata: Option<Size>,
     /// Which objects are asked for.
     pub popularity: Popularity,
+    /// Share of the requested objects that new ones take the place of, a day.
+    pub churn_per_day: Ratio,
     /// The tier that keeps it, where it is kept.
     pub stored_in: Option<TierId>,
     pub origin: Origin,
 }
 
+/// Where new objects come from.
+#[derive(Debug, Clone)]
+pub enum Growth {
+    Rate(Rate),
+    /// Every such action adds so many.
+    By {
+        action: ActionId,
+        each: Number,
+    },
+}
+
 /// Something users do.
 #[derive(Debug, Clone)]
 pub struct Action {
-    /// Times per active user, per second.
-    pub per_user: Rate,
+    pub demand: Demand,
+    /// Shape of its own day; the regions' where not said.
+    pub diurnal: Option<Diurnal>,
     /// The dataset whose objects it asks for.
     pub of: Option<DatasetId>,
+    /// Caches never answer it, and every replica does its work.
+    pub write: bool,
     /// Share of requests that replay something from the user's own recent past; they are served by the
-    /// first tier of the path with scope [`Scope::User`].
+    /// first tier of the path with scope [`Scope::User`](crate::tier::Scope::User).
     pub repeat: Fraction,
     /// Bytes of the request.
     pub request: Size,
     /// Bytes of the response (the object's size unless the file says otherwise).
     pub response: Size,
-    /// Tiers in the order in which they are called: each calls the next, a cache only on a miss.
+    /// What it sets off and waits for.
+    pub calls: Calls,
+    /// The tiers of `calls`, in the order in which they are first called; where `calls` is a chain, each
+    /// calls the next, a cache only on a miss.
     pub path: Vec<TierId>,
     /// Messages sent without anybody waiting for them.
     pub then: Vec<Branch>,
+    /// A connection that it opens and that stays.
+    pub connection: Option<Connection>,
     /// How the load generator asks for it.
     pub http: Option<Http>,
     pub origin: Origin,
 }
 
-/// An asynchronous message to a tier, sent once per action by the client.
+/// How often an action happens.
+#[derive(Debug, Clone)]
+pub enum Demand {
+    /// Times per active user.
+    PerUser(Rate),
+    /// Times per active actor.
+    PerActor(ActorId, Rate),
+    /// Times for every action of another kind.
+    PerAction(ActionId, Number),
+    /// Times over all.
+    Total(Rate),
+}
+
+/// A long-lived connection: how long it lasts and what keeps it alive.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// The tier that holds it open.
+    pub tier: TierId,
+    pub lasts: Duration,
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// What an open connection sends at intervals.
+#[derive(Debug, Clone)]
+pub struct Heartbeat {
+    pub every: Duration,
+    /// Bytes of one.
+    pub size: Size,
+    pub calls: Calls,
+}
+
+/// An asynchronous message to a tier, sent by the client.
 #[derive(Debug, Clone)]
 pub struct Branch {
     pub tier: TierId,
     /// Bytes of the message.
     pub size: Size,
+    /// The call of the tier, with what that does in turn.
+    pub calls: Calls,
     pub http: Option<Http>,
 }
 
@@ -131,111 +229,6 @@ pub struct Http {
     pub path: String,
     /// Body with placeholders, for `POST`.
     pub body: Option<String>,
-}
-
-/// Of what a tier has one instance each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// On every user's device.
-    User,
-    /// At every site of every region.
-    Site,
-    /// In every region.
-    Region,
-    /// Once.
-    Global,
-}
-
-/// A tier: any of a cache, a station (queue and servers), a link and a store.
-#[derive(Debug, Clone)]
-pub struct Tier {
-    pub scope: Scope,
-    /// Round trip from the caller to here, seconds.
-    pub rtt: Option<Duration>,
-    /// Egress of one instance (of one server where the tier has servers), bits per second.
-    pub link: Option<Bandwidth>,
-    pub cache: Option<Cache>,
-    pub station: Option<Station>,
-    /// Whole copies of what is stored here.
-    pub copies: u32,
-    pub origin: Origin,
-}
-
-/// A cache of objects.
-#[derive(Debug, Clone)]
-pub struct Cache {
-    /// Bytes of one instance: per user, site, region; per server where `per_server`.
-    pub capacity: Size,
-    pub policy: Policy,
-    /// Each server has a cache of its own (in memory) rather than one shared by the instance.
-    pub per_server: bool,
-    /// The datasets whose objects it keeps; `None` keeps whatever is asked for through it.
-    pub of: Option<Vec<DatasetId>>,
-}
-
-/// Eviction policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Policy {
-    Lru,
-    Fifo,
-    Clock,
-    Sieve,
-    S3Fifo,
-    Lfu,
-    WTinyLfu,
-}
-
-impl Policy {
-    /// Every policy, by the name that files and options use.
-    pub const NAMES: [(&'static str, Self); 7] = [
-        ("lru", Self::Lru),
-        ("fifo", Self::Fifo),
-        ("clock", Self::Clock),
-        ("sieve", Self::Sieve),
-        ("s3-fifo", Self::S3Fifo),
-        ("lfu", Self::Lfu),
-        ("w-tinylfu", Self::WTinyLfu),
-    ];
-
-    /// For people, as the literature writes it.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Lru => "LRU",
-            Self::Fifo => "FIFO",
-            Self::Clock => "CLOCK",
-            Self::Sieve => "SIEVE",
-            Self::S3Fifo => "S3-FIFO",
-            Self::Lfu => "LFU",
-            Self::WTinyLfu => "W-TinyLFU",
-        }
-    }
-}
-
-/// Servers with queues.
-#[derive(Debug, Clone)]
-pub struct Station {
-    /// Servers in total; shared out over regions and sites by their share of users.
-    pub servers: Count,
-    /// Requests one server works on at the same time.
-    pub concurrency: Count,
-    /// Time one request holds one slot of one server.
-    pub service_time: Distribution,
-    /// Requests that may wait at one server; one more is rejected.
-    pub queue_max: u32,
-    /// How requests are spread over servers.
-    pub balance: Balance,
-}
-
-/// Load balancing over the servers of a tier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Balance {
-    /// A server drawn uniformly.
-    Random,
-    /// One after the other.
-    RoundRobin,
-    /// The one with the fewest requests; ties to the first.
-    LeastConnections,
 }
 
 /// A figure stated by one of the scenario's sources.
@@ -312,15 +305,18 @@ impl Scenario {
     /// Whether an action's requests are looked up in the cache of a tier on their way.
     #[must_use]
     pub fn looks_up(&self, action: &Action, tier: TierId) -> bool {
-        let (Some(dataset), Some(cache)) = (action.of, &self.tiers[tier].cache) else { return false };
-        action.path.contains(&tier) && cache.of.as_ref().is_none_or(|held| held.contains(&dataset))
+        let Some(dataset) = action.of else { return false };
+        !action.write && action.path.contains(&tier) && self.caches(tier, dataset)
     }
 
     /// The tiers in an order in which every call of every path goes forward.
     #[must_use]
     pub fn tier_order(&self) -> Vec<TierId> {
-        crate::validate::tier_order(self.actions.values(), self.tiers.len())
-            .expect("a scenario has no cycles")
+        crate::validate::tier_order(
+            self.actions.values(),
+            &self.tiers.values().map(|t| t.cache.is_some()).collect::<Vec<_>>(),
+        )
+        .expect("a scenario has no cycles")
     }
 
     /// Settings from the command line, as given.
@@ -345,9 +341,42 @@ impl Scenario {
         self.population.regions.iter().map(|r| r.sites).sum()
     }
 
-    /// Mean rate of an action over the day and over all users, 1/s.
+    /// Mean rate of an action over the week and over all users, 1/s.
     #[must_use]
     pub fn mean_rate(&self, action: &Action) -> f64 {
-        self.population.users.get() * self.population.active.get() * action.per_user.get()
+        let population = &self.population;
+        match &action.demand {
+            Demand::PerUser(rate) => population.users.get() * population.active.get() * rate.get(),
+            Demand::PerActor(id, rate) => self.active_actors(*id) * rate.get(),
+            // Actions never rest on each other in a circle.
+            Demand::PerAction(id, each) => self.mean_rate(&self.actions[*id]) * each.get(),
+            Demand::Total(rate) => rate.get(),
+        }
+    }
+
+    /// Objects that come, 1/s.
+    #[must_use]
+    pub fn growth_rate(&self, growth: &Growth) -> f64 {
+        match growth {
+            Growth::Rate(rate) => rate.get(),
+            Growth::By { action, each } => self.mean_rate(&self.actions[*action]) * each.get(),
+        }
+    }
+
+    /// Actors of a kind who are active on a day.
+    #[must_use]
+    pub fn active_actors(&self, id: ActorId) -> f64 {
+        let actor = &self.population.actors[id];
+        let number = match &actor.number {
+            ActorNumber::Count(count) => count.get(),
+            ActorNumber::Share(share) => self.population.users.get() * share.get(),
+        };
+        number * actor.active.get()
+    }
+
+    /// The shape of an action's day in a region.
+    #[must_use]
+    pub fn day_of<'s>(&'s self, action: &'s Action, region: usize) -> &'s Diurnal {
+        action.diurnal.as_ref().unwrap_or(&self.population.regions[region].diurnal)
     }
 }

@@ -5,7 +5,8 @@
 
 use crate::popularity::{RankSampler, lru_characteristic_time};
 use crate::rng::Stream;
-use crate::scenario::{Action, ActionId, Scenario, Scope};
+use crate::scenario::{Action, ActionId, Scenario};
+use crate::tier::Scope;
 
 /// One request of one user.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -105,7 +106,10 @@ pub fn requests(scenario: &Scenario, seed: u64, duration_s: f64) -> Requests<'_>
             let mut source = Source {
                 action: action_id,
                 region: region_id,
-                rate_max: scenario.mean_rate(action) * region.share * region.diurnal.peak(),
+                rate_max: scenario.mean_rate(action)
+                    * region.share
+                    * scenario.population.weekly.peak()
+                    * scenario.day_of(action, region_id).peak(),
                 first_site,
                 users: ((scenario.population.users.get() * region.share) as u64).max(1),
                 law: law.clone(),
@@ -130,10 +134,11 @@ impl Source {
             return;
         }
         let region = &scenario.population.regions[self.region];
-        let peak = region.diurnal.peak();
+        let day = scenario.day_of(&scenario.actions[self.action], self.region);
+        let peak = day.peak();
         loop {
             self.next_s += self.arrivals.exponential() / self.rate_max;
-            if self.arrivals.uniform() * peak <= region.diurnal.at(self.next_s + region.utc_offset_s) {
+            if self.arrivals.uniform() * peak <= day.at(self.next_s + region.utc_offset_s) {
                 return;
             }
         }

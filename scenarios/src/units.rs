@@ -76,17 +76,82 @@ dimension!(
     units: ["%"], share_factor
 );
 dimension!(
+    /// A ratio that may exceed 1: growth, churn. `20 %`, `1.5`, `1/200`.
+    Portion as Ratio, "a ratio", "20 %", bare: true, lowest: (0.0, true), highest: 1e9,
+    units: ["%"], share_factor
+);
+dimension!(
     /// A plain number above 0.
     Plain as Number, "a number", "2.0", bare: true, lowest: (0.0, false), highest: 1e30,
     units: [], no_factor
 );
 
+/// What is known between the ends of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spread {
+    /// The ends hold 90 %; the middle is their geometric mean.
+    #[default]
+    Lognormal,
+    /// The ends hold 90 %; the middle is their mean.
+    Normal,
+    /// Nothing beyond the ends; all between alike.
+    Uniform,
+    /// Nothing beyond the ends; all orders of magnitude between alike.
+    LogUniform,
+    /// Nothing beyond the ends; the middle most likely.
+    Triangular,
+}
+
+impl Spread {
+    /// Every spread, by the name that files use.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("lognormal", Self::Lognormal),
+        ("normal", Self::Normal),
+        ("uniform", Self::Uniform),
+        ("loguniform", Self::LogUniform),
+        ("triangular", Self::Triangular),
+    ];
+
+    /// The median of a range.
+    fn middle(self, (low, high): (f64, f64)) -> f64 {
+        match self {
+            Self::Lognormal | Self::LogUniform => (low * high).sqrt(),
+            Self::Normal | Self::Uniform | Self::Triangular => f64::midpoint(low, high),
+        }
+    }
+
+    /// The value whose probability to be exceeded is that of a standard normal score, `score` standard
+    /// deviations above its mean.
+    fn value(self, (low, high): (f64, f64), score: f64) -> f64 {
+        let u = standard_normal(score);
+        match self {
+            Self::Lognormal => {
+                ((low * high).sqrt().ln() + score * (high / low).ln() / (2.0 * SCORE_95)).exp()
+            }
+            Self::Normal => f64::midpoint(low, high) + score * (high - low) / (2.0 * SCORE_95),
+            Self::Uniform => low + u * (high - low),
+            Self::LogUniform => low * (high / low).powf(u),
+            Self::Triangular if u < 0.5 => low + (high - low) * (u / 2.0).sqrt(),
+            Self::Triangular => high - (high - low) * ((1.0 - u) / 2.0).sqrt(),
+        }
+    }
+}
+
+/// Standard normal score below which 95 % lie.
+const SCORE_95: f64 = 1.644_853_626_951_472_7;
+
+/// Share of a standard normal distribution below a score.
+fn standard_normal(score: f64) -> f64 {
+    0.5 * libm::erfc(-score * std::f64::consts::FRAC_1_SQRT_2)
+}
+
 /// A value in the base unit of its dimension, with what the file said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quantity<D> {
     value: f64,
-    /// 5 % and 95 % ends, where the file gives a range.
+    /// The ends, where the file gives a range; 5 % and 95 % of it unless its spread says otherwise.
     pub range: Option<(f64, f64)>,
+    pub spread: Spread,
     /// As written.
     pub text: String,
     /// Where; line 0 for a default.
@@ -98,7 +163,28 @@ impl<D: Dimension> Quantity<D> {
     /// A value that no file states (a default, or derived).
     #[must_use]
     pub fn given(value: f64, text: &str) -> Self {
-        Self { value, range: None, text: text.to_owned(), origin: Origin::default(), dimension: PhantomData }
+        Self {
+            value,
+            range: None,
+            spread: Spread::default(),
+            text: text.to_owned(),
+            origin: Origin::default(),
+            dimension: PhantomData,
+        }
+    }
+
+    /// The value at a standard normal score: of a range the quantile that the score has, within what the
+    /// dimension permits; else the value itself.
+    #[must_use]
+    pub fn at_score(&self, score: f64) -> f64 {
+        let Some(ends) = self.range else { return self.value };
+        self.spread.value(ends, score).clamp(D::LOWEST.0.max(ends.0 * 1e-3), D::HIGHEST)
+    }
+
+    /// The same quantity known to have this value.
+    #[must_use]
+    pub fn known(&self, value: f64) -> Self {
+        Self { value, range: None, ..self.clone() }
     }
 
     /// The value in base units; of a range its median.
@@ -133,7 +219,17 @@ impl<D: Dimension> Quantity<D> {
     pub fn parse_like(text: &str, name: &str, example: &str) -> Result<Self, (String, String)> {
         let text = text.trim();
         let wanted = Wanted { name, example };
-        let (value, range) = if let Some((low, high)) = split_range(text) {
+        if let Some(interval) = text.strip_prefix("every ").filter(|_| D::NAME == PerSecond::NAME) {
+            // `every 2 to 5 s`: the longer interval is the lower rate.
+            let interval = Duration::parse_like(interval, Seconds::NAME, "4 s")?;
+            if interval.get() <= 0.0 {
+                return Err(wanted.not_a_number(text));
+            }
+            let range = interval.range.map(|(low, high)| (1.0 / high, 1.0 / low));
+            return Ok(Self { range, spread: interval.spread, ..Self::given(1.0 / interval.get(), text) });
+        }
+        let (amount, spread) = split_spread(text);
+        let (value, range) = if let Some((low, high)) = split_range(amount) {
             // `3 to 6/day`: the unit of the high end holds for both.
             let (_, unit) = split_number(high).ok_or_else(|| wanted.not_a_number(high))?;
             let low = if split_number(low).is_some_and(|(_, u)| u.is_empty()) {
@@ -147,12 +243,11 @@ impl<D: Dimension> Quantity<D> {
                     format!("`{text}` is no range: the low end must be above 0 and below the high end");
                 return Err((cause, "write the lower end first, such as `20 to 40`".to_owned()));
             }
-            // A 90 % interval of a lognormal: its median is the geometric mean of the ends.
-            ((low * high).sqrt(), Some((low, high)))
+            (spread.middle((low, high)), Some((low, high)))
         } else {
             (parse_single::<D>(text, wanted)?, None)
         };
-        Ok(Self { value, range, text: text.to_owned(), origin: Origin::default(), dimension: PhantomData })
+        Ok(Self { range, spread, ..Self::given(value, text) })
     }
 
     /// The same quantity, as stated there.
@@ -182,6 +277,15 @@ impl Wanted<'_> {
         };
         (cause, self.fix())
     }
+}
+
+/// A range may end with the name of its spread: `20 to 40 ms uniform`.
+fn split_spread(text: &str) -> (&str, Spread) {
+    let named = text.rsplit_once(' ').and_then(|(amount, word)| {
+        let (_, spread) = Spread::NAMES.iter().find(|(name, _)| *name == word)?;
+        split_range(amount).map(|_| (amount.trim(), *spread))
+    });
+    named.unwrap_or((text, Spread::default()))
 }
 
 fn split_range(text: &str) -> Option<(&str, &str)> {

@@ -130,10 +130,11 @@ impl Page<'_> {
     fn demand(&mut self, id: usize, name: &str, action: &Action) {
         let population = &self.scenario.population;
         let rate = self.scenario.mean_rate(action);
-        let per_day = action.per_user.get() * DAY_S;
+        let per_day =
+            self.scenario.mean_rate(action) * DAY_S / (population.users.get() * population.active.get());
         let scale = population.users.get() * population.active.get();
-        let range = action.per_user.range.map(|(low, high)| (low * scale, high * scale));
-        let sources = self.at(&[population.users.origin, population.active.origin, action.per_user.origin]);
+        let range: Option<(f64, f64)> = None::<(f64, f64)>.map(|(low, high)| (low * scale, high * scale));
+        let sources = self.at(&[population.users.origin, population.active.origin, action.origin]);
         let inputs = format!(
             "{} x {} x {}",
             number(population.users.get()),
@@ -205,8 +206,8 @@ impl Page<'_> {
         let (alike, _) = self.peaks();
         let scale = self.scenario.population.users.get() * self.scenario.population.active.get();
         let range =
-            action.per_user.range.map(|(low, high)| (low * scale * bytes * 8.0, high * scale * bytes * 8.0));
-        let sources = self.at(&[action.per_user.origin, action.response.origin]);
+            None::<(f64, f64)>.map(|(low, high)| (low * scale * bytes * 8.0, high * scale * bytes * 8.0));
+        let sources = self.at(&[action.origin, action.response.origin]);
         self.add(
             &format!("{name}.egress_uncached"),
             Line {
@@ -311,7 +312,7 @@ impl Page<'_> {
             },
         );
         let kept = dataset.stored_in.map(|t| &self.scenario.tiers[t]);
-        let copies = kept.map_or(1, |t| t.copies);
+        let copies = kept.map_or(1, |t| t.copies());
         if let Some(kept_in) = dataset.stored_in {
             let tier = self.scenario.tier_name(kept_in);
             let label = format!("{name}, {copies} {} in {tier}", if copies == 1 { "copy" } else { "copies" });

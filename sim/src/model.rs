@@ -76,9 +76,10 @@ impl Route {
 /// Rate of an action in a region at a UTC time, 1/s.
 #[must_use]
 pub fn rate(scenario: &Scenario, action: &Action, region: usize, from_s: f64, to_s: f64) -> f64 {
+    let day = scenario.day_of(action, region);
     let region = &scenario.population.regions[region];
-    let shape = region.diurnal.mean_over(from_s + region.utc_offset_s, to_s + region.utc_offset_s);
-    scenario.mean_rate(action) * region.share * shape
+    let shape = day.mean_over(from_s + region.utc_offset_s, to_s + region.utc_offset_s);
+    scenario.mean_rate(action) * scenario.population.weekly.peak() * region.share * shape
 }
 
 /// Seconds for the body over the slowest of the user's own access and the entry tier's link.

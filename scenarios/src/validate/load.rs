@@ -4,22 +4,36 @@ use indexmap::IndexMap;
 
 use super::{Names, unknown};
 use crate::arrivals::DAY_S;
-use crate::decode::{Decoder, Fields, Shape};
+use crate::decode::{Decoder, Fields, Kind, Shape, field, quantity};
 use crate::node::Node;
 use crate::scenario::{DatasetId, Load, LoadScale, Peak};
-use crate::units::{Duration, Fraction, Share};
+use crate::units::{Duration, Fraction, Seconds, Share};
 
 /// Most sites of a load run.
 const SITES_MAX: u32 = 10_000;
 /// A scale as messages show it.
 const SCALE_EXAMPLE: &str = "1/1000";
 
-const LOAD: Shape = Shape {
-    fields: &["scale", "warmup", "duration", "at"],
+const SCALED: Kind = quantity::<Share>();
+
+pub const LOAD: Shape = Shape {
+    fields: &[
+        field("scale", Kind::Fields(&SCALE), "what is made smaller, and by how much"),
+        field("warmup", quantity::<Seconds>(), "time before that warms caches, and does not count (10 s)"),
+        field("duration", quantity::<Seconds>(), "time that counts (30 s)"),
+        field("at", Kind::Choice(&["mean", "peak"]), "at which rate of the day (mean)"),
+    ],
     example: "{scale: {users: 1/1000, objects: 1/1000}}",
 };
-const SCALE: Shape =
-    Shape { fields: &["users", "objects", "sizes", "sites"], example: "{users: 1/1000, objects: 1/1000}" };
+const SCALE: Shape = Shape {
+    fields: &[
+        field("users", quantity::<Share>(), "users, and with them rates and servers (1)"),
+        field("objects", quantity::<Share>(), "objects of every dataset, and with them caches (1)"),
+        field("sizes", Kind::Named(&SCALED), "object sizes by dataset (1)"),
+        field("sites", Kind::Whole(1, SITES_MAX), "sites (1)"),
+    ],
+    example: "{users: 1/1000, objects: 1/1000}",
+};
 
 pub fn load(decoder: &mut Decoder, node: &Node, names: &Names) -> Option<Load> {
     let mut fields = decoder.fields(node, "load", &LOAD)?;

@@ -6,14 +6,20 @@
 
 use indexmap::IndexMap;
 
-use crate::decode::{Decoder, Shape, describe, did_you_mean};
+use crate::arrivals::DAY_S;
+use crate::decode::{Decoder, Kind, Shape, describe, did_you_mean, field};
 use crate::diagnostic::{Origin, Problem, Problems, SourceFile};
 use crate::node::{self, Node, Value};
-use crate::scenario::{Action, Dataset, Scenario, Tier};
+use crate::scenario::{Action, Dataset, Growth, Scenario};
+use crate::tier::Tier;
+use crate::units::Count;
 
 mod actions;
 mod datasets;
+mod events;
+mod laws;
 mod load;
+mod paths;
 mod population;
 mod rules;
 mod tiers;
@@ -54,18 +60,23 @@ impl Scenario {
     }
 }
 
-const SCENARIO: Shape = Shape {
+pub const SCENARIO: Shape = Shape {
     fields: &[
-        "name",
-        "summary",
-        "population",
-        "datasets",
-        "actions",
-        "tiers",
-        "slos",
-        "claims",
-        "load",
-        "extends",
+        field("name", Kind::Text, "short name, as on the command line"),
+        field("summary", Kind::Text, "one line: what the system does"),
+        field("population", Kind::Fields(&population::POPULATION), "who does it, where and when"),
+        field("datasets", Kind::Named(&Kind::Fields(&datasets::DATASET)), "what is stored, by name"),
+        field("actions", Kind::Named(&Kind::Fields(&actions::ACTION)), "what they do, by name"),
+        field("tiers", Kind::Named(&Kind::Fields(&tiers::TIER)), "what serves them, by name"),
+        field("slos", Kind::List(&Kind::Text), "targets, a line each"),
+        field("claims", Kind::List(&Kind::Fields(&rules::CLAIM)), "figures that a source states, checked"),
+        field("events", Kind::List(&Kind::Fields(&events::EVENT)), "what happens on the day"),
+        field("load", Kind::Fields(&load::LOAD), "how to play it on one machine"),
+        field(
+            "extends",
+            Kind::Text,
+            "a scenario that this one is laid over: a bundled name, or a file beside it",
+        ),
     ],
     example: "name: my-system",
 };
@@ -96,31 +107,35 @@ fn scenario(decoder: &mut Decoder, root: &Node, sources: &[SourceFile]) -> Optio
         tiers: tier_node.and_then(keys),
         datasets: dataset_node.map_or(none_needed, keys),
         actions: action_node.and_then(keys),
+        actors: actors(root),
     };
     let tiers = tier_node
         .map(|n| named(decoder, n, ("tiers", tiers::EXAMPLE), |d, n, path| tiers::tier(d, n, path, &names)));
     let datasets = dataset_node.map(|n| {
         named(decoder, n, ("datasets", datasets::EXAMPLE), |d, n, path| datasets::dataset(d, n, path, &names))
     });
-    let datasets = datasets.unwrap_or_default();
+    let (tiers, datasets) = (tiers.unwrap_or_default(), datasets.unwrap_or_default());
+    let known = actions::Known { names: &names, datasets: &datasets, tiers: &tiers };
     let actions = action_node.map(|n| {
-        named(decoder, n, ("actions", actions::EXAMPLE), |d, n, path| {
-            actions::action(d, n, path, &names, &datasets)
-        })
+        named(decoder, n, ("actions", actions::EXAMPLE), |d, n, path| actions::action(d, n, path, &known))
     });
-    let parts = Parts {
-        tiers: tiers.unwrap_or_default(),
-        datasets,
-        actions: actions.unwrap_or_default(),
-        names: &names,
-    };
+    let places = [("tier", tier_node), ("dataset", dataset_node), ("action", action_node)];
+    let places = places.into_iter().flat_map(|(kind, node)| key_places(kind, node)).collect::<Vec<_>>();
+    let parts = Parts { tiers, datasets, actions: actions.unwrap_or_default(), names: &names };
     let slos = fields.take("slos").map(|n| rules::slos(decoder, n, &parts)).unwrap_or_default();
     let claims = fields.take("claims").map(|n| rules::claims(decoder, n, &parts)).unwrap_or_default();
+    rules::names(decoder, &parts, &places);
+    let region_names: Option<Vec<String>> =
+        population.as_ref().map(|p| p.regions.iter().map(|r| r.name.clone()).collect());
+    let events = fields
+        .take("events")
+        .map(|n| events::events(decoder, n, &parts, region_names.as_deref()))
+        .unwrap_or_default();
     let load = fields.take("load").and_then(|n| load::load(decoder, n, &names));
     fields.finish(decoder);
     rules::paths(decoder, &parts);
     let (tiers, datasets, actions) = (whole(parts.tiers)?, whole(parts.datasets)?, whole(parts.actions)?);
-    Some(Scenario {
+    let mut scenario = Scenario {
         name: name?,
         summary,
         population: population?,
@@ -129,9 +144,29 @@ fn scenario(decoder: &mut Decoder, root: &Node, sources: &[SourceFile]) -> Optio
         tiers,
         slos,
         claims,
+        events,
         load,
         sources: sources.to_vec(),
-    })
+    };
+    count_growing(&mut scenario);
+    Some(scenario)
+}
+
+/// A dataset that only grows has as many objects as come while one is kept, at most in a year.
+fn count_growing(scenario: &mut Scenario) {
+    const YEAR_S: f64 = 365.0 * DAY_S;
+    for id in 0..scenario.datasets.len() {
+        let dataset = &scenario.datasets[id];
+        let Some(growth) = dataset.growth.as_ref().filter(|_| dataset.count.get().is_nan()) else { continue };
+        let rate = scenario.growth_rate(growth);
+        let kept = dataset.retention.as_ref().map_or(YEAR_S, |time| time.get().min(YEAR_S));
+        let text = match growth {
+            Growth::Rate(rate) => format!("{} for a year, or while kept", rate.text),
+            Growth::By { .. } => "what comes in a year, or while kept".to_owned(),
+        };
+        let origin = dataset.origin;
+        scenario.datasets[id].count = Count::given((rate * kept).max(1.0), &text).at(origin);
+    }
 }
 
 /// Results are kept in a directory of this name, so it must not lead anywhere else.
@@ -162,6 +197,7 @@ struct Names {
     tiers: Option<Vec<String>>,
     datasets: Option<Vec<String>>,
     actions: Option<Vec<String>>,
+    actors: Option<Vec<String>>,
 }
 
 /// What was read of a file; the parts with a problem are `None`.
@@ -170,6 +206,26 @@ struct Parts<'n> {
     datasets: IndexMap<String, Option<Dataset>>,
     actions: IndexMap<String, Option<Action>>,
     names: &'n Names,
+}
+
+/// The names under `population.actors`.
+fn actors(root: &Node) -> Option<Vec<String>> {
+    let child = |node: &Node, name: &str| {
+        let Value::Map(pairs) = &node.value else { return None };
+        pairs.iter().find(|(k, _)| matches!(&k.value, Value::Text(t) if t == name)).map(|(_, v)| v.clone())
+    };
+    let population = child(root, "population")?;
+    child(&population, "actors").map_or(Some(Vec::new()), |node| keys(&node))
+}
+
+/// The names of a section with their places.
+fn key_places(kind: &'static str, node: Option<&Node>) -> Vec<(String, &'static str, Origin)> {
+    let Some(Value::Map(pairs)) = node.map(|n| &n.value) else { return Vec::new() };
+    let place = |(key, _): &(Node, Node)| match &key.value {
+        Value::Text(name) => Some((name.clone(), kind, key.origin)),
+        _ => None,
+    };
+    pairs.iter().take(NAMES_MAX).filter_map(place).collect()
 }
 
 fn keys(node: &Node) -> Option<Vec<String>> {

@@ -1,16 +1,26 @@
 //! Rules over several parts of a scenario: targets, claims, and paths that flow one way.
 
 use super::{Parts, unknown};
-use crate::decode::{Decoder, Shape, suggestion};
+use crate::calls::{Calls, Edge};
+use crate::decode::{Decoder, Kind, Shape, field, quantity, suggestion};
 use crate::diagnostic::Origin;
 use crate::node::Node;
-use crate::scenario::{Action, Claim, Dataset, Scope, Tier, TierId};
+use crate::quantities::{self, Measure};
+use crate::scenario::{Action, Claim, Dataset, Demand, TierId};
 use crate::slo::{Metric, Slo};
-use crate::units::{Bandwidth, Bytes, Quantity, Rate, Share};
+use crate::tier::{Scope, Tier};
+use crate::units::{Quantity, Share};
 
 const SLO_EXAMPLE: &str = "[view.first_byte p99 < 250 ms]";
 const CLAIM_EXAMPLE: &str = "[{what: photo.storage, is: 20 GB}]";
-const CLAIM: Shape = Shape { fields: &["what", "is", "within"], example: "{what: photo.storage, is: 20 GB}" };
+pub const CLAIM: Shape = Shape {
+    fields: &[
+        field("what", Kind::Text, "the quantity, `SUBJECT.NAME`"),
+        field("is", Kind::Text, "the figure, with its unit"),
+        field("within", quantity::<Share>(), "the tolerance that its rounding implies (5 %)"),
+    ],
+    example: "{what: photo.storage, is: 20 GB}",
+};
 
 pub fn slos(decoder: &mut Decoder, node: &Node, parts: &Parts<'_>) -> Vec<Slo> {
     let mut slos = Vec::new();
@@ -51,11 +61,6 @@ fn check_slo(decoder: &mut Decoder, slo: &Slo, origin: Origin, parts: &Parts<'_>
     );
 }
 
-/// Quantities that an estimate gives for every dataset and action, with what they are measured in.
-const DATASET_QUANTITIES: [&str; 3] = ["storage", "storage_replicated", "metadata"];
-const ACTION_QUANTITIES: [&str; 5] =
-    ["rate", "peak_rate", "per_day", "egress_uncached", "egress_uncached_peak"];
-
 pub fn claims(decoder: &mut Decoder, node: &Node, parts: &Parts<'_>) -> Vec<Claim> {
     let known = quantities(parts);
     let items = decoder.list(node, "claims", CLAIM_EXAMPLE).unwrap_or_default();
@@ -63,26 +68,70 @@ pub fn claims(decoder: &mut Decoder, node: &Node, parts: &Parts<'_>) -> Vec<Clai
 }
 
 /// What can be claimed, if that is known.
-fn quantities(parts: &Parts<'_>) -> Option<Vec<String>> {
+fn quantities(parts: &Parts<'_>) -> Option<Vec<(String, Measure)>> {
     // What is kept nowhere in the scenario has no copies, and what has no metadata says nothing of it.
     let there = |dataset: Option<&Dataset>, quantity: &str| match quantity {
-        "storage_replicated" => dataset.is_none_or(|d| d.stored_in.is_some()),
+        "storage_replicated" | "storage_10_years_replicated" => dataset.is_none_or(|d| d.stored_in.is_some()),
         "metadata" => dataset.is_none_or(|d| d.metadata.is_some()),
+        "added_per_day" | "storage_per_day" | "storage_1_year" => dataset.is_none_or(|d| d.growth.is_some()),
         _ => true,
     };
     let mut known = Vec::new();
     for name in parts.names.datasets.as_ref()? {
         let dataset = parts.datasets.get(name).and_then(Option::as_ref);
-        let there = DATASET_QUANTITIES.iter().filter(|q| there(dataset, q));
-        known.extend(there.map(|q| format!("{name}.{q}")));
+        let there = quantities::DATASET.iter().filter(|(q, _)| there(dataset, q));
+        known.extend(there.map(|(q, measure)| (format!("{name}.{q}"), *measure)));
     }
-    for name in parts.names.actions.as_ref()? {
-        known.extend(ACTION_QUANTITIES.iter().map(|q| format!("{name}.{q}")));
+    for (names, table) in
+        [(parts.names.actions.as_ref()?, quantities::ACTION), (parts.names.tiers.as_ref()?, quantities::TIER)]
+    {
+        for name in names {
+            known.extend(table.iter().map(|(q, measure)| (format!("{name}.{q}"), *measure)));
+        }
     }
+    known.extend(
+        quantities::TOTAL.iter().map(|(q, measure)| (format!("{}.{q}", quantities::WHOLE), *measure)),
+    );
     Some(known)
 }
 
-fn claim(decoder: &mut Decoder, node: &Node, known: Option<&[String]>) -> Option<Claim> {
+/// Names of actions, datasets and tiers are subjects of quantities, so no two parts share one.
+pub fn names(decoder: &mut Decoder, parts: &Parts<'_>, origins: &[(String, &'static str, Origin)]) {
+    for (i, (name, kind, origin)) in origins.iter().enumerate() {
+        if let Some((_, other, _)) = origins[..i].iter().find(|(n, ..)| n == name) {
+            let cause = format!("a {other} and a {kind} are both named `{name}`");
+            decoder.problem(*origin, cause, "give each a name of its own: figures are told apart by it");
+        }
+        if name == quantities::WHOLE {
+            let cause = format!("`{name}` is the name of the whole");
+            decoder.problem(*origin, cause, "give it another name");
+        }
+    }
+    demands(decoder, parts);
+}
+
+/// Actions may follow other actions, in no circle.
+fn demands(decoder: &mut Decoder, parts: &Parts<'_>) {
+    let follows = |id: usize| match parts.actions.get_index(id)?.1.as_ref()?.demand {
+        Demand::PerAction(other, _) => Some(other),
+        _ => None,
+    };
+    for (id, (name, action)) in parts.actions.iter().enumerate() {
+        let mut here = follows(id);
+        let mut steps = 0;
+        while let Some(next) = here.filter(|&next| next != id && steps < parts.actions.len()) {
+            here = follows(next);
+            steps += 1;
+        }
+        if let (Some(_), Some(action)) = (here, action) {
+            let cause = format!("actions.{name} happens as often as itself: a circle of `per_action`");
+            decoder.problem(action.origin, cause, "say `per_user` or `rate` for one of them");
+            return;
+        }
+    }
+}
+
+fn claim(decoder: &mut Decoder, node: &Node, known: Option<&[(String, Measure)]>) -> Option<Claim> {
     let mut fields = decoder.fields(node, "claims", &CLAIM)?;
     let what_node = fields.need(decoder, "what", "photo.storage");
     let is_node = fields.need(decoder, "is", "500 TB");
@@ -95,8 +144,8 @@ fn claim(decoder: &mut Decoder, node: &Node, known: Option<&[String]>) -> Option
     let what = decoder.text(what_node, "claims.what", "write one quantity, such as `photo.storage`")?;
     let text = decoder.text(is_node, "claims.is", "write one figure, such as `500 TB`")?;
     let known = known?;
-    if !known.contains(&what) {
-        let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let Some((_, measure)) = known.iter().find(|(name, _)| *name == what) else {
+        let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
         let fix = suggestion(&what, &names).map_or_else(
             || "write `DATASET.storage` or `ACTION.rate`".to_owned(),
             |n| format!("did you mean `{n}`?"),
@@ -108,28 +157,21 @@ fn claim(decoder: &mut Decoder, node: &Node, known: Option<&[String]>) -> Option
         };
         decoder.problem(what_node.origin, cause, fix);
         return None;
-    }
-    let series = what.rsplit_once('.').map_or("", |(_, s)| s);
-    let is = match series {
-        "storage" | "storage_replicated" | "metadata" => Quantity::<Bytes>::parse(&text).map(|q| q.get()),
-        "rate" | "peak_rate" => Rate::parse(&text).map(|q| q.get()),
-        "per_day" => Rate::parse(&text).map(|q| q.get() * crate::arrivals::DAY_S),
-        _ => Bandwidth::parse(&text).map(|q| q.get()),
     };
+    let is = measure.read(&text);
     let is = decoder.noted(is_node.origin, "claims.is", is)?;
     Some(Claim { what, is, text, within: within.get(), origin })
 }
 
-/// Paths must flow one way: outward to inward in scope, and without a cycle over all actions together.
-/// Only actions and tiers without a problem of their own are looked at.
+/// Calls that are waited for must flow one way: outward to inward in scope, and without a cycle over all
+/// actions together. Only actions and tiers without a problem of their own are looked at.
 pub fn paths(decoder: &mut Decoder, parts: &Parts<'_>) {
     let mut inward = Vec::new();
     for (name, action) in &parts.actions {
         let Some(action) = action else { continue };
-        let tiers: Option<Vec<(&str, &Tier)>> = action
-            .path
-            .iter()
-            .map(|&id| parts.tiers.get_index(id).and_then(|(n, t)| Some((n.as_str(), t.as_ref()?))))
+        let tiers: Option<Vec<(TierId, &str, &Tier)>> = all_tiers(action)
+            .into_iter()
+            .map(|id| parts.tiers.get_index(id).and_then(|(n, t)| Some((id, n.as_str(), t.as_ref()?))))
             .collect();
         let Some(tiers) = tiers else { continue };
         if check_path(decoder, name, action, &tiers) {
@@ -137,10 +179,11 @@ pub fn paths(decoder: &mut Decoder, parts: &Parts<'_>) {
         }
     }
     // A path that goes outward is told already; a cycle through it would go when that is mended.
-    let Err(cycle) = tier_order(inward.iter().copied(), parts.tiers.len()) else { return };
+    let cached: Vec<bool> =
+        parts.tiers.values().map(|t| t.as_ref().is_some_and(|t| t.cache.is_some())).collect();
+    let Err(cycle) = tier_order(inward.iter().copied(), &cached) else { return };
     let on_cycle = |action: &Action| {
-        let calls = |pair: &[TierId]| cycle.windows(2).any(|edge| edge == pair);
-        action.path.windows(2).any(calls)
+        edges(action).iter().any(|edge| cycle.windows(2).any(|pair| pair == [edge.from, edge.to]))
     };
     let origin = inward.iter().find(|a| on_cycle(a)).map_or(Origin::default(), |a| a.origin);
     let shown: Vec<&str> =
@@ -152,46 +195,71 @@ pub fn paths(decoder: &mut Decoder, parts: &Parts<'_>) {
     );
 }
 
-/// Notes what is wrong with the path of one action, and says whether it goes inward only.
-fn check_path(decoder: &mut Decoder, name: &str, action: &Action, tiers: &[(&str, &Tier)]) -> bool {
+/// All trees of calls of an action: its own, its messages' and its connection's.
+fn trees(action: &Action) -> impl Iterator<Item = &Calls> {
+    let beat = action.connection.as_ref().and_then(|c| c.heartbeat.as_ref()).map(|h| &h.calls);
+    std::iter::once(&action.calls).chain(action.then.iter().map(|b| &b.calls)).chain(beat)
+}
+
+fn all_tiers(action: &Action) -> Vec<TierId> {
+    let mut tiers: Vec<TierId> = trees(action).flat_map(Calls::tiers).collect();
+    tiers.sort_unstable();
+    tiers.dedup();
+    tiers
+}
+
+fn edges(action: &Action) -> Vec<Edge> {
+    trees(action).flat_map(|calls| calls.edges(None)).collect()
+}
+
+/// Notes what is wrong with the calls of one action, and says whether those waited for go inward only.
+fn check_path(decoder: &mut Decoder, name: &str, action: &Action, tiers: &[(TierId, &str, &Tier)]) -> bool {
     let mut inward = true;
-    for pair in tiers.windows(2) {
-        let ((from, outer), (to, inner)) = (pair[0], pair[1]);
+    let find = |id: TierId| tiers.iter().find(|(t, ..)| *t == id);
+    for edge in edges(action).iter().filter(|e| !e.asynchronous) {
+        let (Some((_, from, outer)), Some((_, to, inner))) = (find(edge.from), find(edge.to)) else {
+            continue;
+        };
         if outer.scope > inner.scope {
             inward = false;
             let cause = format!("actions.{name}.path goes from `{from}` out to `{to}`");
             decoder.problem(action.origin, cause, "order a path from user to site to region to global");
         }
     }
-    let cached = tiers.iter().find(|(_, tier)| tier.cache.as_ref().is_some_and(|c| c.of.is_none()));
-    if let (Some((cache, _)), None) = (cached, action.of) {
+    let mut unnamed = None;
+    action.calls.each(false, &mut |call, _| {
+        let cached = find(call.tier).filter(|(.., t)| t.cache.as_ref().is_some_and(|c| c.of.is_none()));
+        unnamed = unnamed.or(cached.filter(|_| call.of.is_none() && !call.write).map(|(_, n, _)| *n));
+    });
+    if let Some(cache) = unnamed {
         let cause = format!("actions.{name} passes the cache `{cache}` and says not what it asks for");
         decoder.problem(action.origin, cause, "add `of: DATASET`");
     }
-    let on_device = tiers.iter().any(|(_, tier)| tier.scope == Scope::User && tier.cache.is_some());
+    let on_path: Vec<&Tier> = action.path.iter().filter_map(|&id| find(id)).map(|(.., tier)| *tier).collect();
+    let on_device = on_path.iter().any(|tier| tier.scope == Scope::User && tier.cache.is_some());
     if action.repeat.get() > 0.0 && !on_device {
         let cause = format!("actions.{name} has `repeat` and no cache `per: user` in its path");
         decoder.problem(action.repeat.origin, cause, "add a device cache, or drop `repeat`");
     }
-    if tiers.iter().all(|(_, tier)| tier.scope == Scope::User) {
+    if on_path.iter().all(|tier| tier.scope == Scope::User) {
         let cause = format!("actions.{name}.path ends on the device");
         decoder.problem(action.origin, cause, "add the tier that has the data");
     }
     inward
 }
 
-/// An order of tiers in which every call goes forward, or the tiers of a cycle, its first one twice.
+/// An order of tiers in which every call goes forward, or the tiers of a cycle, its first one twice. A call
+/// that nobody waits for may go back, unless to a cache, whose hit ratio all that comes before must know.
 pub fn tier_order<'a>(
     actions: impl IntoIterator<Item = &'a Action>,
-    tiers: usize,
+    cached: &[bool],
 ) -> Result<Vec<TierId>, Vec<TierId>> {
+    let tiers = cached.len();
     let mut next = vec![Vec::new(); tiers];
     let mut callers = vec![Vec::new(); tiers];
-    for action in actions {
-        for pair in action.path.windows(2) {
-            next[pair[0]].push(pair[1]);
-            callers[pair[1]].push(pair[0]);
-        }
+    for edge in actions.into_iter().flat_map(edges).filter(|e| !e.asynchronous || cached[e.to]) {
+        next[edge.from].push(edge.to);
+        callers[edge.to].push(edge.from);
     }
     let mut waiting: Vec<usize> = callers.iter().map(Vec::len).collect();
     let mut order = Vec::with_capacity(tiers);

@@ -1,4 +1,3 @@
-use super::tier_order;
 use crate::diagnostic::{Problems, SourceFile};
 use crate::scenario::Scenario;
 
@@ -192,9 +191,9 @@ fn what_is_absurdly_large_is_refused() {
     }
     assert!(read(&SHOP.replacen("queue_max: 9", "queue_max: 0", 1)).is_ok());
     let regions = |count: usize, sites: u32| {
-        let region = format!("    - {{name: r, share: 1/{count}, sites: {sites}}}\n");
+        let region = |i: usize| format!("    - {{name: r{i}, share: 1/{count}, sites: {sites}}}\n");
         let two = "    - {name: east, share: 60 %, sites: 3}\n    - {name: west, share: 40 %}\n";
-        SHOP.replacen(two, &region.repeat(count), 1)
+        SHOP.replacen(two, &(0..count).map(region).collect::<String>(), 1)
     };
     assert!(read(&regions(200, 250)).is_ok());
     assert!(read(&regions(201, 1)).unwrap_err().to_string().contains("at most 200"));
@@ -223,7 +222,7 @@ fn a_cycle_is_that_of_the_tiers_on_it() {
 #[test]
 fn the_order_of_tiers_goes_forward_in_every_path() {
     let scenario = read(SHOP).unwrap();
-    let order = tier_order(scenario.actions.values(), scenario.tiers.len()).unwrap();
+    let order = scenario.tier_order();
     let position = |tier| order.iter().position(|&t| t == tier).unwrap();
     for pair in scenario.actions.values().flat_map(|a| a.path.windows(2)) {
         assert!(position(pair[0]) < position(pair[1]));

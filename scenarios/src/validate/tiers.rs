@@ -1,78 +1,226 @@
-//! `tiers`: what serves the actions, with its caches and servers.
+//! `tiers`: what serves the actions, with its caches, servers, disks, queues and limits.
 
-use super::{Names, reference};
-use crate::decode::{Decoder, Fields, Shape};
-use crate::distribution::Distribution;
+use super::{Names, laws, reference};
+use crate::decode::{Decoder, Fields, Kind, Shape, field, quantity};
+use crate::diagnostic::Origin;
 use crate::node::{Node, Value};
-use crate::scenario::{Balance, Cache, Policy, Scope, Station, Tier};
-use crate::units::{self, Count, Duration, Number};
+use crate::tier::{
+    Balance, Cache, External, Policy, Queue, Replication, Scheme, Scope, ShardBy, Sharding, Station, Store,
+    Tier, TierPrice,
+};
+use crate::units::{self, BitsPerSecond, Bytes, Count, PerSecond, Seconds, Share, Size, Things};
 
 pub const EXAMPLE: &str = "{web: {servers: 10, service_time: 20 ms}}";
 
 const SERVERS_MAX: u32 = 10_000_000;
 const CONCURRENCY_MAX: u32 = 1_000_000;
 const QUEUE_MAX: u32 = 10_000_000;
-/// Most whole copies of what a tier stores.
+/// Most whole copies of what a tier stores, and most pieces of an erasure code.
 const COPIES_MAX: u32 = 1000;
-/// Widest spread of service times, standard deviation over mean.
-const CV_MAX: f64 = 20.0;
+const SHARDS_MAX: u32 = 10_000_000;
+const ZONES_MAX: u32 = 100;
+const VIRTUAL_NODES_MAX: u32 = 100_000;
 
-const TIER: Shape = Shape {
+const SCOPES: [(&str, Scope); 4] =
+    [("user", Scope::User), ("site", Scope::Site), ("region", Scope::Region), ("global", Scope::Global)];
+const BALANCES: [(&str, Balance); 3] = [
+    ("random", Balance::Random),
+    ("round-robin", Balance::RoundRobin),
+    ("least-connections", Balance::LeastConnections),
+];
+const FLAGS: [(&str, bool); 2] = [("true", true), ("false", false)];
+
+pub const TIER: Shape = Shape {
     fields: &[
-        "per",
-        "rtt",
-        "link",
-        "cache",
-        "servers",
-        "concurrency",
-        "service_time",
-        "queue_max",
-        "balance",
-        "copies",
+        field(
+            "per",
+            Kind::Choice(&["user", "site", "region", "global"]),
+            "of what there is one each (global)",
+        ),
+        field("rtt", quantity::<Seconds>(), "round trip from the caller to here (0)"),
+        field(
+            "link",
+            quantity::<BitsPerSecond>(),
+            "egress of one server, or of one instance without servers",
+        ),
+        field(
+            "cache",
+            Kind::Fields(&CACHE),
+            "keeps objects, so that what is behind is called on a miss only",
+        ),
+        field("servers", Kind::Whole(1, SERVERS_MAX), "servers in total, shared out over regions and sites"),
+        field("concurrency", Kind::Whole(1, CONCURRENCY_MAX), "requests one server works on at a time (1)"),
+        field("service_time", laws::DURATION, "time one request holds one slot"),
+        field(
+            "queue_max",
+            Kind::Whole(0, QUEUE_MAX),
+            "requests waiting at one server; one more is rejected (1024)",
+        ),
+        field(
+            "balance",
+            Kind::Choice(&["random", "round-robin", "least-connections"]),
+            "how requests are spread (random)",
+        ),
+        field(
+            "blocking",
+            Kind::Flag,
+            "a slot stays held while the request waits downstream: a thread per request (false)",
+        ),
+        field("single_writer", Kind::Flag, "one request at a time for any one object (false)"),
+        field("store", Kind::Fields(&STORE), "disks of one server"),
+        field(
+            "queue",
+            Kind::Fields(&QUEUE),
+            "a durable queue: its caller goes on at once, what follows is asynchronous",
+        ),
+        field("external", Kind::Fields(&EXTERNAL), "somebody else's service"),
+        field("copies", Kind::Whole(1, COPIES_MAX), "whole copies of what is stored here (1)"),
+        field("replication", Kind::Fields(&REPLICATION), "copies with quorums, or an erasure code"),
+        field(
+            "shards",
+            Kind::Any(&[Kind::Whole(1, SHARDS_MAX), Kind::Fields(&SHARDS)]),
+            "parts that keys are spread over",
+        ),
+        field("connections_max", quantity::<Things>(), "open connections that one server holds"),
+        field("availability", quantity::<Share>(), "share of time that one server works"),
+        field("zones", Kind::Whole(1, ZONES_MAX), "availability zones that it is spread over (1)"),
+        field("price", Kind::Fields(&PRICE), "entries of the price file"),
     ],
     example: "{servers: 10, service_time: 20 ms}",
 };
-const CACHE: Shape =
-    Shape { fields: &["capacity", "policy", "per_server", "of"], example: "{capacity: 1 GB, policy: lru}" };
-const DISTRIBUTION: Shape =
-    Shape { fields: &["constant", "exponential", "lognormal"], example: "{lognormal: {mean: 20 ms, cv: 1}}" };
-const LOGNORMAL: Shape = Shape { fields: &["mean", "cv"], example: "{mean: 20 ms, cv: 1}" };
+const CACHE: Shape = Shape {
+    fields: &[
+        field("capacity", quantity::<Bytes>(), "bytes of one instance"),
+        field(
+            "policy",
+            Kind::Choice(&["lru", "fifo", "clock", "sieve", "s3-fifo", "lfu", "w-tinylfu"]),
+            "which object goes (lru)",
+        ),
+        field("per_server", Kind::Flag, "every server has one of its own (false)"),
+        field("of", Kind::List(&Kind::Name("dataset")), "the datasets that it keeps (all that pass)"),
+    ],
+    example: "{capacity: 1 GB, policy: lru}",
+};
+const STORE: Shape = Shape {
+    fields: &[
+        field("capacity", quantity::<Bytes>(), "bytes that one server keeps"),
+        field("iops", quantity::<PerSecond>(), "reads and writes of one server"),
+        field("io_size", quantity::<Bytes>(), "bytes of one read or write (256 KiB)"),
+    ],
+    example: "{capacity: 4 TB, iops: 16 K/s}",
+};
+const QUEUE: Shape = Shape {
+    fields: &[field("retention", quantity::<Seconds>(), "how long messages are kept (7 days)")],
+    example: "{retention: 7 days}",
+};
+const EXTERNAL: Shape = Shape {
+    fields: &[
+        field("latency", laws::DURATION, "time to answer"),
+        field("rate_max", quantity::<PerSecond>(), "calls that it takes"),
+    ],
+    example: "{latency: 80 ms, rate_max: 5 K/s}",
+};
+const REPLICATION: Shape = Shape {
+    fields: &[
+        field("copies", Kind::Whole(1, COPIES_MAX), "whole copies"),
+        field("write_quorum", Kind::Whole(1, COPIES_MAX), "copies that a write waits for (a majority)"),
+        field("read_quorum", Kind::Whole(1, COPIES_MAX), "copies that a read asks (1)"),
+        field("erasure", Kind::Fields(&ERASURE), "an erasure code instead of copies"),
+    ],
+    example: "{copies: 3, write_quorum: 2, read_quorum: 2}",
+};
+const ERASURE: Shape = Shape {
+    fields: &[
+        field("data", Kind::Whole(1, COPIES_MAX), "pieces that give the object"),
+        field("parity", Kind::Whole(1, COPIES_MAX), "pieces that may be lost"),
+    ],
+    example: "{data: 10, parity: 4}",
+};
+const SHARDS: Shape = Shape {
+    fields: &[
+        field("count", Kind::Whole(1, SHARDS_MAX), "shards"),
+        field("by", Kind::Choice(&["hash", "range", "consistent"]), "how keys find their shard (hash)"),
+        field(
+            "virtual_nodes",
+            Kind::Whole(1, VIRTUAL_NODES_MAX),
+            "points of one shard on a consistent ring (128)",
+        ),
+    ],
+    example: "{count: 64, by: consistent}",
+};
+const PRICE: Shape = Shape {
+    fields: &[
+        field("server", Kind::Text, "an instance type, for every server"),
+        field("storage", Kind::Text, "a storage type, for every byte kept"),
+        field("traffic", Kind::Text, "a traffic price, for every byte out"),
+        field("requests", Kind::Text, "a price for requests"),
+    ],
+    example: "{server: m7g.xlarge, storage: gp3}",
+};
 
 pub fn tier(decoder: &mut Decoder, node: &Node, path: &str, names: &Names) -> Option<Tier> {
     let mut fields = decoder.fields(node, path, &TIER)?;
     let per_name = fields.name("per");
-    let scopes =
-        [("user", Scope::User), ("site", Scope::Site), ("region", Scope::Region), ("global", Scope::Global)];
     let scope =
-        fields.take("per").and_then(|n| decoder.one_of(n, &per_name, &scopes)).unwrap_or(Scope::Global);
-    let rtt = fields.quantity::<units::Seconds>(decoder, "rtt");
-    let link = fields.quantity::<units::BitsPerSecond>(decoder, "link");
+        fields.take("per").and_then(|n| decoder.one_of(n, &per_name, &SCOPES)).unwrap_or(Scope::Global);
+    let rtt = fields.quantity::<Seconds>(decoder, "rtt");
+    let link = fields.quantity::<BitsPerSecond>(decoder, "link");
     let cache = fields
         .take("cache")
         .and_then(|n| cache(decoder, n, &format!("{path}.cache"), names.datasets.as_deref()));
     let has_servers = fields.take("servers").is_some() || fields.misspelt("servers");
     let station = station(decoder, &mut fields, path);
-    let copies = fields.number(decoder, "copies", (1, COPIES_MAX), "3").unwrap_or(1);
+    let store = fields.take("store").and_then(|n| store(decoder, n, &format!("{path}.store")));
+    let queue = fields.take("queue").and_then(|n| queue(decoder, n, &format!("{path}.queue")));
+    let external = fields.take("external").and_then(|n| external(decoder, n, &format!("{path}.external")));
+    let replication = replication(decoder, &mut fields, path);
+    let sharding = fields.take("shards").and_then(|n| sharding(decoder, n, &format!("{path}.shards")));
+    let connections_max = fields.quantity(decoder, "connections_max");
+    let availability = fields.quantity(decoder, "availability");
+    let zones = fields.number(decoder, "zones", (1, ZONES_MAX), "3").unwrap_or(1);
+    let price =
+        fields.take("price").and_then(|n| price(decoder, n, &format!("{path}.price"))).unwrap_or_default();
     let origin = fields.origin;
     fields.finish(decoder);
-    if scope == Scope::User && has_servers {
-        decoder.problem(
-            origin,
-            format!("`{path}` is on the user's device and has servers"),
-            "drop `servers` or `per: user`",
-        );
+    let tier = Tier {
+        scope,
+        rtt,
+        link,
+        cache,
+        station,
+        store,
+        queue,
+        external,
+        replication,
+        sharding,
+        connections_max,
+        availability,
+        zones,
+        price,
+        origin,
+    };
+    together(decoder, &tier, path, has_servers);
+    Some(tier)
+}
+
+/// Rules over several fields of one tier.
+fn together(decoder: &mut Decoder, tier: &Tier, path: &str, has_servers: bool) {
+    if tier.scope == Scope::User && has_servers {
+        let cause = format!("`{path}` is on the user's device and has servers");
+        decoder.problem(tier.origin, cause, "drop `servers` or `per: user`");
     }
-    if let Some(cache) = &cache
-        && cache.per_server
-        && !has_servers
-    {
-        decoder.problem(
-            origin,
-            format!("`{path}.cache` is per server, and `{path}` has no servers"),
-            "add `servers`, or drop `per_server`",
-        );
+    if tier.cache.as_ref().is_some_and(|c| c.per_server) && !has_servers {
+        let cause = format!("`{path}.cache` is per server, and `{path}` has no servers");
+        decoder.problem(tier.origin, cause, "add `servers`, or drop `per_server`");
     }
-    Some(Tier { scope, rtt, link, cache, station, copies, origin })
+    if tier.external.is_some() && has_servers {
+        let cause = format!("`{path}` is somebody else's service and has servers");
+        decoder.problem(tier.origin, cause, "drop `servers` or `external`");
+    }
+    if tier.queue.is_some() && tier.cache.is_some() {
+        let cause = format!("`{path}` is a queue and a cache");
+        decoder.problem(tier.origin, cause, "make two tiers of it");
+    }
 }
 
 fn cache(decoder: &mut Decoder, node: &Node, path: &str, datasets: Option<&[String]>) -> Option<Cache> {
@@ -83,11 +231,7 @@ fn cache(decoder: &mut Decoder, node: &Node, path: &str, datasets: Option<&[Stri
         .take("policy")
         .and_then(|n| decoder.one_of(n, &policy_name, &Policy::NAMES))
         .unwrap_or(Policy::Lru);
-    let per_name = fields.name("per_server");
-    let per_server = fields
-        .take("per_server")
-        .and_then(|n| decoder.one_of(n, &per_name, &[("true", true), ("false", false)]))
-        .unwrap_or(false);
+    let per_server = flag(decoder, &mut fields, "per_server").unwrap_or(false);
     let of_name = fields.name("of");
     let of = fields.take("of").map(|n| {
         let items = decoder.list(n, &of_name, "[photo]").unwrap_or_default();
@@ -97,31 +241,27 @@ fn cache(decoder: &mut Decoder, node: &Node, path: &str, datasets: Option<&[Stri
     Some(Cache { capacity: capacity?, policy, per_server, of })
 }
 
+fn flag(decoder: &mut Decoder, fields: &mut Fields<'_>, field: &str) -> Option<bool> {
+    let name = fields.name(field);
+    fields.take(field).and_then(|n| decoder.one_of(n, &name, &FLAGS))
+}
+
 fn station(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Option<Station> {
+    const OF_SERVERS: [&str; 6] =
+        ["concurrency", "service_time", "queue_max", "balance", "blocking", "single_writer"];
     let has_servers = fields.take("servers").is_some();
+    let stray = OF_SERVERS.into_iter().find(|field| fields.take(field).is_some());
     let servers = fields.whole(decoder, "servers", (1, SERVERS_MAX), "10");
-    let has_concurrency = fields.take("concurrency").is_some();
     let concurrency = fields.whole(decoder, "concurrency", (1, CONCURRENCY_MAX), "8");
     let service_node = fields.take("service_time");
-    let service_time = service_node.and_then(|n| distribution(decoder, n, &format!("{path}.service_time")));
-    let has_queue = fields.take("queue_max").is_some();
+    let service_time = service_node.and_then(|n| laws::duration(decoder, n, &format!("{path}.service_time")));
     let queue_max = fields.number(decoder, "queue_max", (0, QUEUE_MAX), "512");
     let balance_name = fields.name("balance");
-    let balances = [
-        ("random", Balance::Random),
-        ("round-robin", Balance::RoundRobin),
-        ("least-connections", Balance::LeastConnections),
-    ];
-    let balance_node = fields.take("balance");
-    let balance = balance_node.and_then(|n| decoder.one_of(n, &balance_name, &balances));
+    let balance = fields.take("balance").and_then(|n| decoder.one_of(n, &balance_name, &BALANCES));
+    let blocking = flag(decoder, fields, "blocking").unwrap_or(false);
+    let single_writer = flag(decoder, fields, "single_writer").unwrap_or(false);
     if !has_servers {
-        let stray = [
-            ("concurrency", has_concurrency),
-            ("service_time", service_node.is_some()),
-            ("queue_max", has_queue),
-            ("balance", balance_node.is_some()),
-        ];
-        if let Some((field, _)) = stray.iter().find(|(_, there)| *there)
+        if let Some(field) = stray
             && !fields.misspelt("servers")
         {
             let cause = format!("`{path}` has `{field}` and no `servers`");
@@ -142,56 +282,130 @@ fn station(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Option
         service_time: service_time?,
         queue_max: queue_max.unwrap_or(1024),
         balance: balance.unwrap_or(Balance::Random),
+        blocking,
+        single_writer,
     })
 }
 
-/// A mean must be above 0.
-fn mean(decoder: &mut Decoder, path: &str, quantity: Option<Duration>) -> Option<f64> {
-    let quantity = quantity?;
-    if quantity.get() <= 0.0 {
-        let cause = format!("{path} is {}", quantity.text);
-        decoder.problem(quantity.origin, cause, "expected more than 0, such as `20 ms`");
-        return None;
-    }
-    Some(quantity.get())
+fn store(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Store> {
+    let mut fields = decoder.fields(node, path, &STORE)?;
+    let capacity = fields.quantity(decoder, "capacity");
+    let iops = fields.quantity_like(decoder, "iops", "16 K/s");
+    let io_size = fields.quantity(decoder, "io_size").unwrap_or_else(|| Size::given(262_144.0, "256 KiB"));
+    fields.finish(decoder);
+    Some(Store { capacity, iops, io_size })
 }
 
-fn distribution(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Distribution> {
-    if let Value::Text(_) = &node.value {
-        let quantity = decoder.quantity(node, path);
-        return mean(decoder, path, quantity).map(|mean| Distribution::Constant { mean });
-    }
-    let mut fields = decoder.fields(node, path, &DISTRIBUTION)?;
-    let constant = fields.take("constant");
-    let exponential = fields.take("exponential");
-    let lognormal = fields.take("lognormal");
-    let (origin, misspelt) = (fields.origin, DISTRIBUTION.fields.iter().any(|field| fields.misspelt(field)));
+fn queue(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Queue> {
+    let mut fields = decoder.fields(node, path, &QUEUE)?;
+    let retention = fields.quantity_like(decoder, "retention", "7 days");
     fields.finish(decoder);
-    if let Some(node) = lognormal {
-        let path = format!("{path}.lognormal");
-        let mut inner = decoder.fields(node, &path, &LOGNORMAL)?;
-        let value = inner.need_quantity(decoder, "mean");
-        let value = mean(decoder, &format!("{path}.mean"), value);
-        let cv: Option<Number> = inner.need_quantity_like(decoder, "cv", "1.0");
-        inner.finish(decoder);
-        let cv = cv?;
-        decoder.between(&cv, &format!("{path}.cv"), (0.0, CV_MAX), "expected up to 20");
-        return Some(Distribution::Lognormal { mean: value?, cv: cv.get() });
+    Some(Queue { retention: retention.unwrap_or_else(|| units::Duration::given(7.0 * 86_400.0, "7 days")) })
+}
+
+fn external(decoder: &mut Decoder, node: &Node, path: &str) -> Option<External> {
+    let mut fields = decoder.fields(node, path, &EXTERNAL)?;
+    let latency_path = fields.name("latency");
+    let latency =
+        fields.need(decoder, "latency", "80 ms").and_then(|n| laws::duration(decoder, n, &latency_path));
+    let rate_max = fields.quantity_like(decoder, "rate_max", "5 K/s");
+    fields.finish(decoder);
+    Some(External { latency: latency?, rate_max })
+}
+
+fn replication(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Replication {
+    let copies = fields.number(decoder, "copies", (1, COPIES_MAX), "3");
+    let plain = |count: u32, origin: Origin| Replication {
+        scheme: Scheme::Copies { count, write: count / 2 + 1, read: 1 },
+        origin,
+    };
+    let Some(node) = fields.take("replication") else { return plain(copies.unwrap_or(1), fields.origin) };
+    if copies.is_some() {
+        let cause = format!("`{path}` has `copies` and `replication`");
+        decoder.problem(node.origin, cause, "put `copies` into `replication`");
     }
-    if let Some(node) = constant {
-        let quantity = decoder.quantity(node, path);
-        return mean(decoder, path, quantity).map(|mean| Distribution::Constant { mean });
+    schemed(decoder, node, &format!("{path}.replication")).unwrap_or_else(|| plain(1, node.origin))
+}
+
+fn schemed(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Replication> {
+    let mut fields = decoder.fields(node, path, &REPLICATION)?;
+    let origin = fields.origin;
+    let count = fields.number(decoder, "copies", (1, COPIES_MAX), "3");
+    let write = fields.number(decoder, "write_quorum", (1, COPIES_MAX), "2");
+    let read = fields.number(decoder, "read_quorum", (1, COPIES_MAX), "1");
+    let erasure = fields.take("erasure");
+    let misspelt = fields.misspelt("copies") || fields.misspelt("erasure");
+    fields.finish(decoder);
+    if let Some(node) = erasure {
+        if count.or(write).or(read).is_some() {
+            let cause = format!("`{path}` has both an erasure code and copies");
+            decoder.problem(origin, cause, "keep one of them");
+        }
+        let mut fields = decoder.fields(node, &format!("{path}.erasure"), &ERASURE)?;
+        let data = fields.number(decoder, "data", (1, COPIES_MAX), "10");
+        let parity = fields.number(decoder, "parity", (1, COPIES_MAX), "4");
+        if data.is_none() || parity.is_none() {
+            fields.need(decoder, "data", "10");
+            fields.need(decoder, "parity", "4");
+        }
+        fields.finish(decoder);
+        return Some(Replication { scheme: Scheme::Erasure { data: data?, parity: parity? }, origin });
     }
-    if let Some(node) = exponential {
-        let quantity = decoder.quantity(node, path);
-        return mean(decoder, path, quantity).map(|mean| Distribution::Exponential { mean });
+    if count.is_none() && !misspelt {
+        let cause = format!("`{path}` says neither `copies` nor `erasure`");
+        decoder.problem(origin, cause, format!("write `{}`", REPLICATION.example));
     }
-    if !misspelt {
-        decoder.problem(
-            origin,
-            format!("`{path}` names no distribution"),
-            "write `20 ms`, `{exponential: 20 ms}` or `{lognormal: {mean: 20 ms, cv: 1}}`",
-        );
+    let count = count?;
+    let (write, read) = (write.unwrap_or(count / 2 + 1), read.unwrap_or(1));
+    for (field, quorum) in [("write_quorum", write), ("read_quorum", read)] {
+        if quorum > count {
+            let cause = format!("`{path}.{field}` is {quorum}, of {count} copies");
+            decoder.problem(origin, cause, "ask for at most as many as there are");
+        }
     }
-    None
+    Some(Replication { scheme: Scheme::Copies { count, write, read }, origin })
+}
+
+fn sharding(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Sharding> {
+    if let Value::Text(text) = &node.value {
+        let shards = text.replace('_', "").parse::<u32>().ok().filter(|n| (1..=SHARDS_MAX).contains(n));
+        if shards.is_none() {
+            let cause = format!("{path} is {text}");
+            decoder.problem(node.origin, cause, format!("write a number of shards, or `{}`", SHARDS.example));
+        }
+        return Some(Sharding { shards: shards?, by: ShardBy::Hash, origin: node.origin });
+    }
+    let mut fields = decoder.fields(node, path, &SHARDS)?;
+    let shards = fields.number(decoder, "count", (1, SHARDS_MAX), "64");
+    if shards.is_none() {
+        fields.need(decoder, "count", "64");
+    }
+    let by_name = fields.name("by");
+    let virtual_node = fields.take("virtual_nodes").map(|n| n.origin);
+    let virtual_nodes = fields.number(decoder, "virtual_nodes", (1, VIRTUAL_NODES_MAX), "128").unwrap_or(128);
+    let ways = [
+        ("hash", ShardBy::Hash),
+        ("range", ShardBy::Range),
+        ("consistent", ShardBy::Consistent { virtual_nodes }),
+    ];
+    let by = fields.take("by").and_then(|n| decoder.one_of(n, &by_name, &ways)).unwrap_or(ShardBy::Hash);
+    let origin = fields.origin;
+    fields.finish(decoder);
+    if let (Some(origin), ShardBy::Hash | ShardBy::Range) = (virtual_node, by) {
+        let cause = format!("`{path}.virtual_nodes` is only for a consistent ring");
+        decoder.problem(origin, cause, "add `by: consistent`, or drop it");
+    }
+    Some(Sharding { shards: shards?, by, origin })
+}
+
+fn price(decoder: &mut Decoder, node: &Node, path: &str) -> Option<TierPrice> {
+    const FIX: &str = "write the name of an entry of the price file";
+    let mut fields = decoder.fields(node, path, &PRICE)?;
+    let server = fields.text(decoder, "server", FIX);
+    let storage = fields.text(decoder, "storage", FIX);
+    let traffic = fields.text(decoder, "traffic", FIX);
+    let requests = fields.text(decoder, "requests", FIX);
+    let origin = fields.origin;
+    fields.finish(decoder);
+    Some(TierPrice { server, storage, traffic, requests, origin })
 }

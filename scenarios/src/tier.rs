@@ -1,0 +1,251 @@
+//! Tiers: what serves the calls. Any of a cache, a station, a link, a store, a queue and a service of
+//! somebody else's, in one place.
+
+use crate::diagnostic::Origin;
+use crate::distribution::Distribution;
+use crate::scenario::DatasetId;
+use crate::units::{Bandwidth, Count, Duration, Fraction, Rate, Size};
+
+/// Of what a tier has one instance each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// On every user's device.
+    User,
+    /// At every site of every region.
+    Site,
+    /// In every region.
+    Region,
+    /// Once.
+    Global,
+}
+
+/// A tier: any of a cache, a station (queue and servers), a link and a store.
+#[derive(Debug, Clone)]
+pub struct Tier {
+    pub scope: Scope,
+    /// Round trip from the caller to here, seconds.
+    pub rtt: Option<Duration>,
+    /// Egress of one instance (of one server where the tier has servers), bits per second.
+    pub link: Option<Bandwidth>,
+    pub cache: Option<Cache>,
+    pub station: Option<Station>,
+    pub store: Option<Store>,
+    /// A durable queue or log: its caller goes on once the message is in, and what follows is asynchronous.
+    pub queue: Option<Queue>,
+    /// Somebody else's service.
+    pub external: Option<External>,
+    pub replication: Replication,
+    pub sharding: Option<Sharding>,
+    /// Open connections that one server holds.
+    pub connections_max: Option<Count>,
+    /// Share of time that one server (or the whole of a service of somebody else's) works.
+    pub availability: Option<Fraction>,
+    /// Availability zones that its servers and copies are spread over.
+    pub zones: u32,
+    pub price: TierPrice,
+    pub origin: Origin,
+}
+
+/// A cache of objects.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    /// Bytes of one instance: per user, site, region; per server where `per_server`.
+    pub capacity: Size,
+    pub policy: Policy,
+    /// Each server has a cache of its own (in memory) rather than one shared by the instance.
+    pub per_server: bool,
+    /// The datasets whose objects it keeps; `None` keeps whatever is asked for through it.
+    pub of: Option<Vec<DatasetId>>,
+}
+
+/// Eviction policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Policy {
+    Lru,
+    Fifo,
+    Clock,
+    Sieve,
+    S3Fifo,
+    Lfu,
+    WTinyLfu,
+}
+
+impl Policy {
+    /// Every policy, by the name that files and options use.
+    pub const NAMES: [(&'static str, Self); 7] = [
+        ("lru", Self::Lru),
+        ("fifo", Self::Fifo),
+        ("clock", Self::Clock),
+        ("sieve", Self::Sieve),
+        ("s3-fifo", Self::S3Fifo),
+        ("lfu", Self::Lfu),
+        ("w-tinylfu", Self::WTinyLfu),
+    ];
+
+    /// For people, as the literature writes it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Lru => "LRU",
+            Self::Fifo => "FIFO",
+            Self::Clock => "CLOCK",
+            Self::Sieve => "SIEVE",
+            Self::S3Fifo => "S3-FIFO",
+            Self::Lfu => "LFU",
+            Self::WTinyLfu => "W-TinyLFU",
+        }
+    }
+}
+
+/// Servers with queues.
+#[derive(Debug, Clone)]
+pub struct Station {
+    /// Servers in total; shared out over regions and sites by their share of users.
+    pub servers: Count,
+    /// Requests one server works on at the same time.
+    pub concurrency: Count,
+    /// Time one request holds one slot of one server, seconds.
+    pub service_time: Distribution,
+    /// Requests that may wait at one server; one more is rejected.
+    pub queue_max: u32,
+    /// How requests are spread over servers.
+    pub balance: Balance,
+    /// A slot stays held while the request waits downstream (a thread per request).
+    pub blocking: bool,
+    /// Requests for the same object are worked on one at a time (a single writer per key).
+    pub single_writer: bool,
+}
+
+/// Load balancing over the servers of a tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// A server drawn uniformly.
+    Random,
+    /// One after the other.
+    RoundRobin,
+    /// The one with the fewest requests; ties to the first.
+    LeastConnections,
+}
+
+/// Disks of one server.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Bytes that one server keeps.
+    pub capacity: Option<Size>,
+    /// Reads and writes of one server, 1/s.
+    pub iops: Option<Rate>,
+    /// Bytes of one read or write; a larger object takes several.
+    pub io_size: Size,
+}
+
+/// A durable queue or log.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    /// How long messages are kept.
+    pub retention: Duration,
+}
+
+/// A service of somebody else's: no queue of ours, a latency, perhaps a limit.
+#[derive(Debug, Clone)]
+pub struct External {
+    /// Seconds.
+    pub latency: Distribution,
+    /// Calls that it takes, 1/s.
+    pub rate_max: Option<Rate>,
+}
+
+/// How what a tier stores is protected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replication {
+    pub scheme: Scheme,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Whole copies, of which a write waits for `write` and a read asks `read`.
+    Copies { count: u32, write: u32, read: u32 },
+    /// `data` pieces and `parity` more; any `data` of them give the object.
+    Erasure { data: u32, parity: u32 },
+}
+
+impl Replication {
+    /// Bytes stored for a byte.
+    #[must_use]
+    pub fn overhead(&self) -> f64 {
+        match self.scheme {
+            Scheme::Copies { count, .. } => f64::from(count),
+            Scheme::Erasure { data, parity } => f64::from(data + parity) / f64::from(data),
+        }
+    }
+
+    /// Work that one read is for the tier, in reads of one server.
+    #[must_use]
+    pub fn read_work(&self) -> f64 {
+        match self.scheme {
+            Scheme::Copies { read, .. } => f64::from(read),
+            Scheme::Erasure { data, .. } => f64::from(data),
+        }
+    }
+
+    /// Work that one write is, in writes of one server.
+    #[must_use]
+    pub fn write_work(&self) -> f64 {
+        match self.scheme {
+            Scheme::Copies { count, .. } => f64::from(count),
+            Scheme::Erasure { data, parity } => f64::from(data + parity),
+        }
+    }
+
+    /// Servers or disks an object lies on, and how many of them a read needs.
+    #[must_use]
+    pub fn pieces(&self) -> (u32, u32) {
+        match self.scheme {
+            Scheme::Copies { count, read, .. } => (count, read),
+            Scheme::Erasure { data, parity } => (data + parity, data),
+        }
+    }
+}
+
+/// How keys are spread over servers.
+#[derive(Debug, Clone)]
+pub struct Sharding {
+    pub shards: u32,
+    pub by: ShardBy,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShardBy {
+    /// Modulo of a hash: keys spread evenly, and so does all but the hottest key.
+    Hash,
+    /// Neighbouring keys together; the most popular ones too, as with time-ordered keys.
+    Range,
+    /// A ring with this many points a shard.
+    Consistent { virtual_nodes: u32 },
+}
+
+/// Entries of the price file that this tier is billed by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TierPrice {
+    /// One server.
+    pub server: Option<String>,
+    /// Bytes stored, replicated.
+    pub storage: Option<String>,
+    /// Bytes out.
+    pub traffic: Option<String>,
+    /// Requests.
+    pub requests: Option<String>,
+    pub origin: Origin,
+}
+
+impl Tier {
+    /// Whole copies of what is stored here, or 1 with erasure coding.
+    #[must_use]
+    pub fn copies(&self) -> u32 {
+        match self.replication.scheme {
+            Scheme::Copies { count, .. } => count,
+            Scheme::Erasure { .. } => 1,
+        }
+    }
+}
