@@ -19,6 +19,7 @@ mod library;
 mod node;
 mod overlay;
 pub mod popularity;
+pub mod prices;
 pub mod rng;
 mod scale;
 mod scenario;
