@@ -31,6 +31,11 @@ pub const fn field(name: &'static str, kind: Kind, means: &'static str) -> Field
     Field { name, kind, means }
 }
 
+/// A field known by its name alone.
+pub const fn named(name: &'static str) -> Field {
+    field(name, Kind::Text, "")
+}
+
 /// What may stand in a field.
 #[derive(Debug)]
 pub enum Kind {

@@ -21,6 +21,7 @@ mod library;
 mod node;
 mod overlay;
 pub mod popularity;
+pub mod prices;
 pub mod quantities;
 pub mod rng;
 mod scale;

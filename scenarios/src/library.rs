@@ -138,7 +138,7 @@ fn read_source(name: &str, from: Option<&Path>) -> Result<(SourceFile, Option<Pa
 }
 
 /// The text of a file, no more of it than a scenario may have: what is named may be without end.
-fn read_text(path: &Path) -> std::io::Result<String> {
+pub(crate) fn read_text(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     let read = File::open(path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
     if read > FILE_BYTES_MAX {

@@ -21,12 +21,14 @@ pub trait Dimension: fmt::Debug + Clone + Copy + PartialEq + 'static {
     const HIGHEST: f64 = 1e30;
     /// For messages: the names of its units, the usual ones first.
     const UNITS: &'static [&'static str];
+    /// What may stand before the number.
+    const PREFIX: &'static str = "";
     /// Base units of one `unit`.
     fn factor(unit: &str) -> Option<f64>;
 }
 
 macro_rules! dimension {
-    ($(#[$doc:meta])* $marker:ident as $alias:ident, $name:literal, $example:literal, bare: $bare:literal, lowest: $lowest:expr, highest: $highest:expr, units: $units:expr, $factor:path) => {
+    ($(#[$doc:meta])* $marker:ident as $alias:ident, $name:literal, $example:literal, bare: $bare:literal, lowest: $lowest:expr, highest: $highest:expr, $(prefix: $prefix:literal,)? units: $units:expr, $factor:path) => {
         #[derive(Debug, Clone, Copy, PartialEq)]
         pub struct $marker;
         impl Dimension for $marker {
@@ -36,6 +38,7 @@ macro_rules! dimension {
             const LOWEST: (f64, bool) = $lowest;
             const HIGHEST: f64 = $highest;
             const UNITS: &'static [&'static str] = &$units;
+            $(const PREFIX: &'static str = $prefix;)?
             fn factor(unit: &str) -> Option<f64> {
                 $factor(unit)
             }
@@ -84,6 +87,11 @@ dimension!(
     /// A plain number above 0.
     Plain as Number, "a number", "2.0", bare: true, lowest: (0.0, false), highest: 1e30,
     units: [], no_factor
+);
+dimension!(
+    /// US dollars. `$0.023`, `0.023 USD`; what the price is for is said by the field's name.
+    Dollars as Money, "a price", "$0.023", bare: true, lowest: (0.0, true), highest: 1e9,
+    prefix: "$", units: ["USD"], money_factor
 );
 
 /// What is known between the ends of a range.
@@ -230,6 +238,7 @@ impl<D: Dimension> Quantity<D> {
         }
         let (amount, spread) = split_spread(text);
         let (value, range) = if let Some((low, high)) = split_range(amount) {
+            let (low, high) = (without_prefix::<D>(low), without_prefix::<D>(high));
             // `3 to 6/day`: the unit of the high end holds for both.
             let (_, unit) = split_number(high).ok_or_else(|| wanted.not_a_number(high))?;
             let low = if split_number(low).is_some_and(|(_, u)| u.is_empty()) {
@@ -292,6 +301,11 @@ fn split_range(text: &str) -> Option<(&str, &str)> {
     text.split_once(" to ").map(|(a, b)| (a.trim(), b.trim()))
 }
 
+/// A number without what may stand before it.
+fn without_prefix<D: Dimension>(text: &str) -> &str {
+    text.strip_prefix(D::PREFIX).map_or(text, str::trim_start)
+}
+
 /// The leading number and the rest. Underscores group digits; `1/1000` is left to the dimension.
 fn split_number(text: &str) -> Option<(f64, &str)> {
     let end = text
@@ -314,7 +328,7 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
 }
 
 fn parse_single<D: Dimension>(text: &str, wanted: Wanted<'_>) -> Result<f64, (String, String)> {
-    let (number, unit) = split_number(text).ok_or_else(|| wanted.not_a_number(text))?;
+    let (number, unit) = split_number(without_prefix::<D>(text)).ok_or_else(|| wanted.not_a_number(text))?;
     let value = if unit.is_empty() {
         if !D::BARE {
             let cause = format!("`{text}` has no unit");
@@ -356,12 +370,13 @@ fn parse_single<D: Dimension>(text: &str, wanted: Wanted<'_>) -> Result<f64, (St
 
 /// Says what the unit would fit, and how the same number reads in the wanted dimension.
 fn wrong_unit<D: Dimension>(text: &str, number: f64, unit: &str, wanted: Wanted<'_>) -> (String, String) {
-    let others: [(&str, Option<f64>); 5] = [
+    let others: [(&str, Option<f64>); 6] = [
         (Bytes::NAME, byte_factor(unit)),
         (Seconds::NAME, second_factor(unit)),
         (BitsPerSecond::NAME, bandwidth_factor(unit)),
         (PerSecond::NAME, rate_factor(unit)),
         (Share::NAME, share_factor(unit)),
+        (Dollars::NAME, money_factor(unit)),
     ];
     let Some((name, Some(factor))) = others.into_iter().find(|(name, f)| f.is_some() && *name != D::NAME)
     else {
@@ -474,6 +489,10 @@ fn share_factor(unit: &str) -> Option<f64> {
     (unit == "%" || unit == "percent").then_some(0.01)
 }
 
+fn money_factor(unit: &str) -> Option<f64> {
+    (unit == "USD").then_some(1.0)
+}
+
 const fn no_factor(_: &str) -> Option<f64> {
     None
 }
@@ -533,6 +552,24 @@ mod tests {
         assert_eq!(Duration::parse("0.5 ms").unwrap().get(), 5e-4);
         assert_eq!(parse_time_of_day("19:30").unwrap(), 70_200.0);
         assert_eq!(parse_offset("-5.5 h").unwrap(), -19_800.0);
+    }
+
+    #[test]
+    fn prices_may_say_their_currency_before_or_behind() {
+        for text in ["$0.023", "0.023 USD", "0.023", "$ 0.023", "$0.023 USD"] {
+            assert_eq!(Money::parse(text).unwrap().get(), 0.023, "{text}");
+        }
+        assert_eq!(Money::parse("$0").unwrap().get(), 0.0);
+        assert_eq!(Money::parse("$0.40/1000").unwrap().get(), 0.0004);
+        assert_eq!(Money::parse("$1 to $3").unwrap().range, Some((1.0, 3.0)));
+        for text in ["-$1", "$-1", "$", "0.023 EUR", "$2e9"] {
+            assert!(Money::parse(text).is_err(), "{text}");
+        }
+        let (cause, fix) = Money::parse("5 GB").unwrap_err();
+        assert_eq!(cause, "unit doesn't fit: `5 GB` is a size, expected a price");
+        assert_eq!(fix, "write a price such as `$0.023`");
+        assert!(Size::parse("5 USD").unwrap_err().0.contains("is a price, expected a size"));
+        assert!(Size::parse("$5").unwrap_err().0.contains("`$5` is not a size"));
     }
 
     #[test]
