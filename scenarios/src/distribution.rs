@@ -38,6 +38,9 @@ impl Distribution {
         }
     }
 
+    /// Visits the parameters that a file states.
+    pub(crate) fn each_quantity(&mut self, _visit: &mut dyn FnMut(&mut dyn crate::AnyQuantity)) {}
+
     /// Something that draws from it.
     #[must_use]
     pub fn sampler(&self) -> Sampler {

@@ -32,6 +32,7 @@ mod tier;
 pub mod trace;
 pub mod units;
 mod validate;
+mod worlds;
 
 pub use calls::{Call, Calls, Edge, WaitFor};
 pub use diagnostic::{Origin, Problem, Problems, SourceFile};
@@ -46,3 +47,4 @@ pub use tier::{
     Balance, Cache, External, Policy, Queue, Replication, Scheme, Scope, ShardBy, Sharding, Station, Store,
     Tier, TierPrice,
 };
+pub use worlds::{AnyQuantity, Uncertain};

@@ -15,6 +15,9 @@ pub enum Popularity {
 }
 
 impl Popularity {
+    /// Visits the parameters that a file states.
+    pub(crate) fn each_quantity(&mut self, _visit: &mut dyn FnMut(&mut dyn crate::AnyQuantity)) {}
+
     /// Relative weight at a rank counted from 1. Decreasing.
     fn weight(self, rank: f64) -> f64 {
         match self {

@@ -8,6 +8,7 @@ pub mod cache;
 mod day;
 mod estimate;
 mod every;
+mod flow;
 pub mod histogram;
 mod model;
 pub mod mrc;

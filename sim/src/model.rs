@@ -40,6 +40,16 @@ pub fn instances(scenario: &Scenario, tier: TierId) -> u64 {
     }
 }
 
+/// Caches that a tier has: one an instance, or one a server.
+#[must_use]
+pub fn cache_instances(scenario: &Scenario, tier: TierId) -> u64 {
+    let servers = scenario.tiers[tier].station.as_ref().map(|s| s.servers.get() as u64);
+    match &scenario.tiers[tier].cache {
+        Some(cache) if cache.per_server => servers.unwrap_or(1),
+        _ => instances(scenario, tier),
+    }
+}
+
 /// The servers of one instance of a tier at a place: shared out by the regions' shares of users, whole
 /// servers, at least one.
 #[must_use]

@@ -5,9 +5,13 @@
 //! next cache (Fricker, Robert and Roberts, "A versatile and accurate approximation for LRU cache
 //! performance", ITC 24, 2012, section V); simulation shows how good it is.
 
+use plimsoll_scenarios::arrivals::DAY_S;
 use plimsoll_scenarios::popularity::{Atom, lru_characteristic_time};
 use plimsoll_scenarios::trace::DeviceCache;
 use plimsoll_scenarios::{Policy, Scenario, Scope, TierId};
+
+use crate::flow::{self, Cause, Flow};
+use crate::model;
 
 /// A cache under the approximation: its policy and characteristic time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,6 +54,17 @@ impl Approximation {
         }
     }
 
+    /// The same where the object gives way to another one at a rate: only a request that comes before that
+    /// finds it. For LRU the interval to the next request is exponential, so both races are:
+    /// `rate / (rate + churn) x (1 - exp(-(rate + churn) t))`.
+    #[must_use]
+    pub fn hit_with_churn(&self, rate: f64, churn: f64) -> f64 {
+        if churn <= 0.0 || rate <= 0.0 {
+            return self.hit(rate);
+        }
+        rate / (rate + churn) * self.hit(rate + churn)
+    }
+
     /// Share of all requests that hit.
     #[must_use]
     pub fn hit_ratio(&self, atoms: &[Atom]) -> f64 {
@@ -86,95 +101,166 @@ pub struct Chain {
     pub hit_ratio: Vec<Option<f64>>,
     /// By tier: the solved cache.
     pub caches: Vec<Option<Approximation>>,
-    /// By action and position in its path: share of the action's requests that get this far.
+    /// By action and position in its path, for actions whose calls are a chain: share of the action's
+    /// requests that get this far.
     pub arriving: Vec<Vec<f64>>,
-    /// By action and position in its path: rate of each of its atoms, in requests of the action.
-    pub atoms: Vec<Vec<Vec<Atom>>>,
+    /// By call (as in [`Flow`]): share of the arriving calls that its tier's cache answers; 0 without one.
+    pub hits: Vec<f64>,
 }
 
-/// Follows every action's requests through the caches of its path.
+/// A stream of references: calls for one request of the action, by object.
+struct Stream {
+    arriving: f64,
+    atoms: Vec<Atom>,
+}
+
+struct Solver<'s, 'f> {
+    scenario: &'s Scenario,
+    flow: &'f Flow<'s>,
+    streams: Vec<Option<Stream>>,
+    chain: Chain,
+}
+
+/// Follows every action's requests through the caches of its calls.
+#[must_use]
+pub fn chain(scenario: &Scenario) -> Chain {
+    chain_of(scenario, &Flow::of(scenario))
+}
+
+/// The same, for calls that are listed already.
 ///
 /// Caches that several actions share see the mix of their streams. Every instance of a tier sees the same
 /// mix, and only the mix matters, since a characteristic time counts requests and not seconds.
 #[must_use]
-pub fn chain(scenario: &Scenario) -> Chain {
+pub fn chain_of(scenario: &Scenario, flow: &Flow<'_>) -> Chain {
     let tiers = scenario.tiers.len();
-    let mut chain = Chain {
+    let chain = Chain {
         hit_ratio: vec![None; tiers],
         caches: vec![None; tiers],
-        arriving: scenario.actions.values().map(|a| vec![1.0; a.path.len()]).collect(),
-        atoms: scenario.actions.values().map(|a| vec![Vec::new(); a.path.len()]).collect(),
+        arriving: Vec::new(),
+        hits: vec![0.0; flow.nodes.len()],
     };
-    for (id, action) in scenario.actions.values().enumerate() {
-        if let (Some(dataset), false) = (action.of, action.path.is_empty()) {
-            let dataset = &scenario.datasets[dataset];
-            chain.atoms[id][0] = dataset.popularity.over(dataset.count.get() as u64).atoms();
-        }
-    }
+    let streams = flow.nodes.iter().map(|_| None).collect();
+    let mut solver = Solver { scenario, flow, streams, chain };
     for tier in scenario.tier_order() {
-        solve_tier(scenario, tier, &mut chain);
+        solver.solve(tier);
     }
-    chain
+    // What a call that goes back on itself leaves over has no cache, so any order will do.
+    for node in 0..flow.nodes.len() {
+        solver.arrive(node);
+    }
+    let arriving = |action: usize| {
+        let requests = |i: &usize| flow.nodes[*i].action == action && flow.nodes[*i].cause == Cause::Request;
+        (0..flow.nodes.len())
+            .filter(requests)
+            .map(|i| solver.streams[i].as_ref().map_or(0.0, |s| s.arriving))
+            .collect()
+    };
+    let arriving = (0..scenario.actions.len()).map(arriving).collect();
+    Chain { arriving, ..solver.chain }
 }
 
-fn solve_tier(scenario: &Scenario, tier: TierId, chain: &mut Chain) {
-    let passing: Vec<(usize, usize)> = scenario
-        .actions
-        .values()
-        .enumerate()
-        .filter_map(|(id, action)| action.path.iter().position(|&t| t == tier).map(|at| (id, at)))
-        .collect();
-    let on_device = scenario.tiers[tier].scope == Scope::User;
-    let mixed_rate: f64 = passing
-        .iter()
-        .filter(|&&(id, _)| scenario.looks_up(&scenario.actions[id], tier))
-        .map(|&(id, at)| scenario.mean_rate(&scenario.actions[id]) * chain.arriving[id][at])
-        .sum();
-    if let (Some(cache), false, true) = (&scenario.tiers[tier].cache, on_device, mixed_rate > 0.0) {
-        // Atoms of all streams together, weighed in bytes: an atom's count is its bytes.
-        let mut mixed = Vec::new();
-        for &(id, at) in &passing {
-            let action = &scenario.actions[id];
-            let (true, Some(dataset)) = (scenario.looks_up(action, tier), action.of) else { continue };
-            let size = scenario.datasets[dataset].size.get();
-            let rate = scenario.mean_rate(action) / mixed_rate;
-            mixed.extend(chain.atoms[id][at].iter().map(|a| Atom { count: a.count * size, p: a.p * rate }));
+impl Solver<'_, '_> {
+    /// The stream that arrives at a call: what its caller's cache leaves of the caller's.
+    fn arrive(&mut self, node: usize) {
+        if self.streams[node].is_some() {
+            return;
         }
-        chain.caches[tier] = Approximation::solve(cache.policy, &mixed, cache.capacity.get());
-    }
-    let (mut hits, mut lookups) = (0.0, 0.0);
-    for (id, at) in passing {
-        let action = &scenario.actions[id];
-        let rate = scenario.mean_rate(action);
-        let before = chain.atoms[id][at].clone();
-        let looked_up = scenario.looks_up(action, tier);
-        let device = if on_device && looked_up { DeviceCache::of(scenario, action) } else { None };
-        let solved = chain.caches[tier];
-        let after: Vec<Atom> = before
-            .iter()
-            .map(|a| {
-                let kept = match (&device, solved, looked_up) {
-                    (Some(device), ..) => (1.0 - device.repeat) * (1.0 - device.hit(a.p)),
-                    (None, Some(cache), true) => 1.0 - cache.hit(a.p * rate / mixed_rate),
-                    _ => 1.0,
+        let here = &self.flow.nodes[node];
+        let action = &self.scenario.actions[here.action];
+        let number = here.call.mean_number();
+        let stream = match here.caller {
+            Some(caller) => {
+                self.arrive(caller);
+                let same = self.flow.nodes[caller].call.of == here.call.of;
+                let left = self.streams[caller].as_ref().map_or(0.0, |s| s.arriving)
+                    * (1.0 - self.chain.hits[caller]);
+                let atoms = match &self.streams[caller] {
+                    Some(stream) if same => self.missed(caller, &stream.atoms, number),
+                    _ => self.fresh(here.call.of, left * number),
                 };
-                Atom { count: a.count, p: a.p * kept }
-            })
-            .collect();
-        let mass = |atoms: &[Atom]| atoms.iter().map(|a| a.count * a.p).sum::<f64>();
-        let left = if before.is_empty() { chain.arriving[id][at] } else { mass(&after) };
-        if looked_up {
-            lookups += rate * chain.arriving[id][at];
-            hits += rate * (chain.arriving[id][at] - left);
-        }
-        if at + 1 < action.path.len() {
-            chain.arriving[id][at + 1] = left;
-            chain.atoms[id][at + 1] = after;
-        }
+                Stream { arriving: left * number, atoms }
+            }
+            None => {
+                let arriving = number * flow::occurrences(action, here.cause);
+                Stream { arriving, atoms: self.fresh(here.call.of, arriving) }
+            }
+        };
+        self.streams[node] = Some(stream);
     }
-    let known = on_device || chain.caches[tier].is_some();
-    if scenario.tiers[tier].cache.is_some() && known && lookups > 0.0 {
-        chain.hit_ratio[tier] = Some(hits / lookups);
+
+    /// References to a dataset that nothing has filtered yet.
+    fn fresh(&self, of: Option<usize>, arriving: f64) -> Vec<Atom> {
+        let Some(dataset) = of else { return Vec::new() };
+        // Only caches ask for objects; where none is, nothing needs to know them.
+        if !self.flow.nodes.iter().any(|n| n.lookup && n.call.of == of) {
+            return Vec::new();
+        }
+        let dataset = &self.scenario.datasets[dataset];
+        let mut atoms = dataset.popularity.over(dataset.count.get() as u64).atoms();
+        atoms.iter_mut().for_each(|atom| atom.p *= arriving);
+        atoms
+    }
+
+    /// What the cache of a call's tier lets through, `number` times.
+    fn missed(&self, node: usize, atoms: &[Atom], number: f64) -> Vec<Atom> {
+        let pass = |rate: f64| 1.0 - self.hit(node, rate);
+        atoms.iter().map(|a| Atom { count: a.count, p: a.p * number * pass(a.p) }).collect()
+    }
+
+    /// Probability that a call finds an object of this rate (calls for one request of the action) in its
+    /// tier's cache.
+    fn hit(&self, node: usize, rate: f64) -> f64 {
+        let here = &self.flow.nodes[node];
+        if !here.lookup {
+            return 0.0;
+        }
+        let action = &self.scenario.actions[here.action];
+        if self.scenario.tiers[here.call.tier].scope == Scope::User {
+            let arriving = self.streams[node].as_ref().map_or(1.0, |s| s.arriving);
+            return DeviceCache::of(self.scenario, action)
+                .map_or(0.0, |d| 1.0 - (1.0 - d.repeat) * (1.0 - d.hit(rate / arriving)));
+        }
+        let Some(cache) = self.chain.caches[here.call.tier] else { return 0.0 };
+        // The cache's time is in requests per second of this tier.
+        let per_second = rate * self.scenario.mean_rate(action);
+        let churn = here.call.of.map_or(0.0, |d| self.scenario.datasets[d].churn_per_day.get() / DAY_S);
+        let instances = model::cache_instances(self.scenario, here.call.tier) as f64;
+        cache.hit_with_churn(per_second, churn * instances)
+    }
+
+    fn solve(&mut self, tier: TierId) {
+        let nodes: Vec<usize> = self.flow.at(tier).collect();
+        nodes.iter().for_each(|&node| self.arrive(node));
+        let looked_up: Vec<usize> = nodes.into_iter().filter(|&node| self.flow.nodes[node].lookup).collect();
+        let on_device = self.scenario.tiers[tier].scope == Scope::User;
+        if let (Some(cache), false) = (&self.scenario.tiers[tier].cache, on_device) {
+            // Atoms of all streams together, weighed in bytes: an atom's count is its bytes.
+            let mut mixed = Vec::new();
+            for &node in &looked_up {
+                let here = &self.flow.nodes[node];
+                let (Some(dataset), Some(stream)) = (here.call.of, &self.streams[node]) else { continue };
+                let size = self.scenario.datasets[dataset].size.get();
+                let rate = self.scenario.mean_rate(&self.scenario.actions[here.action]);
+                mixed.extend(stream.atoms.iter().map(|a| Atom { count: a.count * size, p: a.p * rate }));
+            }
+            if mixed.iter().any(|a| a.p > 0.0) {
+                self.chain.caches[tier] = Approximation::solve(cache.policy, &mixed, cache.capacity.get());
+            }
+        }
+        let (mut hits, mut lookups) = (0.0, 0.0);
+        for node in looked_up {
+            let Some(stream) = &self.streams[node] else { continue };
+            let hit: f64 = stream.atoms.iter().map(|a| a.count * a.p * self.hit(node, a.p)).sum();
+            let rate = self.scenario.mean_rate(&self.scenario.actions[self.flow.nodes[node].action]);
+            lookups += rate * stream.arriving;
+            hits += rate * hit;
+            self.chain.hits[node] = if stream.arriving > 0.0 { hit / stream.arriving } else { 0.0 };
+        }
+        let known = on_device || self.chain.caches[tier].is_some();
+        if self.scenario.tiers[tier].cache.is_some() && known && lookups > 0.0 {
+            self.chain.hit_ratio[tier] = Some(hits / lookups);
+        }
     }
 }
 

@@ -74,7 +74,8 @@ impl<'a> Setup<'a> {
     }
 
     /// Hit probabilities of per-server caches, by the rates that the formulas leave at each of them. All
-    /// servers of a tier see the same mix, so only that mix matters, not how many they are.
+    /// servers of a tier see the same mix, so only that mix matters, not how many they are: the solved
+    /// times are those of one cache that sees the rate of all.
     fn solve_mean_fields(&mut self) {
         let chain = chain(self.scenario);
         for tier in 0..self.scenario.tiers.len() {
@@ -97,35 +98,11 @@ impl<'a> Setup<'a> {
                     tier,
                     &chain.caches,
                     solved,
-                    &self.mix(tier, &chain.arriving, id),
+                    self.scenario.mean_rate(action),
                 );
             }
             self.mean_field[tier] = Some(table);
         }
-    }
-
-    /// For every tier of an action's path up to `last`: the action's rate over the rate of all that is
-    /// looked up there.
-    fn mix(&self, last: TierId, arriving: &[Vec<f64>], action: usize) -> Vec<f64> {
-        let of = |id: usize| self.scenario.mean_rate(&self.scenario.actions[id]);
-        let path = &self.routes[action].path;
-        let end = path.iter().position(|&t| t == last).unwrap_or(0);
-        path[..=end]
-            .iter()
-            .map(|&tier| {
-                let total: f64 = (0..self.routes.len())
-                    .filter(|&id| self.scenario.looks_up(&self.scenario.actions[id], tier))
-                    .filter_map(|id| {
-                        self.routes[id]
-                            .path
-                            .iter()
-                            .position(|&t| t == tier)
-                            .map(|at| of(id) * arriving[id][at])
-                    })
-                    .sum();
-                if total > 0.0 { of(action) / total } else { 0.0 }
-            })
-            .collect()
     }
 
     pub fn notes(&self) -> Vec<String> {
@@ -208,20 +185,20 @@ fn fill_mean_field(
     tier: TierId,
     caches: &[Option<Approximation>],
     solved: Option<Approximation>,
-    mix: &[f64],
+    rate: f64,
 ) {
     let Some(solved) = solved else { return };
     for (i, &mass) in blocks.masses.iter().enumerate() {
         let mut p = mass / blocks.block as f64;
-        for (at, (&before, &share)) in route.path.iter().zip(mix).enumerate() {
+        for (at, &before) in route.path.iter().enumerate() {
             if before == tier {
-                table[blocks.first_id as usize + i] = solved.hit(p * share) as f32;
+                table[blocks.first_id as usize + i] = solved.hit(p * rate) as f32;
                 break;
             }
             if let (Some(device), true) = (&route.device, at < route.entry) {
                 p *= (1.0 - device.repeat) * (1.0 - device.hit(p));
             } else if let (Some(cache), true) = (caches[before], route.lookup[at]) {
-                p *= 1.0 - cache.hit(p * share);
+                p *= 1.0 - cache.hit(p * rate);
             }
         }
     }

@@ -1,0 +1,195 @@
+//! Worlds: the scenario with every range drawn to one value.
+//!
+//! Why by place: a value that several parts share (an object's size is also its response) keeps its origin in
+//! each of them, so one draw for each origin keeps them the same value.
+
+use crate::arrivals::Diurnal;
+use crate::diagnostic::Origin;
+use crate::scenario::{ActorNumber, Demand, Growth, Scenario};
+use crate::units::{Dimension, Quantity};
+
+/// A quantity of any dimension.
+pub trait AnyQuantity {
+    fn origin(&self) -> Origin;
+    fn text(&self) -> &str;
+    fn range(&self) -> Option<(f64, f64)>;
+    /// The value at a standard normal score.
+    fn at_score(&self, score: f64) -> f64;
+    /// Becomes its value at a score, known.
+    fn settle(&mut self, score: f64);
+}
+
+impl<D: Dimension> AnyQuantity for Quantity<D> {
+    fn origin(&self) -> Origin {
+        self.origin
+    }
+    fn text(&self) -> &str {
+        &self.text
+    }
+    fn range(&self) -> Option<(f64, f64)> {
+        self.range
+    }
+    fn at_score(&self, score: f64) -> f64 {
+        Self::at_score(self, score)
+    }
+    fn settle(&mut self, score: f64) {
+        *self = self.known(Self::at_score(self, score));
+    }
+}
+
+/// An input that is known as a range only.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Uncertain {
+    /// Where it is said, for people: `play, per user`.
+    pub name: String,
+    pub origin: Origin,
+    /// As written.
+    pub text: String,
+}
+
+impl Scenario {
+    /// The inputs that are ranges, in order of place, each once.
+    #[must_use]
+    pub fn uncertain(&self) -> Vec<Uncertain> {
+        let mut found: Vec<Uncertain> = Vec::new();
+        self.clone().each_quantity(&mut |name, quantity| {
+            if quantity.range().is_some() && !found.iter().any(|u| u.origin == quantity.origin()) {
+                found.push(Uncertain {
+                    name: name.to_owned(),
+                    origin: quantity.origin(),
+                    text: quantity.text().to_owned(),
+                });
+            }
+        });
+        found.sort_by_key(|u| (u.origin.file, u.origin.line, u.origin.column));
+        found
+    }
+
+    /// This scenario where every range has the value at its input's standard normal score; a range for
+    /// which there is no score stays.
+    #[must_use]
+    pub fn world(&self, score: &dyn Fn(Origin) -> Option<f64>) -> Self {
+        let mut world = self.clone();
+        world.each_quantity(&mut |_, quantity| {
+            if quantity.range().is_some()
+                && let Some(score) = score(quantity.origin())
+            {
+                quantity.settle(score);
+            }
+        });
+        for region in &mut world.population.regions {
+            if let (Some(peak), Diurnal::Peak { peak_at_s, .. }) = (&region.peak_to_mean, &region.diurnal) {
+                region.diurnal = Diurnal::with_peak(peak.get().max(1.0), *peak_at_s);
+            }
+        }
+        world
+    }
+
+    /// Visits every quantity with a name for people.
+    fn each_quantity(&mut self, visit: &mut dyn FnMut(&str, &mut dyn AnyQuantity)) {
+        let population = &mut self.population;
+        visit("users", &mut population.users);
+        visit("active share", &mut population.active);
+        visit("growth a year", &mut population.growth_per_year);
+        population.downlink.iter_mut().for_each(|q| visit("downlink", q));
+        population
+            .regions
+            .iter_mut()
+            .filter_map(|r| r.peak_to_mean.as_mut())
+            .for_each(|q| visit("peak to mean", q));
+        if let Some(sessions) = &mut population.sessions {
+            visit("sessions, per user", &mut sessions.per_user);
+            visit("sessions, length", &mut sessions.lasts);
+        }
+        for (name, actor) in &mut population.actors {
+            match &mut actor.number {
+                ActorNumber::Count(count) => visit(&format!("{name}, count"), count),
+                ActorNumber::Share(share) => visit(&format!("{name}, share"), share),
+            }
+            visit(&format!("{name}, active share"), &mut actor.active);
+        }
+        self.each_of_datasets(visit);
+        self.each_of_actions(visit);
+        self.each_of_tiers(visit);
+    }
+
+    fn each_of_datasets(&mut self, visit: &mut dyn FnMut(&str, &mut dyn AnyQuantity)) {
+        for (name, dataset) in &mut self.datasets {
+            visit(&format!("{name}, count"), &mut dataset.count);
+            match &mut dataset.growth {
+                Some(Growth::Rate(rate)) => visit(&format!("{name}, growth"), rate),
+                Some(Growth::By { each, .. }) => visit(&format!("{name}, growth"), each),
+                None => {}
+            }
+            dataset.retention.iter_mut().for_each(|q| visit(&format!("{name}, retention"), q));
+            visit(&format!("{name}, size"), &mut dataset.size);
+            dataset.metadata.iter_mut().for_each(|q| visit(&format!("{name}, metadata"), q));
+            visit(&format!("{name}, churn a day"), &mut dataset.churn_per_day);
+            let popularity = format!("{name}, popularity");
+            dataset.popularity.each_quantity(&mut |q| visit(&popularity, q));
+        }
+    }
+
+    fn each_of_actions(&mut self, visit: &mut dyn FnMut(&str, &mut dyn AnyQuantity)) {
+        let tiers: Vec<String> = self.tiers.keys().cloned().collect();
+        for (name, action) in &mut self.actions {
+            match &mut action.demand {
+                Demand::PerUser(rate) => visit(&format!("{name}, per user"), rate),
+                Demand::PerActor(_, rate) => visit(&format!("{name}, per actor"), rate),
+                Demand::PerAction(_, each) => visit(&format!("{name}, per action"), each),
+                Demand::Total(rate) => visit(&format!("{name}, rate"), rate),
+            }
+            visit(&format!("{name}, repeats"), &mut action.repeat);
+            visit(&format!("{name}, request"), &mut action.request);
+            visit(&format!("{name}, response"), &mut action.response);
+            if let Some(connection) = &mut action.connection {
+                visit(&format!("{name}, connection"), &mut connection.lasts);
+                if let Some(beat) = &mut connection.heartbeat {
+                    visit(&format!("{name}, heartbeat"), &mut beat.every);
+                    visit(&format!("{name}, heartbeat"), &mut beat.size);
+                }
+            }
+            let mut call = |call: &mut crate::calls::Call| {
+                let to = &tiers[call.tier];
+                visit(&format!("{name}, share to {to}"), &mut call.share);
+                visit(&format!("{name}, fan-out to {to}"), &mut call.fan_out);
+                visit(&format!("{name}, times to {to}"), &mut call.times);
+                visit(&format!("{name}, request to {to}"), &mut call.request);
+                visit(&format!("{name}, response of {to}"), &mut call.response);
+            };
+            action.calls.each_mut(&mut call);
+            for branch in &mut action.then {
+                branch.calls.each_mut(&mut call);
+            }
+            if let Some(beat) = action.connection.as_mut().and_then(|c| c.heartbeat.as_mut()) {
+                beat.calls.each_mut(&mut call);
+            }
+        }
+    }
+
+    fn each_of_tiers(&mut self, visit: &mut dyn FnMut(&str, &mut dyn AnyQuantity)) {
+        for (name, tier) in &mut self.tiers {
+            tier.rtt.iter_mut().for_each(|q| visit(&format!("{name}, round trip"), q));
+            tier.link.iter_mut().for_each(|q| visit(&format!("{name}, link"), q));
+            tier.cache.iter_mut().for_each(|c| visit(&format!("{name}, cache"), &mut c.capacity));
+            if let Some(station) = &mut tier.station {
+                visit(&format!("{name}, servers"), &mut station.servers);
+                visit(&format!("{name}, concurrency"), &mut station.concurrency);
+                let service = format!("{name}, service time");
+                station.service_time.each_quantity(&mut |q| visit(&service, q));
+            }
+            if let Some(store) = &mut tier.store {
+                store.capacity.iter_mut().for_each(|q| visit(&format!("{name}, disk"), q));
+                store.iops.iter_mut().for_each(|q| visit(&format!("{name}, IOPS"), q));
+            }
+            if let Some(external) = &mut tier.external {
+                let latency = format!("{name}, latency");
+                external.latency.each_quantity(&mut |q| visit(&latency, q));
+                external.rate_max.iter_mut().for_each(|q| visit(&format!("{name}, limit"), q));
+            }
+            tier.queue.iter_mut().for_each(|q| visit(&format!("{name}, retention"), &mut q.retention));
+            tier.connections_max.iter_mut().for_each(|q| visit(&format!("{name}, connections"), q));
+            tier.availability.iter_mut().for_each(|q| visit(&format!("{name}, availability"), q));
+        }
+    }
+}
