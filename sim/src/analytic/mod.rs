@@ -4,5 +4,12 @@
 //! held against. Pure functions of `f64`; each cites its source, and the tests hold known answers.
 
 pub mod caches;
+pub mod caches_exact;
+pub mod networks;
 mod numeric;
+pub mod order;
 pub mod queues;
+pub mod reliability;
+pub mod replication;
+pub mod retries;
+pub mod statistics;

@@ -105,7 +105,10 @@ mod tests {
             for share in [1e-3, 0.3, 0.8, 0.99, 1.0, 1.01, 3.0, 1e6] {
                 let load = servers as f64 * share;
                 let (got, want) = (erlang_b(servers, load), by_recursion(servers, load));
-                assert!((got - want).abs() <= 1e-11 * want + 1e-300, "B({servers}, {load}) = {got}, not {want}");
+                assert!(
+                    (got - want).abs() <= 1e-11 * want + 1e-300,
+                    "B({servers}, {load}) = {got}, not {want}"
+                );
             }
         }
     }
@@ -116,7 +119,10 @@ mod tests {
             for deviations in [-300.0, -20.0, -5.0, -4.0, -1.0, 0.0, 1e-9, 0.5, 3.0, 9.0, 30.0] {
                 let load = servers as f64 - deviations * (servers as f64).sqrt();
                 let (got, want) = (erlang_b(servers, load), by_recursion(servers, load));
-                assert!((got - want).abs() <= 1e-10 * want + 1e-300, "B({servers}, {load}) = {got}, not {want}");
+                assert!(
+                    (got - want).abs() <= 1e-10 * want + 1e-300,
+                    "B({servers}, {load}) = {got}, not {want}"
+                );
             }
         }
     }
