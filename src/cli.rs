@@ -41,7 +41,7 @@ pub enum Command {
     Run(RunArgs),
     /// Closed-form figures with their working
     #[command(
-        after_help = "Examples:\n  plimsoll estimate spotify\n  plimsoll estimate spotify --explain\n  plimsoll estimate spotify --set 'population.users=2 B' --set datasets.song.popularity.zipf=0.8\n  plimsoll estimate spotify --format markdown > estimate.md"
+        after_help = "Examples:\n  plimsoll estimate spotify\n  plimsoll estimate spotify --explain\n  plimsoll estimate spotify --set 'population.users=2 B' --set datasets.song.popularity.zipf=0.8\n  plimsoll estimate spotify --format markdown > estimate.md\n  plimsoll estimate spotify --solve population.users --until 'web.servers <= 500'\n  plimsoll estimate --users 1B --per-user 30/day --size 5MB --objects 100M --copies 3"
     )]
     Estimate(EstimateArgs),
     /// A full day, simulated
@@ -141,13 +141,76 @@ pub struct RunArgs {
 
 #[derive(Debug, Args)]
 pub struct EstimateArgs {
+    /// A bundled scenario's name, or a path to a YAML file; without one, --users and the like describe it
+    #[arg(required_unless_present = "users")]
+    pub scenario: Option<String>,
+    /// Put a value into the scenario; may be given several times
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
     #[command(flatten)]
-    pub what: What,
+    pub quick: Quick,
     /// Each quantity as formula, numbers put in, result and source
     #[arg(long)]
     pub explain: bool,
+    /// The largest (or smallest) value of this field with which --until still holds
+    #[arg(long, value_name = "PATH", requires = "until")]
+    pub solve: Option<String>,
+    /// A bound on a quantity, such as "web.servers <= 500"
+    #[arg(long, value_name = "BOUND", requires = "solve")]
+    pub until: Option<String>,
+    /// A price list: a bundled name, or a path to a YAML file
+    #[arg(long, default_value = "aws", value_name = "LIST")]
+    pub prices: String,
+    /// Seed of the worlds that ranges are drawn in
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Worlds to draw where the scenario has ranges; 0 draws none
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+    pub worlds: u64,
     #[arg(long, default_value = "text")]
     pub format: PageFormat,
+}
+
+/// A system in a few figures, without a file.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Without a file")]
+pub struct Quick {
+    /// Number of users: 1B, 20M
+    #[arg(long, conflicts_with = "scenario")]
+    pub users: Option<String>,
+    /// Share of them who are active on a day
+    #[arg(long, requires = "users")]
+    pub active: Option<String>,
+    /// What one active user does: 30/day
+    #[arg(long, requires = "users", value_name = "RATE")]
+    pub per_user: Option<String>,
+    /// Bytes of one object: 5MB
+    #[arg(long, requires = "users")]
+    pub size: Option<String>,
+    /// Number of objects: 100M
+    #[arg(long, requires = "users")]
+    pub objects: Option<String>,
+    /// Whole copies of each
+    #[arg(long, requires = "users")]
+    pub copies: Option<String>,
+    /// Bytes of metadata of one object
+    #[arg(long, requires = "users")]
+    pub metadata: Option<String>,
+    /// Exponent of the objects' popularity (Zipf)
+    #[arg(long, requires = "users", value_name = "EXPONENT")]
+    pub zipf: Option<String>,
+    /// Highest rate of the day over its mean
+    #[arg(long, requires = "users", value_name = "RATIO")]
+    pub peak_to_mean: Option<String>,
+    /// Time a server takes for one request: 20ms
+    #[arg(long, requires = "users", value_name = "TIME")]
+    pub service_time: Option<String>,
+    /// Share of actions that write: 1%
+    #[arg(long, requires = "users", value_name = "SHARE")]
+    pub writes: Option<String>,
+    /// How long objects are kept that writes add
+    #[arg(long, requires = "users", value_name = "TIME")]
+    pub retention: Option<String>,
 }
 
 #[derive(Debug, Args)]

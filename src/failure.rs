@@ -28,6 +28,8 @@ pub enum Failure {
     #[error("{0}")]
     Scenario(#[from] plimsoll_scenarios::LoadError),
     #[error("{0}")]
+    Prices(#[from] plimsoll_scenarios::prices::LoadError),
+    #[error("{0}")]
     NoLoad(#[from] plimsoll_scenarios::NoLoad),
     #[error("{0}")]
     Stack(#[from] plimsoll_stack::StackError),
@@ -51,6 +53,7 @@ impl Failure {
         use plimsoll_stack::StackError as S;
         match self {
             Self::Scenario(_)
+            | Self::Prices(_)
             | Self::NoLoad(_)
             | Self::Usage(_)
             | Self::Read { .. }

@@ -38,6 +38,8 @@ pub fn human(value: f64, unit: Unit) -> String {
         Unit::BitsPerSecond => join(scaled(value, &SIZES), "bit/s"),
         Unit::Seconds => seconds(value),
         Unit::Share => format!("{} %", share(value)),
+        Unit::Number => significant(value, 3),
+        Unit::DollarsPerMonth => format!("${}/month", join(scaled(value, &COUNTS), "").trim_end()),
     }
 }
 

@@ -34,6 +34,10 @@ pub enum Unit {
     Seconds,
     /// A share of 1, shown in per cent.
     Share,
+    /// A plain number.
+    Number,
+    /// US dollars a month.
+    DollarsPerMonth,
 }
 
 /// A value with a 95 % confidence interval, where one is known (else both ends are the value).
@@ -62,8 +66,99 @@ impl Interval {
 pub struct Estimate {
     pub provenance: Provenance,
     pub summary: String,
+    /// The system in a few words: `1 B users · 100 M songs · 30 plays a day`.
+    #[serde(default)]
+    pub headline: String,
     pub quantities: Vec<Quantity>,
     pub claims: Vec<ClaimCheck>,
+    /// Worlds that the ranges rest on; 0 where no input is a range.
+    #[serde(default)]
+    pub worlds: u64,
+    /// What some quantities hang on, the most telling one first.
+    #[serde(default)]
+    pub hangs_on: Vec<Influence>,
+    /// What breaks as demand grows.
+    #[serde(default)]
+    pub growth: Vec<Growth>,
+    /// What the scenario's events do to it.
+    #[serde(default)]
+    pub events: Vec<EventEffect>,
+    /// What a reader should know.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// How much of a quantity's uncertainty comes from each input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Influence {
+    /// Id of the quantity.
+    pub of: String,
+    pub label: String,
+    /// Inputs by falling share.
+    pub inputs: Vec<InputShare>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InputShare {
+    /// The input, such as `search, per user`.
+    pub input: String,
+    /// As the file says it: `3 to 6/day`.
+    pub text: String,
+    /// Where.
+    pub source: String,
+    /// Its share of the variance of the quantity's logarithm (Shapley effect); they add up to 1.
+    pub share: f64,
+    /// The quantity with the input at its 5 % and 95 % ends, all others in the middle.
+    pub low: f64,
+    pub high: f64,
+}
+
+/// The system under a multiple of its demand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    pub factor: f64,
+    /// Resources by falling use.
+    pub resources: Vec<Resource>,
+}
+
+/// A resource and how much of it is used at the peak.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Resource {
+    /// Id of the quantity, such as `web.utilisation_peak`.
+    pub id: String,
+    /// For people: `web servers`.
+    pub label: String,
+    /// Share of what there is; above 1 it breaks.
+    pub used: f64,
+}
+
+/// The system under one of its scenario's events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventEffect {
+    pub name: String,
+    /// What happens, in words.
+    pub what: String,
+    /// The fullest resources, the fullest first, with how full they are without the event.
+    pub resources: Vec<(Resource, f64)>,
+}
+
+/// How far a field of the scenario may go before a quantity passes its bound.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Solution {
+    /// The field, such as `population.users`.
+    pub solve: String,
+    /// As the scenario has it.
+    pub now: String,
+    /// The outermost value with which the bound holds, as a setting takes it.
+    pub value: String,
+    pub factor: f64,
+    /// Whether larger values break the bound.
+    pub largest: bool,
+    /// Id of the bounded quantity, its bound, and its values now and there.
+    pub quantity: String,
+    pub bound: f64,
+    pub quantity_now: f64,
+    pub quantity_then: f64,
 }
 
 /// One line of an estimate.
@@ -76,8 +171,11 @@ pub struct Quantity {
     /// For people, such as `play, mean rate`.
     pub label: String,
     pub value: f64,
-    /// 5 % and 95 % ends where the inputs are ranges.
+    /// 5 % and 95 % of its values over the worlds, where an input it rests on is a range.
     pub range: Option<(f64, f64)>,
+    /// The median over the worlds, where it has a range.
+    #[serde(default)]
+    pub median: Option<f64>,
     pub unit: Unit,
     /// The formula in words: `users x active share x plays a day / seconds a day`.
     pub formula: String,
@@ -85,6 +183,9 @@ pub struct Quantity {
     pub working: String,
     /// Inputs it rests on, such as `spotify.yaml:14`.
     pub sources: Vec<String>,
+    /// Shown only with the working: a step on the way, or a detail.
+    #[serde(default)]
+    pub detail: bool,
 }
 
 /// A source's figure held against the estimate.

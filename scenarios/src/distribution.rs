@@ -38,6 +38,18 @@ impl Distribution {
         }
     }
 
+    /// The same law of values `factor` times as large.
+    #[must_use]
+    pub fn scale(&self, factor: f64) -> Self {
+        let mut scaled = *self;
+        match &mut scaled {
+            Self::Constant { mean } | Self::Exponential { mean } | Self::Lognormal { mean, .. } => {
+                *mean *= factor
+            }
+        }
+        scaled
+    }
+
     /// Visits the parameters that a file states.
     pub(crate) fn each_quantity(&mut self, _visit: &mut dyn FnMut(&mut dyn crate::AnyQuantity)) {}
 

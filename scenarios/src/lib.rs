@@ -17,6 +17,7 @@ mod decode;
 mod diagnostic;
 pub mod distribution;
 mod event;
+pub mod field;
 mod library;
 mod node;
 mod overlay;
@@ -35,6 +36,7 @@ mod validate;
 mod worlds;
 
 pub use calls::{Call, Calls, Edge, WaitFor};
+pub use decode::suggestion as suggest;
 pub use diagnostic::{Origin, Problem, Problems, SourceFile};
 pub use event::{Event, EventKind};
 pub use library::{Bundled, LoadError, bundled, load, load_with, nearest};

@@ -85,7 +85,11 @@ pub fn load_with(name_or_path: &str, settings: &[String]) -> Result<Scenario, Lo
 }
 
 /// Reads a file with all that it extends: bases first, each laid over by what extends it.
-fn read_tree(name: &str, from: Option<&Path>, sources: &mut Vec<SourceFile>) -> Result<Node, LoadError> {
+pub(crate) fn read_tree(
+    name: &str,
+    from: Option<&Path>,
+    sources: &mut Vec<SourceFile>,
+) -> Result<Node, LoadError> {
     let (source, directory) = read_source(name, from)?;
     let file = sources.len() as u16;
     let mut node = node::parse(&source)?;

@@ -37,7 +37,7 @@ pub fn merge(base: &mut Node, over: Node) {
 }
 
 /// The value of the field `name` of a map.
-fn name_of(node: &Node) -> Option<&str> {
+pub(crate) fn name_of(node: &Node) -> Option<&str> {
     field(node, "name")
         .and_then(|n| if let Value::Text(text) = &n.value { Some(text.as_str()) } else { None })
 }

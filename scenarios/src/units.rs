@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use crate::diagnostic::Origin;
 
 /// A kind of quantity: its unit names and what may be said in it.
-pub trait Dimension: fmt::Debug + Clone + Copy + PartialEq + 'static {
+pub trait Dimension: fmt::Debug + Clone + Copy + PartialEq + Send + Sync + 'static {
     /// For messages: `a size`.
     const NAME: &'static str;
     /// For messages: `5 MB`.

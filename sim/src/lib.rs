@@ -6,7 +6,7 @@
 pub mod analytic;
 pub mod cache;
 mod day;
-mod estimate;
+pub mod estimate;
 mod every;
 mod flow;
 pub mod histogram;
@@ -14,9 +14,9 @@ mod model;
 pub mod mrc;
 mod outcome;
 pub mod replay;
+mod sheet;
 mod simulate;
 pub mod station;
 mod threads;
 
-pub use estimate::estimate;
 pub use simulate::{Mode, Options, Progress, simulate};

@@ -8,6 +8,7 @@ mod report;
 mod run;
 mod scenarios;
 mod simulate;
+mod solve;
 mod stack;
 
 use clap::CommandFactory;

@@ -9,7 +9,6 @@ use plimsoll_reports::compare::compare;
 use plimsoll_reports::record::{Report, Stage};
 use plimsoll_reports::{json, text};
 use plimsoll_scenarios::Scenario;
-use plimsoll_sim::estimate;
 use plimsoll_stack::StackOptions;
 
 use super::simulate::REPLICATIONS;
@@ -82,7 +81,7 @@ fn stages(
     let repeat = &args.repeat;
     let go_on = || if stop.load(Ordering::Relaxed) { Err(Failure::Interrupted) } else { Ok(()) };
     report.estimate = Some(timed(&mut report.stages, "estimate", || {
-        Ok(terminal.stage("estimate", |_| estimate(scenario)))
+        Ok(terminal.stage("estimate", |_| super::estimate::record(scenario, 1)))
     })?);
     report.simulation = Some(timed(&mut report.stages, "simulate", || {
         simulate::day(scenario, repeat, REPLICATIONS, terminal, stop)

@@ -15,6 +15,7 @@ use crate::units::{Bandwidth, Count, Fraction, Money, Size};
 
 mod decode;
 mod load;
+mod named;
 mod steps;
 
 pub use load::{Bundled, LoadError, bundled_lists};

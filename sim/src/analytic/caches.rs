@@ -42,6 +42,12 @@ impl Approximation {
         }
     }
 
+    /// Whether the policy has an approximation of its own.
+    #[must_use]
+    pub const fn known(policy: Policy) -> bool {
+        matches!(policy, Policy::Lru | Policy::Fifo)
+    }
+
     /// Probability that a request for an object of this rate is a hit.
     #[must_use]
     pub fn hit(&self, rate: f64) -> f64 {
@@ -106,6 +112,9 @@ pub struct Chain {
     pub arriving: Vec<Vec<f64>>,
     /// By call (as in [`Flow`]): share of the arriving calls that its tier's cache answers; 0 without one.
     pub hits: Vec<f64>,
+    /// By call: share of the arriving calls that the most popular object has, and the sum of the squares of
+    /// all objects' shares; 0 where nothing asks which objects they are.
+    pub concentration: Vec<(f64, f64)>,
 }
 
 /// A stream of references: calls for one request of the action, by object.
@@ -139,6 +148,7 @@ pub fn chain_of(scenario: &Scenario, flow: &Flow<'_>) -> Chain {
         caches: vec![None; tiers],
         arriving: Vec::new(),
         hits: vec![0.0; flow.nodes.len()],
+        concentration: vec![(0.0, 0.0); flow.nodes.len()],
     };
     let streams = flow.nodes.iter().map(|_| None).collect();
     let mut solver = Solver { scenario, flow, streams, chain };
@@ -186,14 +196,25 @@ impl Solver<'_, '_> {
                 Stream { arriving, atoms: self.fresh(here.call.of, arriving) }
             }
         };
+        if stream.arriving > 0.0 {
+            let shares = || stream.atoms.iter().map(|a| (a.count, a.p / stream.arriving));
+            let most = shares().map(|(_, share)| share).fold(0.0, f64::max);
+            self.chain.concentration[node] =
+                (most, shares().map(|(count, share)| count * share * share).sum());
+        }
         self.streams[node] = Some(stream);
     }
 
     /// References to a dataset that nothing has filtered yet.
     fn fresh(&self, of: Option<usize>, arriving: f64) -> Vec<Atom> {
         let Some(dataset) = of else { return Vec::new() };
-        // Only caches ask for objects; where none is, nothing needs to know them.
-        if !self.flow.nodes.iter().any(|n| n.lookup && n.call.of == of) {
+        // Only caches, shards and single writers ask for objects; without any nothing needs to know them.
+        let asks = |n: &flow::Node<'_>| {
+            let tier = &self.scenario.tiers[n.call.tier];
+            let single = tier.station.as_ref().is_some_and(|s| s.single_writer);
+            n.call.of == of && (n.lookup || tier.sharding.is_some() || single)
+        };
+        if !self.flow.nodes.iter().any(asks) {
             return Vec::new();
         }
         let dataset = &self.scenario.datasets[dataset];
@@ -245,7 +266,10 @@ impl Solver<'_, '_> {
                 mixed.extend(stream.atoms.iter().map(|a| Atom { count: a.count * size, p: a.p * rate }));
             }
             if mixed.iter().any(|a| a.p > 0.0) {
-                self.chain.caches[tier] = Approximation::solve(cache.policy, &mixed, cache.capacity.get());
+                let capacity = cache.capacity.get();
+                // A policy without an approximation of its own passes for LRU towards what is behind it.
+                self.chain.caches[tier] = Approximation::solve(cache.policy, &mixed, capacity)
+                    .or_else(|| Approximation::solve(Policy::Lru, &mixed, capacity));
             }
         }
         let (mut hits, mut lookups) = (0.0, 0.0);
@@ -258,7 +282,8 @@ impl Solver<'_, '_> {
             self.chain.hits[node] = if stream.arriving > 0.0 { hit / stream.arriving } else { 0.0 };
         }
         let known = on_device || self.chain.caches[tier].is_some();
-        if self.scenario.tiers[tier].cache.is_some() && known && lookups > 0.0 {
+        let own = self.scenario.tiers[tier].cache.as_ref().is_some_and(|c| Approximation::known(c.policy));
+        if (own || on_device) && known && lookups > 0.0 {
             self.chain.hit_ratio[tier] = Some(hits / lookups);
         }
     }

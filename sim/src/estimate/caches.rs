@@ -1,0 +1,214 @@
+//! What caches answer, what that leaves for the tiers behind them, and how much memory a hit ratio takes.
+
+use plimsoll_reports::record::Unit;
+use plimsoll_scenarios::popularity::Atom;
+use plimsoll_scenarios::{Scenario, Scope, TierId};
+
+use super::book::Book;
+use crate::analytic::caches::{Approximation, chain_of};
+use crate::flow::{Cause, Flow};
+use crate::sheet::CellId;
+
+const GROUP: &str = "caches";
+/// Hit ratios whose memory is stated.
+const TARGETS: [(f64, &str); 3] = [(0.80, "cache_80"), (0.90, "cache_90"), (0.95, "cache_95")];
+/// The share of a day's requests of the rule of thumb.
+const OF_A_DAY: f64 = 0.2;
+
+impl Book<'_> {
+    pub fn caches(&mut self) {
+        let scenario = self.scenario;
+        let solved = solve(scenario, self.hot);
+        let hot = self.hot;
+        let cells = self.sheet.surfaces(&solved, &|world| solve(world, hot));
+        let lookups: Vec<usize> = (0..self.flow.nodes.len()).filter(|&n| self.flow.nodes[n].lookup).collect();
+        let mut hits = vec![None; self.flow.nodes.len()];
+        for (&node, &cell) in lookups.iter().zip(&cells) {
+            let (action, tier) = (self.flow.nodes[node].action, self.flow.nodes[node].call.tier);
+            let name = format!("{} hits in {}", scenario.action_name(action), scenario.tier_name(tier));
+            hits[node] = Some(self.sheet.named(cell, name, Unit::Share));
+        }
+        self.hits = hits;
+        self.calls();
+        for tier in 0..scenario.tiers.len() {
+            self.hit_ratio(tier);
+        }
+        self.memory(&cells[lookups.len()..]);
+        self.day_rule();
+    }
+
+    /// Calls a second of every call: its caller's, as often as that gets there and makes it.
+    fn calls(&mut self) {
+        for node in 0..self.flow.nodes.len() {
+            let here = self.flow.nodes[node].clone();
+            let action = &self.scenario.actions[here.action];
+            let (name, tier) =
+                (self.scenario.action_name(here.action), self.scenario.tier_name(here.call.tier));
+            let mut factors =
+                vec![here.caller.map_or(self.rates[here.action].mean, |caller| self.calls[caller])];
+            if let Some(hit) = here.caller.and_then(|caller| self.hits[caller]) {
+                factors.push(self.sheet.complement(hit));
+            }
+            if let (Cause::Heartbeat, None, Some(beat)) =
+                (here.cause, here.caller, action.connection.as_ref().and_then(|c| c.heartbeat.as_ref()))
+            {
+                let lasts =
+                    action.connection.as_ref().map(|c| &c.lasts).expect("a heartbeat has a connection");
+                let lasts = self.sheet.input("time a connection lasts", lasts, (1.0, Unit::Seconds));
+                let every = self.sheet.input("time between heartbeats", &beat.every, (1.0, Unit::Seconds));
+                factors.push(self.sheet.quotient(lasts, every));
+            }
+            for (what, number) in [("fan-out", &here.call.fan_out), ("times", &here.call.times)] {
+                if number.get() != 1.0 || number.range.is_some() {
+                    factors.push(self.sheet.input(format!("{what} to {tier}"), number, (1.0, Unit::Number)));
+                }
+            }
+            let share = &here.call.share;
+            if share.get() != 1.0 || share.range.is_some() {
+                factors.push(self.sheet.input(format!("share to {tier}"), share, (1.0, Unit::Share)));
+            }
+            let cell = if let [one] = factors[..] { one } else { self.sheet.product(factors) };
+            let to = match here.cause {
+                Cause::Request => format!("{name} to {tier}"),
+                Cause::Message => format!("messages of {name} to {tier}"),
+                Cause::Heartbeat => format!("heartbeats of {name} to {tier}"),
+            };
+            let cell = self.sheet.named(cell, to, Unit::PerSecond);
+            self.calls.push(cell);
+        }
+    }
+
+    fn hit_ratio(&mut self, tier: TierId) {
+        let scenario = self.scenario;
+        let Some(cache) = &scenario.tiers[tier].cache else { return };
+        let looked_up: Vec<usize> = self.flow.at(tier).filter(|&n| self.flow.nodes[n].lookup).collect();
+        if looked_up.is_empty() {
+            return;
+        }
+        let own = Approximation::known(cache.policy) || scenario.tiers[tier].scope == Scope::User;
+        let name = scenario.tier_name(tier).to_owned();
+        let mut answered = Vec::new();
+        for &node in &looked_up {
+            let Some(hit) = self.hits[node] else { continue };
+            answered.push((self.calls[node], hit));
+        }
+        let cell = if let [(_, hit)] = answered[..] {
+            hit
+        } else {
+            let parts = answered.iter().map(|&(calls, hit)| self.sheet.product(vec![calls, hit])).collect();
+            let (hits, all) = (self.sheet.sum(parts), self.sheet.sum(answered.iter().map(|a| a.0).collect()));
+            self.sheet.quotient(hits, all)
+        };
+        let as_lru = if own { "" } else { " if it were LRU" };
+        let label = format!("{name}, hit ratio{as_lru}");
+        self.line(format!("{name}.hit_ratio"), GROUP, label, cell, Unit::Share);
+    }
+
+    /// Memory for a hit ratio, of one cache that sees all requests for a dataset.
+    fn memory(&mut self, shares: &[CellId]) {
+        let scenario = self.scenario;
+        let mut shares = shares.iter().copied();
+        for (id, (name, dataset)) in scenario.datasets.iter().enumerate() {
+            if !asked_for(scenario, id) {
+                continue;
+            }
+            let count = self.sheet.input(format!("{name} objects"), &dataset.count, (1.0, Unit::Count));
+            let size = self.sheet.input(format!("{name} size"), &dataset.size, (1.0, Unit::Bytes));
+            let Some(asked) = shares.next() else { return };
+            let asked =
+                self.sheet.named(asked, format!("share of {name} objects that a day asks for"), Unit::Share);
+            let distinct = self.sheet.product(vec![count, asked]);
+            let label = format!("{name}, different objects asked for in a day");
+            self.detail(format!("{name}.distinct_per_day"), GROUP, label, distinct, Unit::Count);
+            for (target, quantity) in TARGETS {
+                let Some(share) = shares.next() else { return };
+                let per_cent = target * 100.0;
+                let share = self.sheet.named(
+                    share,
+                    format!("share of {name} for {per_cent} % hits (LRU, Che)"),
+                    Unit::Share,
+                );
+                let bytes = self.sheet.product(vec![count, size, share]);
+                let label = format!("{name}, cache for {per_cent} % hits");
+                self.detail(format!("{name}.{quantity}"), GROUP, label, bytes, Unit::Bytes);
+            }
+        }
+    }
+
+    /// The rule of thumb: room for a fifth of what a day asks for.
+    fn day_rule(&mut self) {
+        let scenario = self.scenario;
+        for (id, (name, action)) in scenario.actions.iter().enumerate() {
+            if action.write || action.response.get() <= 0.0 {
+                continue;
+            }
+            let (rate, day) = (self.rates[id].mean, self.common.day);
+            let size = self.sheet.input("response", &action.response, (1.0, Unit::Bytes));
+            let share = self.sheet.constant("a fifth of a day's requests", OF_A_DAY, Unit::Share);
+            let bytes = self.sheet.product(vec![rate, day, size, share]);
+            let label = format!("{name}, cache for 20 % of a day's requests");
+            self.detail(format!("{name}.cache_20_percent"), GROUP, label, bytes, Unit::Bytes);
+        }
+    }
+}
+
+/// Whether some read asks for objects of a dataset.
+fn asked_for(scenario: &Scenario, dataset: usize) -> bool {
+    scenario.actions.values().any(|a| !a.write && a.of == Some(dataset))
+}
+
+/// Everything that takes a sum over a catalogue, as shares of 1: the hit ratio of each call that is looked
+/// up, and of each dataset that is asked for the share of objects in a day and the shares for the targets.
+fn solve(scenario: &Scenario, hot: Option<(usize, f64)>) -> Vec<f64> {
+    let flow = Flow::of(scenario);
+    let chain = chain_of(scenario, &flow);
+    let lookups = (0..flow.nodes.len()).filter(|&n| flow.nodes[n].lookup);
+    let hit = |node: usize| match hot {
+        // The new object is in every cache after its first request.
+        Some((dataset, share)) if flow.nodes[node].call.of == Some(dataset) => {
+            share + (1.0 - share) * chain.hits[node]
+        }
+        _ => chain.hits[node],
+    };
+    let mut outputs: Vec<f64> = lookups.map(hit).collect();
+    for (id, dataset) in scenario.datasets.values().enumerate() {
+        if !asked_for(scenario, id) {
+            continue;
+        }
+        let atoms = dataset.popularity.over(dataset.count.get() as u64).atoms();
+        let reads = scenario.actions.values().filter(|a| !a.write && a.of == Some(id));
+        let a_day: f64 = reads.map(|a| scenario.mean_rate(a)).sum::<f64>() * 86_400.0;
+        let objects: f64 = atoms.iter().map(|a| a.count).sum();
+        outputs.push(held(&atoms, a_day) / objects);
+        outputs.extend(TARGETS.map(|(target, _)| held(&atoms, time_for(&atoms, target)) / objects));
+    }
+    outputs
+}
+
+/// Objects asked for at least once in so many requests.
+fn held(atoms: &[Atom], requests: f64) -> f64 {
+    atoms.iter().map(|a| -a.count * (-a.p * requests).exp_m1()).sum()
+}
+
+/// The characteristic time, in requests, at which LRU hits so often.
+fn time_for(atoms: &[Atom], target: f64) -> f64 {
+    let hit = |t: f64| atoms.iter().map(|a| -a.count * a.p * (-a.p * t).exp_m1()).sum::<f64>();
+    let (mut low, mut high) = (0.0_f64, 1.0_f64);
+    while hit(high) < target && high < 1e30 {
+        low = high;
+        high *= 4.0;
+    }
+    // Halving the logarithm: a share of a catalogue is wanted to about a millionth.
+    for _ in 0..48 {
+        let middle = if low > 0.0 { (low * high).sqrt() } else { high / 2.0 };
+        if hit(middle) < target {
+            low = middle
+        } else {
+            high = middle
+        }
+        if high - low <= 1e-7 * high {
+            break;
+        }
+    }
+    high
+}
