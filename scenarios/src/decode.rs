@@ -197,11 +197,16 @@ impl<'n> Fields<'n> {
 
     /// A field that may be absent.
     pub fn take(&mut self, field: &str) -> Option<&'n Node> {
-        let index =
-            self.pairs.iter().position(|(key, _)| matches!(&key.value, Value::Text(k) if k == field))?;
-        self.used[index] = true;
-        let node = &self.pairs[index].1;
+        let node = self.take_even_empty(field)?;
         (node.value != Value::Null).then_some(node)
+    }
+
+    /// A field whose name alone says something, so that it may be empty.
+    pub fn take_even_empty(&mut self, field: &str) -> Option<&'n Node> {
+        let is_it = |(key, _): &(Node, Node)| matches!(&key.value, Value::Text(k) if k == field);
+        let index = self.pairs.iter().position(is_it)?;
+        self.used[index] = true;
+        Some(&self.pairs[index].1)
     }
 
     /// Whether an unknown field is this one mistyped: then it's told as unknown, and not as missing too.

@@ -229,7 +229,8 @@ mod tests {
             load(&write("twice.yaml", "extends: skew.yaml\nname: what-if\npopulation: {users: 2 B}\n"))
                 .unwrap();
         assert_eq!((twice.name.as_str(), twice.population.users.get()), ("what-if", 2e9));
-        assert_eq!(twice.datasets["song"].popularity, crate::popularity::Popularity::Zipf { exponent: 0.8 });
+        let zipf = |exponent| crate::popularity::Popularity::zipf(exponent).over(1_000);
+        assert_eq!(twice.datasets["song"].popularity.over(1_000), zipf(0.8));
         assert!(twice.place(twice.population.users.origin).unwrap().ends_with("twice.yaml:3"));
         assert!(twice.place(twice.datasets["song"].size.origin).unwrap().starts_with("spotify.yaml:"));
         let circle = load(&write("circle.yaml", "extends: circle.yaml\n")).unwrap_err().to_string();

@@ -48,6 +48,7 @@ impl Scenario {
         }
         for (id, dataset) in scaled.datasets.values_mut().enumerate() {
             dataset.count = whole(&dataset.count, scale.objects);
+            dataset.popularity = dataset.popularity.scaled(scale.objects);
             dataset.size = dataset.size.times(scale.sizes.get(&id).copied().unwrap_or(1.0));
         }
         for tier in 0..scaled.tiers.len() {

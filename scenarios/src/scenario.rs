@@ -9,7 +9,7 @@ use crate::diagnostic::{Origin, SourceFile};
 use crate::distribution::Distribution;
 use crate::popularity::Popularity;
 use crate::slo::Slo;
-use crate::units::{Bandwidth, Count, Duration, Fraction, Rate, Size};
+use crate::units::{Bandwidth, Count, Duration, Fraction, Rate, Seconds, Size};
 
 /// Position of a tier in [`Scenario::tiers`].
 pub type TierId = usize;
@@ -220,7 +220,7 @@ pub struct Station {
     /// Requests one server works on at the same time.
     pub concurrency: Count,
     /// Time one request holds one slot of one server.
-    pub service_time: Distribution,
+    pub service_time: Distribution<Seconds>,
     /// Requests that may wait at one server; one more is rejected.
     pub queue_max: u32,
     /// How requests are spread over servers.

@@ -1,24 +1,21 @@
 //! `datasets`: what is stored, and which of it is asked for.
 
-use super::{Names, reference};
-use crate::decode::{Decoder, Shape, suggestion};
-use crate::node::{Node, Value};
+use super::{Names, laws, reference};
+use crate::decode::{Decoder, Shape};
+use crate::node::Node;
 use crate::popularity::Popularity;
 use crate::scenario::Dataset;
-use crate::units::{Count, Number};
+use crate::units::Count;
 
 pub const EXAMPLE: &str = "{photo: {count: 1 M, size: 200 KB}}";
 
 /// Most objects of a dataset.
 const COUNT_MAX: f64 = 1e13;
-/// Steepest Zipf law.
-const EXPONENT_MAX: f64 = 5.0;
 
 const DATASET: Shape = Shape {
     fields: &["count", "size", "metadata", "popularity", "in"],
     example: "{count: 1 M, size: 200 KB, popularity: {zipf: 1.0}}",
 };
-const POPULARITY: Shape = Shape { fields: &["zipf"], example: "{zipf: 1.0}" };
 
 pub fn dataset(decoder: &mut Decoder, node: &Node, path: &str, names: &Names) -> Option<Dataset> {
     let mut fields = decoder.fields(node, path, &DATASET)?;
@@ -30,7 +27,7 @@ pub fn dataset(decoder: &mut Decoder, node: &Node, path: &str, names: &Names) ->
     let size = fields.need_quantity(decoder, "size");
     let metadata = fields.quantity(decoder, "metadata");
     let popularity = match fields.take("popularity") {
-        Some(n) => popularity(decoder, n, &format!("{path}.popularity")),
+        Some(n) => laws::popularity(decoder, n, &format!("{path}.popularity")),
         None => Some(Popularity::Uniform),
     };
     let in_name = fields.name("in");
@@ -42,25 +39,4 @@ pub fn dataset(decoder: &mut Decoder, node: &Node, path: &str, names: &Names) ->
         return None;
     }
     Some(Dataset { count: count?, size: size?, metadata, popularity: popularity?, stored_in, origin })
-}
-
-fn popularity(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Popularity> {
-    if let Value::Text(text) = &node.value {
-        if text == "uniform" {
-            return Some(Popularity::Uniform);
-        }
-        let fix = suggestion(text, &["uniform"]).map_or_else(
-            || "write `uniform` or `{zipf: 1.0}`".to_owned(),
-            |n| format!("did you mean `{n}`?"),
-        );
-        decoder.problem(node.origin, format!("{path}: unknown value `{text}`"), fix);
-        return None;
-    }
-    let mut fields = decoder.fields(node, path, &POPULARITY)?;
-    let exponent: Option<Number> = fields.need_quantity_like(decoder, "zipf", "1.0");
-    fields.finish(decoder);
-    let exponent = exponent?;
-    let fix = "expected an exponent up to 5; music is near 1";
-    decoder.between(&exponent, &format!("{path}.zipf"), (0.0, EXPONENT_MAX), fix);
-    Some(Popularity::Zipf { exponent: exponent.get() })
 }

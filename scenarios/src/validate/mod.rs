@@ -13,6 +13,7 @@ use crate::scenario::{Action, Dataset, Scenario, Tier};
 
 mod actions;
 mod datasets;
+mod laws;
 mod load;
 mod population;
 mod rules;

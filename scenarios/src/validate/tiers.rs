@@ -1,11 +1,10 @@
 //! `tiers`: what serves the actions, with its caches and servers.
 
-use super::{Names, reference};
+use super::{Names, laws, reference};
 use crate::decode::{Decoder, Fields, Shape};
-use crate::distribution::Distribution;
-use crate::node::{Node, Value};
+use crate::node::Node;
 use crate::scenario::{Balance, Cache, Policy, Scope, Station, Tier};
-use crate::units::{self, Count, Duration, Number};
+use crate::units::{self, Count};
 
 pub const EXAMPLE: &str = "{web: {servers: 10, service_time: 20 ms}}";
 
@@ -14,8 +13,6 @@ const CONCURRENCY_MAX: u32 = 1_000_000;
 const QUEUE_MAX: u32 = 10_000_000;
 /// Most whole copies of what a tier stores.
 const COPIES_MAX: u32 = 1000;
-/// Widest spread of service times, standard deviation over mean.
-const CV_MAX: f64 = 20.0;
 
 const TIER: Shape = Shape {
     fields: &[
@@ -34,9 +31,6 @@ const TIER: Shape = Shape {
 };
 const CACHE: Shape =
     Shape { fields: &["capacity", "policy", "per_server", "of"], example: "{capacity: 1 GB, policy: lru}" };
-const DISTRIBUTION: Shape =
-    Shape { fields: &["constant", "exponential", "lognormal"], example: "{lognormal: {mean: 20 ms, cv: 1}}" };
-const LOGNORMAL: Shape = Shape { fields: &["mean", "cv"], example: "{mean: 20 ms, cv: 1}" };
 
 pub fn tier(decoder: &mut Decoder, node: &Node, path: &str, names: &Names) -> Option<Tier> {
     let mut fields = decoder.fields(node, path, &TIER)?;
@@ -103,7 +97,7 @@ fn station(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Option
     let has_concurrency = fields.take("concurrency").is_some();
     let concurrency = fields.whole(decoder, "concurrency", (1, CONCURRENCY_MAX), "8");
     let service_node = fields.take("service_time");
-    let service_time = service_node.and_then(|n| distribution(decoder, n, &format!("{path}.service_time")));
+    let service_time = service_node.and_then(|n| laws::duration(decoder, n, &format!("{path}.service_time")));
     let has_queue = fields.take("queue_max").is_some();
     let queue_max = fields.number(decoder, "queue_max", (0, QUEUE_MAX), "512");
     let balance_name = fields.name("balance");
@@ -143,55 +137,4 @@ fn station(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Option
         queue_max: queue_max.unwrap_or(1024),
         balance: balance.unwrap_or(Balance::Random),
     })
-}
-
-/// A mean must be above 0.
-fn mean(decoder: &mut Decoder, path: &str, quantity: Option<Duration>) -> Option<f64> {
-    let quantity = quantity?;
-    if quantity.get() <= 0.0 {
-        let cause = format!("{path} is {}", quantity.text);
-        decoder.problem(quantity.origin, cause, "expected more than 0, such as `20 ms`");
-        return None;
-    }
-    Some(quantity.get())
-}
-
-fn distribution(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Distribution> {
-    if let Value::Text(_) = &node.value {
-        let quantity = decoder.quantity(node, path);
-        return mean(decoder, path, quantity).map(|mean| Distribution::Constant { mean });
-    }
-    let mut fields = decoder.fields(node, path, &DISTRIBUTION)?;
-    let constant = fields.take("constant");
-    let exponential = fields.take("exponential");
-    let lognormal = fields.take("lognormal");
-    let (origin, misspelt) = (fields.origin, DISTRIBUTION.fields.iter().any(|field| fields.misspelt(field)));
-    fields.finish(decoder);
-    if let Some(node) = lognormal {
-        let path = format!("{path}.lognormal");
-        let mut inner = decoder.fields(node, &path, &LOGNORMAL)?;
-        let value = inner.need_quantity(decoder, "mean");
-        let value = mean(decoder, &format!("{path}.mean"), value);
-        let cv: Option<Number> = inner.need_quantity_like(decoder, "cv", "1.0");
-        inner.finish(decoder);
-        let cv = cv?;
-        decoder.between(&cv, &format!("{path}.cv"), (0.0, CV_MAX), "expected up to 20");
-        return Some(Distribution::Lognormal { mean: value?, cv: cv.get() });
-    }
-    if let Some(node) = constant {
-        let quantity = decoder.quantity(node, path);
-        return mean(decoder, path, quantity).map(|mean| Distribution::Constant { mean });
-    }
-    if let Some(node) = exponential {
-        let quantity = decoder.quantity(node, path);
-        return mean(decoder, path, quantity).map(|mean| Distribution::Exponential { mean });
-    }
-    if !misspelt {
-        decoder.problem(
-            origin,
-            format!("`{path}` names no distribution"),
-            "write `20 ms`, `{exponential: 20 ms}` or `{lognormal: {mean: 20 ms, cv: 1}}`",
-        );
-    }
-    None
 }
