@@ -241,6 +241,26 @@ mod tests {
     }
 
     #[test]
+    fn another_law_takes_the_place_of_the_one_before() {
+        let scenario = set(&["tiers.web.service_time.exponential=5 ms"]).unwrap();
+        let web = scenario.tiers["web"].station.as_ref().unwrap();
+        assert_eq!((web.service_time.mean(), web.service_time.cv()), (0.005, 1.0));
+        // The parameters of the same law are changed one by one.
+        let scenario = set(&["tiers.web.service_time.lognormal.cv=2"]).unwrap();
+        let web = scenario.tiers["web"].station.as_ref().unwrap();
+        assert!(
+            (web.service_time.mean() - 0.02).abs() < 1e-12 && (web.service_time.cv() - 2.0).abs() < 1e-12
+        );
+        let path = std::env::temp_dir().join(format!("plimsoll-law-{}.yaml", std::process::id()));
+        let law = "{hot_set: {objects: 10 %, requests: 70 %}}";
+        let text = format!("extends: spotify\ndatasets: {{song: {{popularity: {law}}}}}\n");
+        std::fs::write(&path, text).unwrap();
+        let scenario = load(&path.display().to_string()).unwrap();
+        assert!((scenario.datasets["song"].popularity.over(1_000).mass(0, 100) - 0.7).abs() < 1e-12);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
     fn what_cannot_be_read_gets_a_hint() {
         let directory = std::env::temp_dir().join(format!("plimsoll-unreadable-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();

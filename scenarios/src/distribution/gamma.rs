@@ -45,8 +45,12 @@ impl<D: Dimension> Shape for Gamma<D> {
         if p >= 1.0 {
             return f64::INFINITY;
         }
-        // The distribution function is below x^shape / gamma(shape + 1).
+        // The distribution function is below x^shape / gamma(shape + 1), and equals it for tiny values.
         let low = ((p.ln() + libm::lgamma(shape + 1.0)) / shape).exp();
+        if low < 1e-17 {
+            // A wide law has half of its values below all that a double can hold.
+            return (scale * low).max(f64::MIN_POSITIVE);
+        }
         let mut high = shape.max(low);
         // Twice as far each time; beyond some hundreds, nothing is left that a double could tell from 1.
         for _ in 0..64 {

@@ -160,7 +160,7 @@ fn mixed(parts: impl Iterator<Item = (f64, f64, f64)> + Clone) -> (f64, f64) {
 fn invert(cdf: impl Fn(f64) -> f64, p: f64, (mut low, mut high): (f64, f64)) -> f64 {
     // Halving the ratio of two doubles, 64 steps end at neighbours; from 0 on there is no ratio.
     for _ in 0..200 {
-        let middle = if low > 0.0 { low * (high / low).sqrt() } else { 0.5 * high };
+        let middle = if low > 0.0 { low.sqrt() * high.sqrt() } else { 0.5 * high };
         if middle <= low || middle >= high {
             break;
         }

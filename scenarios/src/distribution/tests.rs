@@ -62,36 +62,40 @@ fn with_jumps() -> Vec<Law> {
     ]
 }
 
-/// `integral(n x^(n - 1) (1 - F(x)))` over `ln x`, which is the mean of `x^n`, by the trapezoidal rule, which
-/// converges fast where both ends run out; in double steps it shows its own error.
-fn moment(law: &Law, power: i32, steps: u32) -> f64 {
-    let low = law.quantile(1e-12).max(1e-300).ln() - 3.0;
-    let high = match law.quantile(1.0) {
+/// The mean of `x^power` as `integral(power x^(power - 1) (1 - F(x)))` over `ln x`, by Gauss-Legendre with three
+/// nodes on many steps; kinks of the law lie between steps.
+fn moment(law: &Law, power: i32) -> f64 {
+    const STEPS: u32 = 50_000;
+    let mut ends = vec![match law.quantile(0.0) {
+        0.0 => law.quantile(1e-12).max(1e-300).ln() - 3.0,
+        least => least.ln(),
+    }];
+    if let Distribution::Quantiles(quantiles) = law {
+        ends.extend(quantiles.points.iter().map(|point| point.value.get().ln()));
+    }
+    ends.push(match law.quantile(1.0) {
         f64::INFINITY => law.quantile(1.0 - 1e-15).ln() + 3.0,
-        highest => highest.ln(),
-    };
-    let width = (high - low) / f64::from(steps);
+        greatest => greatest.ln(),
+    });
     let f = |u: f64| f64::from(power) * (f64::from(power) * u).exp() * (1.0 - law.cdf(u.exp()));
-    // Below the lowest point nothing is exceeded with certainty less than 1.
-    let below = (f64::from(power) * low).exp();
-    let inner: f64 = (0..steps)
-        .map(|i| {
-            let (a, h) = (low + f64::from(i) * width, width);
-            // Gauss-Legendre with three nodes on each step: kinks of the law cost one step each.
-            let node = 0.6_f64.sqrt();
-            h / 18.0
-                * (5.0 * f(a + 0.5 * h * (1.0 - node))
-                    + 8.0 * f(a + 0.5 * h)
-                    + 5.0 * f(a + 0.5 * h * (1.0 + node)))
-        })
-        .sum();
-    below + inner
+    let node = 0.6_f64.sqrt();
+    let between = |low: f64, high: f64| -> f64 {
+        let half = 0.5 * (high - low) / f64::from(STEPS);
+        let step = |i: u32| {
+            let middle = low + f64::from(2 * i + 1) * half;
+            5.0 * f(middle - node * half) + 8.0 * f(middle) + 5.0 * f(middle + node * half)
+        };
+        half / 9.0 * (0..STEPS).map(step).sum::<f64>()
+    };
+    // Nearly nothing is below the first end.
+    let below = (f64::from(power) * ends[0]).exp();
+    below + ends.windows(2).map(|w| between(w[0], w[1])).sum::<f64>()
 }
 
 #[test]
 fn moments_agree_with_numerical_integration() {
     for law in smooth() {
-        let (mean, second) = (moment(&law, 1, 100_000), moment(&law, 2, 100_000));
+        let (mean, second) = (moment(&law, 1), moment(&law, 2));
         assert!((law.mean() / mean - 1.0).abs() < 1e-9, "{law:?}: {} {mean}", law.mean());
         // The complement of the distribution function has 1e-16 absolute, which the square weighs heavily.
         let within = if law.quantile(1.0) == f64::INFINITY { 1e-7 } else { 1e-9 };
@@ -218,7 +222,7 @@ fn any_law() -> impl Strategy<Value = Law> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn a_quantile_is_the_least_value_reached(law in any_law(), p in 0.0..1.0_f64) {
@@ -226,7 +230,8 @@ proptest! {
         prop_assert!(x >= 0.0 && x.is_finite());
         prop_assert!(law.cdf(x) >= p - 1e-9, "{} {}", x, law.cdf(x));
         prop_assert!(x < 1e-290 || law.cdf(x * (1.0 - 1e-7)) <= p + 1e-4, "{} {}", x, law.cdf(x));
-        prop_assert!(law.quantile(p * 0.5) <= x * (1.0 + 1e-9));
+        let lower = law.quantile(p * 0.5);
+        prop_assert!(lower <= x * (1.0 + 1e-9), "{} at {}, {} at half of it", x, p, lower);
         prop_assert!(law.mean() > 0.0 && law.cv().is_finite());
     }
 

@@ -3,8 +3,8 @@
 //! Why: closed forms of caches are sums of smooth functions of the probability over 10^8 objects, and they are
 //! asked for thousands of times.
 
-use super::Law;
 use super::gauss::{NODES_MAX, POINTS_MIN, sum_rule};
+use super::{Law, Shape};
 
 /// A group of objects that are asked for alike: `count` objects, each with probability `p`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Atom {
 const HEAD: u64 = 64;
 /// Widest panel, as the ratio of its end to its start.
 const RATIO_MAX: f64 = 1.5;
-/// Most by which the logarithm of the probability falls over a panel.
+/// Most by which the logarithm of the probability falls over a panel that is not taken rank by rank.
 const FALL_MAX: f64 = 0.7;
 /// Below this probability only objects are counted: no cache that forgets will ever see them.
 const P_MIN: f64 = 1e-40;
@@ -52,11 +52,23 @@ impl Law {
         }
         let widest = (from as f64 * RATIO_MAX).ceil() as u64;
         let mut to = widest.min(cut);
-        let highest = self.p(from);
-        while to - from > POINTS_MIN && highest > P_MIN && self.p(to - 1) < highest * (-FALL_MAX).exp() {
+        while to - from >= POINTS_MIN && self.fall(from, to - 1) > FALL_MAX {
             to = from + (to - from).div_ceil(2);
         }
         to
+    }
+
+    /// By how much the logarithm of the probability falls between two ranks, at most in any part of a mixture:
+    /// where a part is cut off, the whole may hardly show it.
+    fn fall(&self, first: u64, last: u64) -> f64 {
+        match &self.shape {
+            Shape::Power(_) => {
+                let highest = self.p(first);
+                if highest > P_MIN { (highest / self.p(last)).ln() } else { 0.0 }
+            }
+            Shape::Steps(_) => 0.0,
+            Shape::Mixture(parts) => parts.iter().map(|(_, law)| law.fall(first, last)).fold(0.0, f64::max),
+        }
     }
 
     fn panel(&self, from: u64, to: u64, atoms: &mut Vec<Atom>) {
@@ -64,11 +76,9 @@ impl Law {
             atoms.extend((from..to).map(|rank| Atom { count: 1.0, p: self.p(rank) }));
             return;
         }
-        let ratio = to as f64 / from as f64;
-        let fall = self.p(from) / self.p(to - 1);
-        let nodes = match ratio.max(fall) {
-            spread if spread < 1.01 => 2,
-            spread if spread < 1.1 => 4,
+        let nodes = match (to as f64 / from as f64).ln().max(self.fall(from, to - 1)) {
+            spread if spread < 0.01 => 2,
+            spread if spread < 0.1 => 4,
             _ => NODES_MAX,
         };
         atoms.extend(

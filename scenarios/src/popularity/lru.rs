@@ -31,9 +31,9 @@ pub fn lru_characteristic_time(atoms: &[Atom], capacity: f64) -> f64 {
     for _ in 0..ITERATIONS_MAX {
         let (held, slope) = held(atoms, t);
         if held < capacity {
-            low = t
+            low = t;
         } else {
-            high = t
+            high = t;
         }
         if low > TIME_MAX {
             return f64::INFINITY;

@@ -73,8 +73,10 @@ impl Cutoff {
     }
 }
 
-/// Ranks (head included) below this are added up one by one.
+/// Ranks below this are added up one by one (the flat head counts, but for cutoffs).
 const DIRECT: f64 = 64.0;
+/// So are those where a cutoff takes more than this share of a rank's weight from the next.
+const STEEP: f64 = 0.1;
 
 impl Power {
     /// Probability at a rank counted from 1, which may lie between ranks.
@@ -101,16 +103,25 @@ impl Power {
 
     /// Sum of weights over ranks `from..to` counted from 1.
     ///
-    /// Small ranks are added up; beyond, Euler-Maclaurin with the first two derivatives, whose error is
-    /// below 1e-12 of the sum from rank 64 on (below 1e-10 where a cutoff is that near).
+    /// Small ranks and steep ones are added up; beyond, Euler-Maclaurin with the first two derivatives, whose
+    /// error is below 1e-12 of the sum from rank 64 on (below 1e-9 where a cutoff is steep).
     fn sum(&self, from: u64, to: u64) -> f64 {
         if to <= from {
             return 0.0;
         }
-        let direct_end = ((DIRECT - self.head).max(0.0).ceil() as u64).clamp(from, to);
-        let mut sum: f64 = (from..direct_end).map(|k| self.weight(k as f64)).sum();
-        if direct_end < to {
-            let (a, b) = (direct_end as f64, to as f64);
+        let mut k = from;
+        let mut sum = 0.0;
+        while k < to && self.is_rough(k as f64) {
+            let weight = self.weight(k as f64);
+            sum += weight;
+            k += 1;
+            // So steep that the rest is nothing.
+            if weight < sum * 1e-20 {
+                return sum;
+            }
+        }
+        if k < to {
+            let (a, b) = (k as f64, to as f64);
             let integral = match &self.cutoff {
                 Some(cutoff) => self.integral_cut(cutoff, a, b),
                 None => self.integral_power(a, b),
@@ -119,6 +130,12 @@ impl Power {
             sum += integral + (f_a - f_b) / 2.0 + (d1_b - d1_a) / 12.0 - (d3_b - d3_a) / 720.0;
         }
         sum
+    }
+
+    /// Whether the weight changes so much from one rank to the next that an integral is no good start.
+    fn is_rough(&self, k: f64) -> bool {
+        k + self.head < DIRECT
+            || self.cutoff.is_some_and(|cutoff| k < DIRECT || cutoff.stretch * cutoff.depth(k) / k > STEEP)
     }
 
     /// The integral of the weight where there is no cutoff, in closed form.

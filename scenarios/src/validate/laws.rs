@@ -8,7 +8,12 @@ mod popularity;
 #[cfg(test)]
 mod tests;
 
-pub(super) use distribution::{duration, size};
+pub(super) use distribution::duration;
+#[cfg_attr(
+    not(test),
+    expect(unused_imports, reason = "sizes that are drawn come with the next change of the language")
+)]
+pub(super) use distribution::size;
 pub(super) use popularity::popularity;
 
 use crate::decode::{Decoder, Fields};
@@ -47,6 +52,25 @@ fn named<'n>(
         decoder.problem(fields.origin, cause, format!("write {examples}"));
     }
     None
+}
+
+/// The same in a part of a mixture, which is no mixture again.
+fn named_in_part<'n>(
+    decoder: &mut Decoder,
+    fields: &mut Fields<'n>,
+    path: &str,
+    laws: &'static [&'static str],
+    examples: &str,
+) -> Option<(&'static str, &'n Node)> {
+    if fields.take_even_empty("mixture").is_some() {
+        for law in laws {
+            fields.take(law);
+        }
+        let fix = "list its parts here, with their weights multiplied";
+        decoder.problem(fields.origin, format!("`{path}` is a mixture in a mixture"), fix);
+        return None;
+    }
+    named(decoder, fields, path, laws, examples)
 }
 
 /// A list of 1 to `most` items.
@@ -98,10 +122,14 @@ fn weights_add_up<'a>(
     decoder: &mut Decoder,
     origin: Origin,
     path: &str,
-    weights: impl Iterator<Item = &'a Fraction> + Clone,
+    weights: impl Iterator<Item = &'a Fraction>,
 ) {
-    let total: f64 = weights.clone().map(Fraction::get).sum();
-    if (total - 1.0).abs() > SUM_WITHIN && weights.clone().all(|weight| weight.range.is_none()) {
+    let (mut total, mut exact) = (0.0, true);
+    for weight in weights {
+        total += weight.get();
+        exact &= weight.range.is_none();
+    }
+    if exact && (total - 1.0_f64).abs() > SUM_WITHIN {
         let cause = format!("the weights of `{path}` add up to {:.4} %", total * 100.0);
         decoder.problem(origin, cause, "make them add up to 100 %");
     }

@@ -1,6 +1,8 @@
 //! `popularity`: which objects are asked for.
 
-use super::{ROWS_MAX, SHARE_MIN, SUM_WITHIN, each, items, named, number, weight, weights_add_up};
+use super::{
+    ROWS_MAX, SHARE_MIN, SUM_WITHIN, each, items, named, named_in_part, number, weight, weights_add_up,
+};
 use crate::decode::{Decoder, Fields, Shape, suggestion};
 use crate::node::{Node, Value};
 use crate::popularity::{Counts, Group, HotSet, Mixture, Part, Popularity, Table, Zipf};
@@ -216,7 +218,7 @@ fn mixture(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Mixture> {
     let parts = each(decoder, list, path, |decoder, node, path| {
         let mut fields = decoder.fields(node, path, &PART)?;
         let weight = weight(decoder, &mut fields);
-        let law = named(decoder, &mut fields, path, PART_LAWS, EXAMPLES);
+        let law = named_in_part(decoder, &mut fields, path, PART_LAWS, EXAMPLES);
         fields.finish(decoder);
         let popularity = law_of(decoder, law?, path);
         Some(Part { weight: weight?, popularity: popularity? })
