@@ -128,7 +128,7 @@ mod tests {
 
     fn gate(slots: usize, queue_max: usize, service_s: Option<f64>) -> Arc<Gate> {
         let plan = InstancePlan { slots, queue_max };
-        let law = service_s.map(|mean| Distribution::constant(mean));
+        let law = service_s.map(Distribution::constant);
         Arc::new(Gate::new(plan, law, 1, Timer::start().unwrap(), TierMetrics::new("web", 0, slots, false)))
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use plimsoll_scenarios::distribution::Distribution;
 use plimsoll_scenarios::popularity::Popularity;
 use plimsoll_scenarios::rng::Stream;
+use plimsoll_scenarios::units::Seconds;
 use plimsoll_scenarios::{Balance, Policy};
 use plimsoll_sim::cache::{Cache, Sizes};
 use plimsoll_sim::station::Station;
@@ -189,7 +190,7 @@ fn stations() {
         let mut station = Station::new(1, slots, 1_000_000, Balance::Random);
         let [mut arrivals, mut services, mut choices] =
             ["arrivals", "services", "choices"].map(|purpose| Stream::new(1, "bench", purpose, 0));
-        let sampler = Distribution::exponential(1.0).sampler();
+        let sampler = Distribution::<Seconds>::exponential(1.0).sampler();
         let rate = 0.8 * slots as f64;
         timed(|| {
             let mut now = 0.0;
