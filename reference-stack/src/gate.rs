@@ -38,7 +38,7 @@ pub struct Gate {
 impl Gate {
     pub fn new(
         plan: InstancePlan,
-        service: Option<Distribution<Seconds>>,
+        service: Option<&Distribution<Seconds>>,
         seed: u64,
         timer: Timer,
         metrics: Arc<TierMetrics>,
@@ -129,7 +129,13 @@ mod tests {
     fn gate(slots: usize, queue_max: usize, service_s: Option<f64>) -> Arc<Gate> {
         let plan = InstancePlan { slots, queue_max };
         let law = service_s.map(Distribution::constant);
-        Arc::new(Gate::new(plan, law, 1, Timer::start().unwrap(), TierMetrics::new("web", 0, slots, false)))
+        Arc::new(Gate::new(
+            plan,
+            law.as_ref(),
+            1,
+            Timer::start().unwrap(),
+            TierMetrics::new("web", 0, slots, false),
+        ))
     }
 
     #[tokio::test]
