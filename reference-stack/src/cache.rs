@@ -53,7 +53,7 @@ mod tests {
 
     /// Hits of an exact LRU with room for `capacity` objects, and of ours, on the same requests.
     fn hits(objects: u64, capacity: u64, requests: u64, bytes: usize) -> (u64, u64) {
-        let law = Popularity::Zipf { exponent: 1.0 }.over(objects);
+        let law = Popularity::zipf(1.0).over(objects);
         let sampler = law.sampler();
         let mut stream = Stream::new(5, "cache", "test", 0);
         let cache = LruCache::new(capacity * bytes as u64);

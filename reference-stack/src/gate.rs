@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use plimsoll_scenarios::distribution::{Distribution, Sampler};
 use plimsoll_scenarios::rng::Stream;
+use plimsoll_scenarios::units::Seconds;
 use tokio::sync::Semaphore;
 
 use crate::metrics::TierMetrics;
@@ -37,7 +38,7 @@ pub struct Gate {
 impl Gate {
     pub fn new(
         plan: InstancePlan,
-        service: Option<Distribution>,
+        service: Option<&Distribution<Seconds>>,
         seed: u64,
         timer: Timer,
         metrics: Arc<TierMetrics>,
@@ -127,8 +128,14 @@ mod tests {
 
     fn gate(slots: usize, queue_max: usize, service_s: Option<f64>) -> Arc<Gate> {
         let plan = InstancePlan { slots, queue_max };
-        let law = service_s.map(|mean| Distribution::Constant { mean });
-        Arc::new(Gate::new(plan, law, 1, Timer::start().unwrap(), TierMetrics::new("web", 0, slots, false)))
+        let law = service_s.map(Distribution::constant);
+        Arc::new(Gate::new(
+            plan,
+            law.as_ref(),
+            1,
+            Timer::start().unwrap(),
+            TierMetrics::new("web", 0, slots, false),
+        ))
     }
 
     #[tokio::test]

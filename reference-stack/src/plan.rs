@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use plimsoll_scenarios::distribution::Distribution;
+use plimsoll_scenarios::units::Seconds;
 use plimsoll_scenarios::{Balance, Policy, Scenario, Tier};
 
 use crate::error::StackError;
@@ -32,7 +33,7 @@ pub struct TierPlan {
     pub rtt: Duration,
     /// One entry per replica (per site at the edge).
     pub instances: Vec<InstancePlan>,
-    pub service: Option<Distribution>,
+    pub service: Option<Distribution<Seconds>>,
     pub balance: Balance,
     /// Bytes of one cache, where the tier has caches.
     pub cache_bytes: Option<u64>,
@@ -139,7 +140,7 @@ fn tier_plan(scenario: &Scenario, name: &'static str, problems: &mut Vec<String>
             .as_ref()
             .map_or(Duration::ZERO, |rtt| Duration::from_secs_f64(rtt.get().clamp(0.0, 60.0))),
         instances,
-        service: tier.station.as_ref().map(|station| station.service_time),
+        service: tier.station.as_ref().map(|station| station.service_time.clone()),
         balance: tier.station.as_ref().map_or(Balance::RoundRobin, |station| station.balance),
         cache_bytes,
     }

@@ -336,7 +336,7 @@ struct Gates<'a> {
 
 impl Gates<'_> {
     fn of(&mut self, tier: &TierPlan) -> Vec<Arc<Gate>> {
-        let service = tier.service.filter(|_| self.shared.emulate);
+        let service = tier.service.as_ref().filter(|_| self.shared.emulate);
         let make = |(replica, &instance): (usize, &crate::plan::InstancePlan)| {
             let metrics = TierMetrics::new(tier.name, replica, instance.slots, tier.cache_bytes.is_some());
             self.metrics.push(Arc::clone(&metrics));

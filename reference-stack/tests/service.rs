@@ -131,7 +131,7 @@ async fn a_full_queue_says_503_at_once_and_the_metrics_add_up() {
     let mut scenario = scenario();
     resize(&mut scenario, "web", 1.0, 1.0, 2);
     let station = scenario.tiers["web"].station.as_mut().unwrap();
-    station.service_time = plimsoll_scenarios::distribution::Distribution::Constant { mean: 0.3 };
+    station.service_time = plimsoll_scenarios::distribution::Distribution::constant(0.3);
     let stack = start(&scenario, true);
     let user = User::new(&stack);
     let begun = Instant::now();

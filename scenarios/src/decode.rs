@@ -49,6 +49,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// `true` or `false`.
     Flag,
+    /// Nothing: the field stands by itself, or is read only to be told that it may not stand here.
+    Never,
     /// The name of a part of the scenario: a tier, a dataset, an action ...
     Name(&'static str),
     /// Fields.
@@ -259,12 +261,17 @@ impl<'n> Fields<'n> {
 
     /// A field that may be absent.
     pub fn take(&mut self, field: &str) -> Option<&'n Node> {
-        debug_assert!(self.shape.names().contains(&field), "`{field}` is no field of {:?}", self.shape);
-        let index =
-            self.pairs.iter().position(|(key, _)| matches!(&key.value, Value::Text(k) if k == field))?;
-        self.used[index] = true;
-        let node = &self.pairs[index].1;
+        let node = self.take_even_empty(field)?;
         (node.value != Value::Null).then_some(node)
+    }
+
+    /// A field whose name alone says something, so that it may be empty.
+    pub fn take_even_empty(&mut self, field: &str) -> Option<&'n Node> {
+        debug_assert!(self.shape.names().contains(&field), "`{field}` is no field of {:?}", self.shape);
+        let is_it = |(key, _): &(Node, Node)| matches!(&key.value, Value::Text(k) if k == field);
+        let index = self.pairs.iter().position(is_it)?;
+        self.used[index] = true;
+        Some(&self.pairs[index].1)
     }
 
     /// Whether an unknown field is this one mistyped: then it's told as unknown, and not as missing too.

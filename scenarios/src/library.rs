@@ -233,7 +233,8 @@ mod tests {
             load(&write("twice.yaml", "extends: skew.yaml\nname: what-if\npopulation: {users: 2 B}\n"))
                 .unwrap();
         assert_eq!((twice.name.as_str(), twice.population.users.get()), ("what-if", 2e9));
-        assert_eq!(twice.datasets["song"].popularity, crate::popularity::Popularity::Zipf { exponent: 0.8 });
+        let zipf = |exponent| crate::popularity::Popularity::zipf(exponent).over(1_000);
+        assert_eq!(twice.datasets["song"].popularity.over(1_000), zipf(0.8));
         assert!(twice.place(twice.population.users.origin).unwrap().ends_with("twice.yaml:3"));
         assert!(twice.place(twice.datasets["song"].size.origin).unwrap().starts_with("spotify.yaml:"));
         let circle = load(&write("circle.yaml", "extends: circle.yaml\n")).unwrap_err().to_string();
@@ -241,6 +242,26 @@ mod tests {
         let missing = load(&write("missing.yaml", "extends: spotfy\n")).unwrap_err().to_string();
         assert!(missing.contains("did you mean `spotify`?"), "{missing}");
         std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn another_law_takes_the_place_of_the_one_before() {
+        let scenario = set(&["tiers.web.service_time.exponential=5 ms"]).unwrap();
+        let web = scenario.tiers["web"].station.as_ref().unwrap();
+        assert_eq!((web.service_time.mean(), web.service_time.cv()), (0.005, 1.0));
+        // The parameters of the same law are changed one by one.
+        let scenario = set(&["tiers.web.service_time.lognormal.cv=2"]).unwrap();
+        let web = scenario.tiers["web"].station.as_ref().unwrap();
+        assert!(
+            (web.service_time.mean() - 0.02).abs() < 1e-12 && (web.service_time.cv() - 2.0).abs() < 1e-12
+        );
+        let path = std::env::temp_dir().join(format!("plimsoll-law-{}.yaml", std::process::id()));
+        let law = "{hot_set: {objects: 10 %, requests: 70 %}}";
+        let text = format!("extends: spotify\ndatasets: {{song: {{popularity: {law}}}}}\n");
+        std::fs::write(&path, text).unwrap();
+        let scenario = load(&path.display().to_string()).unwrap();
+        assert!((scenario.datasets["song"].popularity.over(1_000).mass(0, 100) - 0.7).abs() < 1e-12);
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub fn merge(base: &mut Node, over: Node) {
         (Value::Map(pairs), Value::Map(new)) => {
             for (key, value) in new {
                 match pairs.iter_mut().find(|(k, _)| k.value == key.value) {
+                    Some((_, old)) if other_law(&key, old, &value) => *old = value,
                     Some((_, old)) => merge(old, value),
                     None => pairs.push((key, value)),
                 }
@@ -33,6 +34,23 @@ pub fn merge(base: &mut Node, over: Node) {
             }
         }
         (_, value) => *base = Node { value, origin: over.origin },
+    }
+}
+
+/// Fields whose value names one law of several: another law takes the place of the one before.
+const LAW_FIELDS: [&str; 3] = ["popularity", "service_time", "size"];
+
+fn holds_law(field: &str, value: &Node) -> bool {
+    LAW_FIELDS.contains(&field) && matches!(&value.value, Value::Map(pairs) if pairs.len() == 1)
+}
+
+fn other_law(key: &Node, old: &Node, new: &Node) -> bool {
+    let Value::Text(field) = &key.value else { return false };
+    match (&old.value, &new.value) {
+        (Value::Map(before), Value::Map(now)) if holds_law(field, old) && holds_law(field, new) => {
+            before[0].0.value != now[0].0.value
+        }
+        _ => false,
     }
 }
 
@@ -85,9 +103,13 @@ pub fn set(root: &mut Node, source: &SourceFile, file: u16) -> Result<(), Proble
     let mut parsed = node::parse(&padded).map_err(|p| Problems { sources: vec![source.clone()], ..p })?;
     in_file(&mut parsed, file);
     let mut here = root;
-    let mut column = 0;
+    let (mut column, mut field) = (0, "");
     for segment in path.split('.') {
         let name = segment.trim();
+        if let (true, Value::Map(pairs)) = (holds_law(field, here), &mut here.value) {
+            pairs.retain(|(key, _)| matches!(&key.value, Value::Text(law) if law == name));
+        }
+        field = name;
         let origin =
             Origin { file, line: 1, column: column as u32 + 1, length: segment.chars().count() as u32 };
         here = step(here, name, origin)

@@ -75,7 +75,10 @@ impl Scenario {
         }
         for (id, dataset) in scaled.datasets.values_mut().enumerate() {
             dataset.count = whole(&dataset.count, scale.objects);
-            dataset.size = dataset.size.times(scale.sizes.get(&id).copied().unwrap_or(1.0));
+            dataset.popularity = dataset.popularity.scaled(scale.objects);
+            let size = scale.sizes.get(&id).copied().unwrap_or(1.0);
+            dataset.size = dataset.size.times(size);
+            dataset.sizes = dataset.sizes.scale(size);
         }
         for tier in 0..scaled.tiers.len() {
             let size_factor = self.cached_size_factor(tier);

@@ -7,11 +7,12 @@ use indexmap::IndexMap;
 use crate::arrivals::{Diurnal, Weekly};
 use crate::calls::Calls;
 use crate::diagnostic::{Origin, SourceFile};
+use crate::distribution::Distribution;
 use crate::event::Event;
 use crate::popularity::Popularity;
 use crate::slo::Slo;
 use crate::tier::Tier;
-use crate::units::{Bandwidth, Count, Duration, Fraction, Number, Rate, Ratio, Size};
+use crate::units::{Bandwidth, Bytes, Count, Duration, Fraction, Number, Rate, Ratio, Size};
 
 /// Position of a tier in [`Scenario::tiers`].
 pub type TierId = usize;
@@ -124,6 +125,8 @@ pub struct Dataset {
     pub retention: Option<Duration>,
     /// Mean bytes of one object.
     pub size: Size,
+    /// The law of the sizes of objects.
+    pub sizes: Distribution<Bytes>,
     /// Bytes of metadata kept for one object.
     pub metadata: Option<Size>,
     /// Which objects are asked for.

@@ -4,7 +4,7 @@
 use crate::diagnostic::Origin;
 use crate::distribution::Distribution;
 use crate::scenario::DatasetId;
-use crate::units::{Bandwidth, Count, Duration, Fraction, Rate, Size};
+use crate::units::{Bandwidth, Count, Duration, Fraction, Rate, Seconds, Size};
 
 /// Of what a tier has one instance each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,7 +105,7 @@ pub struct Station {
     /// Requests one server works on at the same time.
     pub concurrency: Count,
     /// Time one request holds one slot of one server, seconds.
-    pub service_time: Distribution,
+    pub service_time: Distribution<Seconds>,
     /// Requests that may wait at one server; one more is rejected.
     pub queue_max: u32,
     /// How requests are spread over servers.
@@ -149,7 +149,7 @@ pub struct Queue {
 #[derive(Debug, Clone)]
 pub struct External {
     /// Seconds.
-    pub latency: Distribution,
+    pub latency: Distribution<Seconds>,
     /// Calls that it takes, 1/s.
     pub rate_max: Option<Rate>,
 }

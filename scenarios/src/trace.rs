@@ -98,7 +98,8 @@ pub fn requests(scenario: &Scenario, seed: u64, duration_s: f64) -> Requests<'_>
         let law = action.of.map(|d| {
             let dataset = &scenario.datasets[d];
             let law = dataset.popularity.over(dataset.count.get() as u64);
-            (law, law.sampler())
+            let sampler = law.sampler();
+            (law, sampler)
         });
         let mut first_site = 0;
         for (region_id, region) in scenario.population.regions.iter().enumerate() {

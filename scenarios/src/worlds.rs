@@ -122,7 +122,9 @@ impl Scenario {
                 None => {}
             }
             dataset.retention.iter_mut().for_each(|q| visit(&format!("{name}, retention"), q));
-            visit(&format!("{name}, size"), &mut dataset.size);
+            let size = format!("{name}, size");
+            visit(&size, &mut dataset.size);
+            dataset.sizes.each_quantity(&mut |q| visit(&size, q));
             dataset.metadata.iter_mut().for_each(|q| visit(&format!("{name}, metadata"), q));
             visit(&format!("{name}, churn a day"), &mut dataset.churn_per_day);
             let popularity = format!("{name}, popularity");

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use plimsoll_scenarios::distribution::Distribution;
 use plimsoll_scenarios::popularity::Popularity;
 use plimsoll_scenarios::rng::Stream;
+use plimsoll_scenarios::units::Seconds;
 use plimsoll_scenarios::{Balance, Policy};
 use plimsoll_sim::cache::{Cache, Sizes};
 use plimsoll_sim::station::Station;
@@ -66,7 +67,7 @@ fn timed(run: impl FnOnce() -> u64) -> (Duration, u64) {
 
 /// Ids by a Zipf law, scattered over the catalogue.
 fn trace(objects: u32, exponent: f64, requests: usize) -> Vec<u32> {
-    let sampler = Popularity::Zipf { exponent }.over(u64::from(objects)).sampler();
+    let sampler = Popularity::zipf(exponent).over(u64::from(objects)).sampler();
     let mut stream = Stream::new(1, "bench", "ids", 0);
     let scatter = |rank: u64| (rank * 2_654_435_761 % u64::from(objects)) as u32;
     (0..requests).map(|_| scatter(sampler.draw(&mut stream))).collect()
@@ -166,7 +167,7 @@ fn zipf() {
     const DRAWS: usize = 20_000_000;
     for (objects, exponent) in [(1_000_000, 1.0), (100_000_000, 0.8), (100_000_000, 1.0)] {
         let theirs = rand_distr::Zipf::new(objects as f64, exponent).expect("the parameters are in range");
-        let sampler = Popularity::Zipf { exponent }.over(objects).sampler();
+        let sampler = Popularity::zipf(exponent).over(objects).sampler();
         let stream = || Stream::new(1, "bench", "ranks", 0);
         let contestants = [
             contestant("rand_distr::Zipf", || {
@@ -189,7 +190,7 @@ fn stations() {
         let mut station = Station::new(1, slots, 1_000_000, Balance::Random);
         let [mut arrivals, mut services, mut choices] =
             ["arrivals", "services", "choices"].map(|purpose| Stream::new(1, "bench", purpose, 0));
-        let sampler = Distribution::Exponential { mean: 1.0 }.sampler();
+        let sampler = Distribution::<Seconds>::exponential(1.0).sampler();
         let rate = 0.8 * slots as f64;
         timed(|| {
             let mut now = 0.0;

@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_curve_equals_lru_at_every_capacity() {
-        let sampler = Popularity::Zipf { exponent: 0.9 }.over(5_000).sampler();
+        let sampler = Popularity::zipf(0.9).over(5_000).sampler();
         let mut stream = Stream::new(1, "mrc", "ids", 0);
         // Long enough for times to be numbered anew several times.
         let ids: Vec<u32> = (0..150_000).map(|_| sampler.draw(&mut stream) as u32).collect();

@@ -27,7 +27,7 @@ pub const DATASET: Shape = Shape {
             "objects that come (none)",
         ),
         field("retention", quantity::<Seconds>(), "how long an object is kept (for ever)"),
-        field("size", quantity::<Bytes>(), "bytes of one object"),
+        field("size", laws::SIZE, "bytes of one object"),
         field("metadata", quantity::<Bytes>(), "bytes kept about one object"),
         field("popularity", laws::POPULARITY, "which objects are asked for (uniform)"),
         field(
@@ -70,7 +70,8 @@ pub fn dataset(decoder: &mut Decoder, node: &Node, path: &str, names: &Names) ->
             "expected more than 0, such as `5 years`",
         );
     }
-    let size = fields.need_quantity(decoder, "size");
+    let size_name = fields.name("size");
+    let sizes = fields.need(decoder, "size", "5 MB").and_then(|n| laws::size(decoder, n, &size_name));
     let metadata = fields.quantity(decoder, "metadata");
     let popularity = match fields.take("popularity") {
         Some(n) => laws::popularity(decoder, n, &format!("{path}.popularity")),
@@ -91,7 +92,8 @@ pub fn dataset(decoder: &mut Decoder, node: &Node, path: &str, names: &Names) ->
         count: count?,
         growth,
         retention,
-        size: size?,
+        size: sizes.as_ref()?.mean_quantity(),
+        sizes: sizes?,
         metadata,
         popularity: popularity?,
         churn_per_day,

@@ -1,107 +1,145 @@
-//! Laws of service times and popularity.
+//! Laws of popularity and distributions, wherever a file states one.
+//!
+//! Why together: both are one name of several with its parameters, may be mixtures, and so share their
+//! messages.
 
-use crate::decode::{Decoder, Kind, Shape, field, quantity, suggestion};
-use crate::distribution::Distribution;
-use crate::node::{Node, Value};
-use crate::popularity::Popularity;
-use crate::units::{Duration, Number, Plain, Seconds};
+mod distribution;
+mod popularity;
+#[cfg(test)]
+mod tests;
 
-/// Widest spread of service times, standard deviation over mean.
-const CV_MAX: f64 = 20.0;
-/// Steepest Zipf law.
-const EXPONENT_MAX: f64 = 5.0;
+pub(super) use distribution::duration;
+pub(super) use distribution::{DURATION, SIZE, size};
+pub(super) use popularity::{POPULARITY, popularity};
 
-pub const DURATION: Kind = Kind::Any(&[quantity::<Seconds>(), Kind::Fields(&DISTRIBUTION)]);
-const DISTRIBUTION: Shape = Shape {
-    fields: &[
-        field("constant", quantity::<Seconds>(), "always the same"),
-        field("exponential", quantity::<Seconds>(), "its mean"),
-        field("lognormal", Kind::Fields(&LOGNORMAL), "by mean and coefficient of variation"),
-    ],
-    example: "{lognormal: {mean: 20 ms, cv: 1}}",
-};
-const LOGNORMAL: Shape = Shape {
-    fields: &[
-        field("mean", quantity::<Seconds>(), "mean"),
-        field("cv", quantity::<Plain>(), "standard deviation over mean"),
-    ],
-    example: "{mean: 20 ms, cv: 1}",
-};
-pub const POPULARITY: Kind = Kind::Any(&[Kind::Choice(&["uniform"]), Kind::Fields(&POPULARITIES)]);
-const POPULARITIES: Shape = Shape {
-    fields: &[field("zipf", quantity::<Plain>(), "rank k in proportion to k^-exponent")],
-    example: "{zipf: 1.0}",
-};
+use crate::decode::{Decoder, Fields};
+use crate::diagnostic::Origin;
+use crate::node::Node;
+use crate::units::{Fraction, Number};
 
-/// A mean must be above 0.
-fn mean(decoder: &mut Decoder, path: &str, quantity: Option<Duration>) -> Option<f64> {
-    let quantity = quantity?;
-    if quantity.get() <= 0.0 {
-        let cause = format!("{path} is {}", quantity.text);
-        decoder.problem(quantity.origin, cause, "expected more than 0, such as `20 ms`");
-        return None;
-    }
-    Some(quantity.get())
-}
+/// Most rows of a table, of a list of values or of quantiles.
+const ROWS_MAX: usize = 1000;
+/// Most parts of a mixture.
+const PARTS_MAX: usize = 20;
+/// Least share of a part or of a group.
+const SHARE_MIN: f64 = 1e-12;
+/// Rounding of shares that a person writes: 33.3 % three times will do.
+const SUM_WITHIN: f64 = 1.001e-3;
 
-pub fn duration(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Distribution> {
-    if let Value::Text(_) = &node.value {
-        let quantity = decoder.quantity(node, path);
-        return mean(decoder, path, quantity).map(|mean| Distribution::Constant { mean });
+/// The one law that a map names, with its parameters; some have none.
+fn named<'n>(
+    decoder: &mut Decoder,
+    fields: &mut Fields<'n>,
+    path: &str,
+    laws: &'static [&'static str],
+    examples: &str,
+) -> Option<(&'static str, &'n Node)> {
+    let found: Vec<(&str, &Node)> =
+        laws.iter().filter_map(|law| fields.take_even_empty(law).map(|node| (*law, node))).collect();
+    if let [one] = found[..] {
+        return Some(one);
     }
-    let mut fields = decoder.fields(node, path, &DISTRIBUTION)?;
-    let constant = fields.take("constant");
-    let exponential = fields.take("exponential");
-    let lognormal = fields.take("lognormal");
-    let (origin, misspelt) =
-        (fields.origin, DISTRIBUTION.fields.iter().any(|field| fields.misspelt(field.name)));
-    fields.finish(decoder);
-    if let Some(node) = lognormal {
-        let path = format!("{path}.lognormal");
-        let mut inner = decoder.fields(node, &path, &LOGNORMAL)?;
-        let value = inner.need_quantity(decoder, "mean");
-        let value = mean(decoder, &format!("{path}.mean"), value);
-        let cv: Option<Number> = inner.need_quantity_like(decoder, "cv", "1.0");
-        inner.finish(decoder);
-        let cv = cv?;
-        decoder.between(&cv, &format!("{path}.cv"), (0.0, CV_MAX), "expected up to 20");
-        return Some(Distribution::Lognormal { mean: value?, cv: cv.get() });
-    }
-    if let Some(node) = constant {
-        let quantity = decoder.quantity(node, path);
-        return mean(decoder, path, quantity).map(|mean| Distribution::Constant { mean });
-    }
-    if let Some(node) = exponential {
-        let quantity = decoder.quantity(node, path);
-        return mean(decoder, path, quantity).map(|mean| Distribution::Exponential { mean });
-    }
-    if !misspelt {
-        decoder.problem(
-            origin,
-            format!("`{path}` names no distribution"),
-            "write `20 ms`, `{exponential: 20 ms}` or `{lognormal: {mean: 20 ms, cv: 1}}`",
-        );
+    // A law that is misspelt is told as an unknown field, once all are taken.
+    if let [(first, _), .., (last, _)] = found[..] {
+        let cause = format!("`{path}` names both `{first}` and `{last}`");
+        decoder.problem(fields.origin, cause, "keep one; `mixture` takes several, with weights");
+    } else if !laws.iter().any(|law| fields.misspelt(law)) {
+        let cause = format!("`{path}` names no law");
+        decoder.problem(fields.origin, cause, format!("write {examples}"));
     }
     None
 }
 
-pub fn popularity(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Popularity> {
-    if let Value::Text(text) = &node.value {
-        if text == "uniform" {
-            return Some(Popularity::Uniform);
+/// The same in a part of a mixture, which is no mixture again.
+fn named_in_part<'n>(
+    decoder: &mut Decoder,
+    fields: &mut Fields<'n>,
+    path: &str,
+    laws: &'static [&'static str],
+    examples: &str,
+) -> Option<(&'static str, &'n Node)> {
+    if fields.take_even_empty("mixture").is_some() {
+        for law in laws {
+            fields.take(law);
         }
-        let fix = suggestion(text, &["uniform"]).map_or_else(
-            || "write `uniform` or `{zipf: 1.0}`".to_owned(),
-            |n| format!("did you mean `{n}`?"),
-        );
-        decoder.problem(node.origin, format!("{path}: unknown value `{text}`"), fix);
+        let fix = "list its parts here, with their weights multiplied";
+        decoder.problem(fields.origin, format!("`{path}` is a mixture in a mixture"), fix);
         return None;
     }
-    let mut fields = decoder.fields(node, path, &POPULARITIES)?;
-    let exponent: Option<Number> = fields.need_quantity_like(decoder, "zipf", "1.0");
-    fields.finish(decoder);
-    let exponent = exponent?;
-    let fix = "expected an exponent up to 5; music is near 1";
-    decoder.between(&exponent, &format!("{path}.zipf"), (0.0, EXPONENT_MAX), fix);
-    Some(Popularity::Zipf { exponent: exponent.get() })
+    named(decoder, fields, path, laws, examples)
+}
+
+/// A list of 1 to `most` items.
+fn items<'n>(
+    decoder: &mut Decoder,
+    node: &'n Node,
+    path: &str,
+    most: usize,
+    example: &str,
+) -> Option<&'n [Node]> {
+    let items = decoder.list(node, path, example)?;
+    if items.is_empty() || items.len() > most {
+        let cause = format!("`{path}` has {} items, expected 1 to {most}", items.len());
+        let fix =
+            if items.is_empty() { format!("write `{example}`") } else { "put some together".to_owned() };
+        decoder.problem(node.origin, cause, fix);
+        return None;
+    }
+    Some(items)
+}
+
+/// Every item decoded; nothing if one of them is bad.
+fn each<T>(
+    decoder: &mut Decoder,
+    items: &[Node],
+    path: &str,
+    mut decode: impl FnMut(&mut Decoder, &Node, &str) -> Option<T>,
+) -> Option<Vec<T>> {
+    decoder.clean(|decoder| {
+        let all: Vec<Option<T>> = items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| decode(decoder, item, &format!("{path}[{i}]")))
+            .collect();
+        all.into_iter().collect()
+    })
+}
+
+/// The weight of a part of a mixture.
+fn weight(decoder: &mut Decoder, fields: &mut Fields<'_>) -> Option<Fraction> {
+    let weight: Fraction = fields.need_quantity(decoder, "weight")?;
+    let what = fields.name("weight");
+    decoder.between(&weight, &what, (SHARE_MIN, 1.0), "expected more than 0, such as `30 %`");
+    Some(weight)
+}
+
+/// Weights add up to 1, unless they are not known exactly.
+fn weights_add_up<'a>(
+    decoder: &mut Decoder,
+    origin: Origin,
+    path: &str,
+    weights: impl Iterator<Item = &'a Fraction>,
+) {
+    let (mut total, mut exact) = (0.0, true);
+    for weight in weights {
+        total += weight.get();
+        exact &= weight.range.is_none();
+    }
+    if exact && (total - 1.0_f64).abs() > SUM_WITHIN {
+        let cause = format!("the weights of `{path}` add up to {:.4} %", total * 100.0);
+        decoder.problem(origin, cause, "make them add up to 100 %");
+    }
+}
+
+/// A number that must be there, within bounds.
+fn number(
+    decoder: &mut Decoder,
+    fields: &mut Fields<'_>,
+    field: &str,
+    (bounds, example): ((f64, f64), &str),
+) -> Option<Number> {
+    let number: Number = fields.need_quantity_like(decoder, field, example)?;
+    let what = fields.name(field);
+    decoder.between(&number, &what, bounds, &format!("expected {} to {}", bounds.0, bounds.1));
+    Some(number)
 }

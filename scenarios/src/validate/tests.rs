@@ -254,7 +254,7 @@ fn a_message_stays_on_its_lines_whatever_the_file_holds() {
 #[test]
 fn poor_values_get_an_example_that_fits() {
     for (from, to, says) in [
-        ("{zipf: 0.9}", "pareto", "write `uniform` or `{zipf: 1.0}`"),
+        ("{zipf: 0.9}", "pareto", "write `uniform`, `{zipf: 1.0}` or"),
         ("{zipf: 0.9}", "unifrom", "did you mean `uniform`?"),
         ("servers: 10, concurrency", "servers: many, concurrency", "such as `10`"),
         ("objects: 1/1000", "objects: 2", "such as `1/1000`"),

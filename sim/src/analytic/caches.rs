@@ -298,7 +298,7 @@ mod tests {
     fn small_caches_match_the_reference() {
         // Che's approximation of LRU and the exact FIFO = RANDOM value for s = 1, N = 10, C = 3 (the
         // approximation of FIFO is close to it, not equal).
-        let atoms = Popularity::Zipf { exponent: 1.0 }.over(10).atoms();
+        let atoms = Popularity::zipf(1.0).over(10).atoms();
         let lru = Approximation::solve(Policy::Lru, &atoms, 3.0).unwrap().hit_ratio(&atoms);
         assert!((lru - 0.465_724).abs() < 1e-6, "{lru}");
         let fifo = Approximation::solve(Policy::Fifo, &atoms, 3.0).unwrap().hit_ratio(&atoms);

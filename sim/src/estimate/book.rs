@@ -3,6 +3,7 @@
 use plimsoll_reports::record::{Resource, Unit};
 use plimsoll_scenarios::distribution::Distribution;
 use plimsoll_scenarios::prices::PriceList;
+use plimsoll_scenarios::units::Seconds;
 use plimsoll_scenarios::{DatasetId, Scenario, Scope, TierId};
 
 use super::RESOURCES_MAX;
@@ -182,7 +183,11 @@ impl<'s> Book<'s> {
     }
 
     /// The mean of a law of times, seconds.
-    pub fn mean_time(&mut self, name: String, law: &Distribution, tier: TierId) -> CellId {
+    pub fn mean_time(&mut self, name: String, law: &Distribution<Seconds>, tier: TierId) -> CellId {
+        let mean = law.mean_quantity();
+        if mean.origin.line > 0 {
+            return self.sheet.input(name, &mean, (1.0, Unit::Seconds));
+        }
         let origin = self.scenario.tiers[tier].origin;
         self.sheet.stated(name, law.mean(), Unit::Seconds, origin)
     }
