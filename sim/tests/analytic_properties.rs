@@ -19,7 +19,7 @@ proptest! {
     fn more_servers_never_wait_longer(
         servers in 1_u64..3_000, load in 0.01_f64..3_000.0, cv in 0.0_f64..4.0, t in 0.0_f64..3.0,
     ) {
-        let (now, more) = (GiGc::poisson(servers, load, 1.0, cv), GiGc::poisson(servers + 1, load, 1.0, cv));
+        let (now, more) = (GiGc::poisson(servers, load, Service::gamma(1.0, cv)), GiGc::poisson(servers + 1, load, Service::gamma(1.0, cv)));
         prop_assert!(erlang_b(servers + 1, load) <= erlang_b(servers, load) * ROUNDING);
         prop_assert!(erlang_c(servers + 1, load) <= erlang_c(servers, load) * ROUNDING);
         prop_assert!(mmc_wait(servers + 1, load, 1.0) <= mmc_wait(servers, load, 1.0) * ROUNDING);
@@ -31,7 +31,7 @@ proptest! {
     #[test]
     fn more_load_never_waits_less(servers in 1_u64..500, share in 0.01_f64..0.95, cv in 0.0_f64..4.0) {
         let rate = share * servers as f64;
-        let queue = |rate| GiGc::poisson(servers, rate, 1.0, cv);
+        let queue = |rate| GiGc::poisson(servers, rate, Service::gamma(1.0, cv));
         prop_assert!(queue(rate * 1.02).wait_mean() >= queue(rate).wait_mean());
         prop_assert!(mmc_wait_quantile(servers, rate * 1.02, 1.0, 0.99) >= mmc_wait_quantile(servers, rate, 1.0, 0.99));
         prop_assert!(mmck(servers, 20, rate * 1.02, 1.0).queue_mean >= mmck(servers, 20, rate, 1.0).queue_mean);
@@ -55,7 +55,7 @@ proptest! {
 
     #[test]
     fn sizing_is_minimal(load in 0.01_f64..1e5, p in 0.5_f64..0.9999, t in 0.0_f64..1.0) {
-        let servers = servers_for_wait_quantile(load, 1.0, 1.0, p, t).expect("possible");
+        let servers = servers_for_wait_quantile(load, &Service::exponential(1.0), p, t).expect("possible");
         prop_assert!(mmc_wait_tail(servers, load, 1.0, t) <= (1.0 - p) * ROUNDING);
         prop_assert!(servers == 1 || mmc_wait_tail(servers - 1, load, 1.0, t) * ROUNDING >= 1.0 - p);
     }
@@ -185,7 +185,7 @@ proptest! {
         answers(&inputs, &[mmc_sojourn(n, a, b), mmc_sojourn_tail(n, a, b, t), mmc_sojourn_quantile(n, a, b, c)])?;
         let limited = mmck(n, k, a, b);
         answers(&inputs, &[limited.blocking, limited.throughput, limited.queue_mean, limited.wait_mean, limited.utilisation])?;
-        let queue = GiGc { servers: n, arrival_rate: a, arrival_cv: b, service_mean: c, service_cv: d };
+        let queue = GiGc { servers: n, arrival_rate: a, arrival_cv: b, service: Service::gamma(c, d) };
         answers(&inputs, &[queue.wait_mean(), queue.wait_mean_allen_cunneen(), queue.wait_mean_kraemer_langenbach_belz()])?;
         answers(&inputs, &[queue.waits(), queue.wait_tail(t), queue.wait_quantile(0.99)])?;
         let service = Service::gamma(a, b);
@@ -196,7 +196,7 @@ proptest! {
         answers(&inputs, &mg1_preemptive_waits(&classes))?;
         answers(&inputs, &mmc_nonpreemptive_waits(n, &[a, b], c))?;
         answers(&inputs, &mmc_preemptive_waits(n, &[a, b], c))?;
-        let _ = (servers_for_wait(a, b), servers_for_loss(a, b), servers_for_mean_wait(a, b, c, d), servers_for_wait_quantile(a, b, c, d, t));
+        let _ = (servers_for_wait(a, b), servers_for_loss(a, b), servers_for_mean_wait(a, &service, d), servers_for_wait_quantile(c, &service, d, t));
     }
 
     #[test]

@@ -65,7 +65,11 @@ fn queues() {
             ("M/D/4 Wq", mdc_wait(4, 3.2, 1.0), 0.386_094_930_847),
             ("M/D/16 Wq", mdc_wait(16, 12.8, 1.0), 0.052_547_891_103_7),
             ("M/G/1 Wq, cv^2 = 4", mg1_wait(0.8, &Service::lognormal(1.0, 2.0)), 10.0),
-            ("  by the two-moment formula", GiGc::poisson(1, 0.8, 1.0, 2.0).wait_mean(), 10.0),
+            (
+                "  by the two-moment formula",
+                GiGc::poisson(1, 0.8, Service::lognormal(1.0, 2.0)).wait_mean(),
+                10.0,
+            ),
             ("M/H2/1 Wq", mg1_wait(0.8, &mixed), 13.0),
             ("M/M/1/10 blocking, rho 0.9", mmck(1, 9, 0.9, 1.0).blocking, 0.050_813_731_327_4),
             ("Two classes, Wq1", classes[0], 1.142_857_142_857),
@@ -107,7 +111,7 @@ fn networks_and_sizing() {
             ("Servers for P(wait) <= 0.01", servers(servers_for_wait(load, 0.01)), 5_381.0),
             (
                 "  as a quantile: p99 of the wait 0",
-                servers(servers_for_wait_quantile(load, 0.005, 1.0, 0.99, 0.0)),
+                servers(servers_for_wait_quantile(load, &Service::exponential(0.005), 0.99, 0.0)),
                 5_381.0,
             ),
             ("Mean attempts, p = .1, 3 attempts", mean_attempts(0.1, 3), 1.11),
