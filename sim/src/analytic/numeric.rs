@@ -21,6 +21,10 @@ const GAUSS: [(f64, f64); 10] = [
 
 /// Intervals an adaptive integral may be cut into.
 const INTERVALS_MAX: usize = 4_000;
+/// Variance from which on a binomial is a normal distribution (to 10^-6): the sums would be too long.
+const VARIANCE_MAX: f64 = 1e12;
+/// Factors that are multiplied one by one.
+const FACTORS_MAX: u64 = 1_000_000;
 /// Halvings of a bracket; a f64 has no more to tell.
 const HALVINGS_MAX: usize = 200;
 
@@ -136,13 +140,17 @@ pub(crate) fn binomial_tail(n: u64, k: u64, p: f64) -> f64 {
     if p == 1.0 {
         return 1.0;
     }
+    let (mean, variance) = (n as f64 * p, n as f64 * p * (1.0 - p));
+    if variance > VARIANCE_MAX {
+        return normal_tail((k as f64 - 0.5 - mean) / variance.sqrt());
+    }
     let odds = p / (1.0 - p);
-    if k as f64 > n as f64 * p {
+    if k as f64 > mean {
         let (mut term, mut sum) = (binomial(n, k, p), 0.0);
         for j in k..=n {
             sum += term;
-            term *= (n - j) as f64 / (j + 1) as f64 * odds;
-            if term < sum * 1e-18 {
+            term *= (n - j) as f64 / (j as f64 + 1.0) * odds;
+            if term <= sum * 1e-18 {
                 break;
             }
         }
@@ -151,13 +159,36 @@ pub(crate) fn binomial_tail(n: u64, k: u64, p: f64) -> f64 {
         let (mut term, mut sum) = (binomial(n, k - 1, p), 0.0);
         for j in (0..k).rev() {
             sum += term;
-            term *= j as f64 / ((n - j + 1) as f64 * odds);
-            if term < sum * 1e-18 {
+            term *= j as f64 / (((n - j) as f64 + 1.0) * odds);
+            if term <= sum * 1e-18 {
                 break;
             }
         }
         (1.0 - sum).clamp(0.0, 1.0)
     }
+}
+
+/// Probability that `drawn` out of `n`, drawn without replacement, all are among `some` of them:
+/// `C(some, drawn) / C(n, drawn)`.
+pub(crate) fn all_among(n: u64, some: u64, drawn: u64) -> f64 {
+    let some = some.min(n);
+    if drawn > some {
+        return if drawn == 0 { 1.0 } else { 0.0 };
+    }
+    // The same with the roles of the drawn and of the others exchanged; the shorter product.
+    let (drawn, some) = if drawn <= n - some { (drawn, some) } else { (n - some, n - drawn) };
+    if drawn > FACTORS_MAX {
+        let ln = |n: u64| libm::lgamma(n as f64 + 1.0);
+        return (ln(some) - ln(some - drawn) - ln(n) + ln(n - drawn)).exp().min(1.0);
+    }
+    let mut product = 1.0;
+    for k in 0..drawn {
+        product *= (some - k) as f64 / (n - k) as f64;
+        if product == 0.0 {
+            break;
+        }
+    }
+    product
 }
 
 /// Upper tail of the gamma distribution of this `shape` and scale 1: regularised `Q(shape, x)`
@@ -173,7 +204,7 @@ pub(crate) fn gamma_tail(shape: f64, x: f64) -> f64 {
         for n in 1..100_000 {
             term *= x / (shape + f64::from(n));
             sum += term;
-            if term < sum * 1e-17 {
+            if term <= sum * 1e-17 {
                 break;
             }
         }
@@ -236,7 +267,8 @@ pub(crate) fn boundary(mut low: f64, mut high: f64, below: impl Fn(f64) -> bool)
 /// Quantile `p` of a time >= 0 with this upper `tail`; `scale` is any guess of its size. 0 where the tail at
 /// 0 is small enough already, infinite where `p >= 1` or the tail never gets down.
 pub(crate) fn quantile(p: f64, scale: f64, tail: impl Fn(f64) -> f64) -> f64 {
-    let above = |t: f64| tail(t) > 1.0 - p;
+    let late = (1.0 - p).max(0.0);
+    let above = |t: f64| tail(t) > late;
     if !above(0.0) {
         return 0.0;
     }
@@ -295,6 +327,22 @@ mod tests {
         near(gamma_tail(0.5, 9.0), 2.209_049_699_858_544e-5);
         near(normal_tail(3.0), 1.349_898_031_630_094_6e-3);
         near(normal_quantile(0.975), 1.959_963_984_540_054);
+    }
+
+    #[test]
+    fn drawing_is_symmetric() {
+        near(all_among(10, 7, 4), 35.0 / 210.0);
+        near(all_among(10, 6, 3), 20.0 / 120.0);
+        assert_eq!((all_among(5, 5, 5), all_among(5, 3, 4), all_among(5, 0, 0)), (1.0, 0.0, 1.0));
+        assert_eq!(all_among(u64::MAX, u64::MAX - 1, 7), 1.0);
+    }
+
+    #[test]
+    fn huge_binomials_are_normal() {
+        // 10^12 draws: just below the limit by the sum, just above by the normal distribution.
+        let (below, above) = (3_999_999_999_999_u64, 4_000_000_100_000_u64);
+        let tail = |n: u64| binomial_tail(n, n / 2 + 1_000_000, 0.5);
+        assert!((tail(below) / tail(above) - 1.0).abs() < 1e-5, "{} {}", tail(below), tail(above));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Copies of data that change: quorums, stale reads, catching up, and what copies give and cost.
 
+use super::numeric::all_among;
 use super::order::{kth_exponential_mean, kth_mean, kth_quantile};
 
 /// Copies written to and read from: R of N answer a read, W of N acknowledge a write.
@@ -32,16 +33,7 @@ impl Quorum {
         if self.is_strict() {
             return 0.0;
         }
-        // Factor by factor; strictness bounds R by N - W.
-        let old = self.copies - self.writes;
-        let mut product = 1.0;
-        for k in 0..self.reads {
-            product *= (old - k) as f64 / (self.copies - k) as f64;
-            if product == 0.0 {
-                break;
-            }
-        }
-        product
+        all_among(self.copies, self.copies - self.writes, self.reads)
     }
 
     /// Probability that a read `t` seconds after the write is stale, where the write goes to all copies and
@@ -63,10 +55,10 @@ impl Quorum {
     #[must_use]
     pub fn visible_after(&self, p: f64, lag: f64, read_delay: f64) -> f64 {
         let at_once = self.stale_read_after(0.0, lag, read_delay);
-        if at_once <= 1.0 - p {
+        if at_once <= (1.0 - p).max(0.0) {
             return 0.0;
         }
-        if self.reads == 0 {
+        if self.reads == 0 || p >= 1.0 {
             return f64::INFINITY;
         }
         lag * (at_once / (1.0 - p)).ln() / self.reads as f64

@@ -49,7 +49,11 @@ pub fn jackson(stations: &[JacksonStation]) -> Option<Vec<StationSolution>> {
         let sojourn = mmc_sojourn(station.servers, rate, station.service_mean);
         StationSolution {
             rate,
-            utilisation: rate * station.service_mean / station.servers as f64,
+            utilisation: if station.servers == 0 {
+                f64::INFINITY
+            } else {
+                rate * station.service_mean / station.servers as f64
+            },
             sojourn,
             customers: if rate > 0.0 { rate * sojourn } else { 0.0 },
         }

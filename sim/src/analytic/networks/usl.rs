@@ -43,7 +43,8 @@ impl Usl {
     }
 
     /// Least-squares fit of the law, with all three numbers at least 0, to points (n, throughput).
-    /// `None` for fewer than three different n, or points that are not positive and finite.
+    /// `None` for fewer than three different n, points that are not positive and
+    /// finite, or so far apart that f64 cannot hold the sums.
     #[must_use]
     pub fn fit(points: &[(f64, f64)]) -> Option<UslFit> {
         let valid = |&(n, x): &(f64, f64)| n > 0.0 && x > 0.0 && n.is_finite() && x.is_finite();
@@ -58,7 +59,8 @@ impl Usl {
         let total: f64 = points.iter().map(|p| (p.1 - mean).powi(2)).sum();
         let left = residual(&law, points);
         let r_squared = if total > 0.0 { 1.0 - left / total } else { f64::from(u8::from(left == 0.0)) };
-        Some(UslFit { law, r_squared })
+        let usable = [law.gamma, law.sigma, law.kappa, r_squared].iter().all(|x| x.is_finite());
+        usable.then_some(UslFit { law, r_squared })
     }
 }
 

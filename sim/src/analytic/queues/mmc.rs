@@ -38,7 +38,8 @@ pub fn mmc_wait_quantile(servers: u64, arrival_rate: f64, service_mean: f64, p: 
         return f64::INFINITY;
     }
     let waits = erlang_c(servers, load);
-    if waits <= 1.0 - p { 0.0 } else { (waits / (1.0 - p)).ln() * service_mean / (servers as f64 - load) }
+    let late = (1.0 - p).max(0.0);
+    if waits <= late { 0.0 } else { (waits / late).ln() * service_mean / (servers as f64 - load) }
 }
 
 /// `P(wait + service > t)` in M/M/c (Gross, Shortle, Thompson and Harris, Fundamentals of Queueing Theory,

@@ -2,7 +2,8 @@
 //! queue, first come, first served unless said.
 //!
 //! All functions are total: a saturated queue waits forever (`f64::INFINITY`) and everybody in it waits
-//! (probability 1); a load or time below 0 counts as 0. Only NaN gives NaN.
+//! (probability 1); a load or time below 0 counts as 0. Only NaN gives NaN, and numbers whose products no f64
+//! holds.
 
 mod erlang;
 mod gigc;

@@ -69,7 +69,8 @@ pub fn mmc_preemptive_waits(servers: u64, arrival_rates: &[f64], service_mean: f
     let mut waits = Vec::with_capacity(arrival_rates.len());
     for rate in arrival_rates {
         let load = rate.max(0.0) * service_mean;
-        waits.push(added_wait(servers, above, load) * service_mean);
+        let services = added_wait(servers, above, load);
+        waits.push(if services == f64::INFINITY { services } else { services * service_mean });
         above += load;
     }
     waits

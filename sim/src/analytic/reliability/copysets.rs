@@ -5,6 +5,8 @@
 //! rare, larger losses (Cidon et al., "Copysets: reducing the frequency of data loss in cloud storage",
 //! USENIX ATC 2013).
 
+use crate::analytic::numeric::all_among;
+
 /// Combinations of nodes that hold all copies of some piece, with copyset replication of the given scatter
 /// width (nodes that share data with a node): `scatter / (copies - 1)` permutations of `nodes / copies` sets
 /// (Cidon et al., section 4.1).
@@ -24,8 +26,12 @@ pub fn random_copysets(nodes: u64, copies: u64, pieces: f64) -> f64 {
     if all < 1.0 {
         return 0.0;
     }
+    if pieces <= 0.0 || all == f64::INFINITY {
+        // So many combinations that no two pieces meet.
+        return pieces.max(0.0);
+    }
     let missed = if all == 1.0 { f64::NEG_INFINITY } else { (-1.0 / all).ln_1p() };
-    if pieces <= 0.0 { 0.0 } else { -all * (pieces * missed).exp_m1() }
+    -all * (pieces * missed).exp_m1()
 }
 
 /// Probability that some piece loses all its copies when `failed` of `nodes` are lost at once, with so many
@@ -36,18 +42,7 @@ pub fn loss_probability(nodes: u64, copies: u64, failed: u64, copysets: f64) -> 
     if copies > nodes || copysets <= 0.0 {
         return 0.0;
     }
-    // C(failed, copies) / C(nodes, copies), factor by factor.
-    let failed = failed.min(nodes);
-    if failed < copies {
-        return 0.0;
-    }
-    let mut one = 1.0;
-    for k in 0..copies {
-        one *= (failed - k) as f64 / (nodes - k) as f64;
-        if one == 0.0 {
-            return 0.0;
-        }
-    }
+    let one = all_among(nodes, failed, copies);
     if one >= 1.0 { 1.0 } else { -(copysets * (-one).ln_1p()).exp_m1() }
 }
 

@@ -71,6 +71,12 @@ pub fn mttdl_with_common_cause_hours(
     beta: f64,
 ) -> f64 {
     let beta = beta.clamp(0.0, 1.0);
+    if units.total == 0 || mttf_hours <= 0.0 {
+        return 0.0;
+    }
+    if beta == 1.0 {
+        return mttf_hours;
+    }
     first_passage(units, mttf_hours / (1.0 - beta), mttr_hours, repair, beta / mttf_hours)
 }
 
