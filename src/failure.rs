@@ -43,8 +43,21 @@ pub enum Failure {
     Json(#[from] plimsoll_reports::json::JsonError),
     #[error("{0}")]
     Usage(String),
+    #[error(
+        "{command} does not know yet how to play all of {scenario}:\n  {list}\nhint: `plimsoll estimate {scenario}` covers all of it"
+    )]
+    OnlyEstimated { command: &'static str, scenario: String, list: String },
     #[error("interrupted before anything was finished")]
     Interrupted,
+}
+
+/// Refuses a scenario that only an estimate covers.
+pub fn playable(scenario: &plimsoll_scenarios::Scenario, command: &'static str) -> Result<(), Failure> {
+    let list = scenario.only_estimated();
+    if list.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::OnlyEstimated { command, scenario: scenario.name.clone(), list: list.join("\n  ") })
 }
 
 impl Failure {

@@ -21,6 +21,7 @@ pub mod field;
 mod library;
 mod node;
 mod overlay;
+mod playable;
 pub mod popularity;
 pub mod prices;
 pub mod quantities;

@@ -17,7 +17,35 @@ pub struct Bundled {
     pub yaml: &'static str,
 }
 
-const LIBRARY: &[Bundled] = &[Bundled { name: "spotify", yaml: include_str!("../library/spotify.yaml") }];
+macro_rules! bundle {
+    ($name:literal) => {
+        Bundled { name: $name, yaml: include_str!(concat!("../library/", $name, ".yaml")) }
+    };
+}
+
+const LIBRARY: &[Bundled] = &[
+    bundle!("ad-bidding"),
+    bundle!("analytics"),
+    bundle!("autocomplete"),
+    bundle!("cdn"),
+    bundle!("chat"),
+    bundle!("collaborative-docs"),
+    bundle!("distributed-cache"),
+    bundle!("gaming"),
+    bundle!("high-frequency-trading"),
+    bundle!("live-streaming"),
+    bundle!("monitoring"),
+    bundle!("netflix"),
+    bundle!("notifications"),
+    bundle!("recommendations"),
+    bundle!("ride-sharing"),
+    bundle!("spotify"),
+    bundle!("stock-trading"),
+    bundle!("twitter"),
+    bundle!("uber"),
+    bundle!("url-shortener"),
+    bundle!("whatsapp"),
+];
 
 /// All bundled scenarios, in order of name.
 #[must_use]

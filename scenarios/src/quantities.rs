@@ -103,6 +103,7 @@ pub const TIER: &[Named] = &[
     ("reads", Measure::Rate),
     ("writes", Measure::Rate),
     ("peak_rate", Measure::Rate),
+    ("work_peak", Measure::Rate),
     ("ingress", Measure::Bandwidth),
     ("egress", Measure::Bandwidth),
     ("egress_peak", Measure::Bandwidth),

@@ -241,7 +241,13 @@ impl<D: Dimension> Quantity<D> {
             let (low, high) = (without_prefix::<D>(low), without_prefix::<D>(high));
             // `3 to 6/day`: the unit of the high end holds for both.
             let (_, unit) = split_number(high).ok_or_else(|| wanted.not_a_number(high))?;
-            let low = if split_number(low).is_some_and(|(_, u)| u.is_empty()) {
+            let per = unit.split_once('/').map(|(_, per)| per).filter(|_| D::NAME == PerSecond::NAME);
+            let low = if let (Some(per), false) =
+                (per, low.contains('/') || low.ends_with(|c: char| c.is_ascii_digit()))
+            {
+                // `20 K to 60 K/day`: the low end has a unit, and the day is that of both.
+                format!("{low}/{per}")
+            } else if split_number(low).is_some_and(|(_, u)| u.is_empty()) {
                 format!("{low} {unit}")
             } else {
                 low.to_owned()
@@ -579,6 +585,11 @@ mod tests {
         let (low, high) = searches.range.unwrap();
         assert!((low * 86_400.0 - 3.0).abs() < 1e-12 && (high * 86_400.0 - 6.0).abs() < 1e-12);
         assert!(Rate::parse("6 to 3/day").is_err());
+        let both = Rate::parse("20 K to 60 K/day").unwrap().range.unwrap();
+        assert!((both.0 * 86_400.0 - 20e3).abs() < 1e-6 && (both.1 * 86_400.0 - 60e3).abs() < 1e-6);
+        assert!((Rate::parse("every 2 to 8 s").unwrap().get() - 0.25).abs() < 1e-12);
+        let flat = Duration::parse("10 to 30 ms uniform").unwrap();
+        assert!((flat.get() - 0.02).abs() < 1e-12 && (flat.at_score(9.0) - 0.03).abs() < 1e-12);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::terminal::Terminal;
 
 pub fn run(args: &LoadArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let scenario = args.what.load()?;
+    crate::failure::playable(&scenario, "load")?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let (warmup_s, duration_s) = window(&scenario).unwrap_or((0.0, 1.0));
     let window = (args.warmup.unwrap_or(warmup_s), args.duration.unwrap_or(duration_s));

@@ -17,6 +17,7 @@ pub const REPLICATIONS: u64 = 4;
 
 pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let scenario = args.what.load()?;
+    crate::failure::playable(&scenario, "simulate")?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let record = if args.scaled {
         predict(&scenario, &args.repeat, args.replications, None, terminal, &stop)?

@@ -20,6 +20,7 @@ struct Ready<'a> {
 
 pub fn run(args: &StackArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let scenario = args.what.load()?;
+    crate::failure::playable(&scenario, "stack")?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let options = StackOptions { seed: args.seed, port: args.port, emulate: !args.no_emulation };
     let stack = start(&scenario, &options, terminal)?;

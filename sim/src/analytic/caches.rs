@@ -5,6 +5,8 @@
 //! next cache (Fricker, Robert and Roberts, "A versatile and accurate approximation for LRU cache
 //! performance", ITC 24, 2012, section V); simulation shows how good it is.
 
+use std::collections::BTreeMap;
+
 use plimsoll_scenarios::arrivals::DAY_S;
 use plimsoll_scenarios::popularity::{Atom, lru_characteristic_time};
 use plimsoll_scenarios::trace::DeviceCache;
@@ -127,6 +129,8 @@ struct Solver<'s, 'f> {
     scenario: &'s Scenario,
     flow: &'f Flow<'s>,
     streams: Vec<Option<Stream>>,
+    /// By call that is looked up: probability of a hit by atom.
+    found: Vec<Vec<f64>>,
     chain: Chain,
 }
 
@@ -151,7 +155,8 @@ pub fn chain_of(scenario: &Scenario, flow: &Flow<'_>) -> Chain {
         concentration: vec![(0.0, 0.0); flow.nodes.len()],
     };
     let streams = flow.nodes.iter().map(|_| None).collect();
-    let mut solver = Solver { scenario, flow, streams, chain };
+    let found = vec![Vec::new(); flow.nodes.len()];
+    let mut solver = Solver { scenario, flow, streams, found, chain };
     for tier in scenario.tier_order() {
         solver.solve(tier);
     }
@@ -225,29 +230,26 @@ impl Solver<'_, '_> {
 
     /// What the cache of a call's tier lets through, `number` times.
     fn missed(&self, node: usize, atoms: &[Atom], number: f64) -> Vec<Atom> {
-        let pass = |rate: f64| 1.0 - self.hit(node, rate);
-        atoms.iter().map(|a| Atom { count: a.count, p: a.p * number * pass(a.p) }).collect()
+        let found = &self.found[node];
+        let pass = |i: usize| 1.0 - found.get(i).copied().unwrap_or(0.0);
+        atoms.iter().enumerate().map(|(i, a)| Atom { count: a.count, p: a.p * number * pass(i) }).collect()
     }
 
-    /// Probability that a call finds an object of this rate (calls for one request of the action) in its
-    /// tier's cache.
-    fn hit(&self, node: usize, rate: f64) -> f64 {
+    /// Probabilities that a call finds its object in its tier's cache, by atom. `asked` is how often all
+    /// calls of the tier ask for an object of the atom, 1/s.
+    fn hits_of(&self, node: usize, asked: &[f64]) -> Vec<f64> {
         let here = &self.flow.nodes[node];
-        if !here.lookup {
-            return 0.0;
-        }
-        let action = &self.scenario.actions[here.action];
+        let Some(stream) = &self.streams[node] else { return Vec::new() };
         if self.scenario.tiers[here.call.tier].scope == Scope::User {
-            let arriving = self.streams[node].as_ref().map_or(1.0, |s| s.arriving);
-            return DeviceCache::of(self.scenario, action)
-                .map_or(0.0, |d| 1.0 - (1.0 - d.repeat) * (1.0 - d.hit(rate / arriving)));
+            let action = &self.scenario.actions[here.action];
+            let Some(device) = DeviceCache::of(self.scenario, action) else { return Vec::new() };
+            let hit = |p: f64| 1.0 - (1.0 - device.repeat) * (1.0 - device.hit(p));
+            return stream.atoms.iter().map(|a| hit(a.p / stream.arriving)).collect();
         }
-        let Some(cache) = self.chain.caches[here.call.tier] else { return 0.0 };
-        // The cache's time is in requests per second of this tier.
-        let per_second = rate * self.scenario.mean_rate(action);
+        let Some(cache) = self.chain.caches[here.call.tier] else { return Vec::new() };
         let churn = here.call.of.map_or(0.0, |d| self.scenario.datasets[d].churn_per_day.get() / DAY_S);
         let instances = model::cache_instances(self.scenario, here.call.tier) as f64;
-        cache.hit_with_churn(per_second, churn * instances)
+        asked.iter().map(|&rate| cache.hit_with_churn(rate, churn * instances)).collect()
     }
 
     fn solve(&mut self, tier: TierId) {
@@ -255,15 +257,24 @@ impl Solver<'_, '_> {
         nodes.iter().for_each(|&node| self.arrive(node));
         let looked_up: Vec<usize> = nodes.into_iter().filter(|&node| self.flow.nodes[node].lookup).collect();
         let on_device = self.scenario.tiers[tier].scope == Scope::User;
+        // By dataset: how often its objects are asked for, 1/s. All streams of a dataset have the same atoms.
+        let mut asked: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        for &node in &looked_up {
+            let here = &self.flow.nodes[node];
+            let (Some(dataset), Some(stream)) = (here.call.of, &self.streams[node]) else { continue };
+            let rate = self.scenario.mean_rate(&self.scenario.actions[here.action]);
+            let sums = asked.entry(dataset).or_insert_with(|| vec![0.0; stream.atoms.len()]);
+            sums.iter_mut().zip(&stream.atoms).for_each(|(sum, atom)| *sum += atom.p * rate);
+        }
         if let (Some(cache), false) = (&self.scenario.tiers[tier].cache, on_device) {
-            // Atoms of all streams together, weighed in bytes: an atom's count is its bytes.
+            // All streams together, weighed in bytes: an atom's count is its bytes.
             let mut mixed = Vec::new();
-            for &node in &looked_up {
-                let here = &self.flow.nodes[node];
-                let (Some(dataset), Some(stream)) = (here.call.of, &self.streams[node]) else { continue };
+            for (&dataset, asked) in &asked {
                 let size = self.scenario.datasets[dataset].size.get();
-                let rate = self.scenario.mean_rate(&self.scenario.actions[here.action]);
-                mixed.extend(stream.atoms.iter().map(|a| Atom { count: a.count * size, p: a.p * rate }));
+                let stream = looked_up.iter().find(|&&n| self.flow.nodes[n].call.of == Some(dataset));
+                let Some(stream) = stream.and_then(|&n| self.streams[n].as_ref()) else { continue };
+                let atoms = stream.atoms.iter().zip(asked);
+                mixed.extend(atoms.map(|(a, &rate)| Atom { count: a.count * size, p: rate }));
             }
             if mixed.iter().any(|a| a.p > 0.0) {
                 let capacity = cache.capacity.get();
@@ -274,12 +285,15 @@ impl Solver<'_, '_> {
         }
         let (mut hits, mut lookups) = (0.0, 0.0);
         for node in looked_up {
+            let of = self.flow.nodes[node].call.of;
+            let found = self.hits_of(node, of.and_then(|d| asked.get(&d)).map_or(&[], Vec::as_slice));
             let Some(stream) = &self.streams[node] else { continue };
-            let hit: f64 = stream.atoms.iter().map(|a| a.count * a.p * self.hit(node, a.p)).sum();
+            let hit: f64 = stream.atoms.iter().zip(&found).map(|(a, hit)| a.count * a.p * hit).sum();
             let rate = self.scenario.mean_rate(&self.scenario.actions[self.flow.nodes[node].action]);
             lookups += rate * stream.arriving;
             hits += rate * hit;
             self.chain.hits[node] = if stream.arriving > 0.0 { hit / stream.arriving } else { 0.0 };
+            self.found[node] = found;
         }
         let known = on_device || self.chain.caches[tier].is_some();
         let own = self.scenario.tiers[tier].cache.as_ref().is_some_and(|c| Approximation::known(c.policy));

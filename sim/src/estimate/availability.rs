@@ -2,10 +2,11 @@
 //! one where a whole zone fails, since independence alone gives absurd nines.
 
 use plimsoll_reports::record::Unit;
-use plimsoll_scenarios::{Calls, TierId, WaitFor};
+use plimsoll_scenarios::{Calls, Scope, TierId, WaitFor};
 
 use super::book::Book;
 use crate::analytic::reliability::unavailability_of_k_of_n;
+use crate::flow::Cause;
 use crate::sheet::CellId;
 
 const GROUP: &str = "availability";
@@ -23,20 +24,43 @@ impl Book<'_> {
         if correlated.iter().all(Option::is_none) {
             return;
         }
-        for (name, action) in &scenario.actions {
-            let mut factors = Vec::new();
-            required(&action.calls, &mut factors);
-            let mut cells: Vec<CellId> = Vec::new();
-            for tier in factors {
-                cells.extend(correlated[tier].filter(|cell| !cells.contains(cell)));
+        for (id, (name, action)) in scenario.actions.iter().enumerate() {
+            let mut needed = Vec::new();
+            required(&action.calls, &mut needed);
+            let mut factors: Vec<CellId> = Vec::new();
+            let mut seen: Vec<TierId> = Vec::new();
+            for node in 0..self.flow.nodes.len() {
+                let here = &self.flow.nodes[node];
+                let (tier, mine) = (here.call.tier, here.action == id && here.cause == Cause::Request);
+                let (Some(works), true) =
+                    (correlated[tier], mine && needed.contains(&tier) && !seen.contains(&tier))
+                else {
+                    continue;
+                };
+                seen.push(tier);
+                factors.push(self.as_often_as_needed(node, works));
             }
-            if cells.is_empty() {
+            if factors.is_empty() {
                 continue;
             }
-            let cell = self.sheet.product(cells);
-            let label = format!("{name}, all tiers it needs, with zones");
+            let cell = self.sheet.product(factors);
+            let label = format!("{name}, the tiers it needs as often as it needs them, with zones");
             self.line(format!("{name}.availability"), GROUP, label, cell, Unit::Share);
         }
+    }
+
+    /// The availability of a tier for one request of an action, which needs it only where no cache before has
+    /// answered.
+    fn as_often_as_needed(&mut self, node: usize, works: CellId) -> CellId {
+        let rate = self.rates[self.flow.nodes[node].action].mean;
+        let calls = self.calls[node];
+        if self.sheet.value(calls) >= self.sheet.value(rate) * (1.0 - 1e-9) {
+            return works;
+        }
+        let reach = self.sheet.quotient(calls, rate);
+        let down = self.sheet.complement(works);
+        let lost = self.sheet.product(vec![reach, down]);
+        self.sheet.complement(lost)
     }
 
     /// Availability of a tier with its zones, where the file states one of its servers.
@@ -57,7 +81,8 @@ impl Book<'_> {
         }
         let (pieces, needed_pieces) = here.replication.pieces();
         let servers = here.station.as_ref().map_or(1.0, |s| s.servers.get()).round().max(1.0);
-        let used = self.tiers[tier].utilisation.map_or(1.0, |c| self.sheet.value(c)).min(1.0);
+        // Without servers of its own, such as a managed queue, any zone can carry it.
+        let used = self.tiers[tier].utilisation.map_or(0.0, |c| self.sheet.value(c)).min(1.0);
         // Copies of an object, or else servers enough for the peak.
         let (n, k, words) = if pieces > 1 {
             (
@@ -74,7 +99,9 @@ impl Book<'_> {
         });
         let label = format!("{name}, {words}, independent");
         let independent = self.line(format!("{name}.availability"), GROUP, label, cell, Unit::Share);
-        let zones = u64::from(here.zones);
+        // A site that fails sends its users to the next one.
+        let sites = if here.scope == Scope::Site { scenario.sites() } else { 1 };
+        let zones = u64::from(here.zones.max(sites));
         let survives = zones > 1 && used <= (zones - 1) as f64 / zones as f64;
         let kept = if survives { zones - 1 } else { zones };
         let label = if zones == 1 {

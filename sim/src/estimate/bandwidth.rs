@@ -36,21 +36,17 @@ impl Book<'_> {
                     Unit::BitsPerSecond,
                 );
             }
-            let size = if action.response.get() > 0.0 { &action.response } else { &action.request };
-            if size.get() > 0.0 {
-                let size = self.sheet.input(
-                    if action.response.get() > 0.0 { "response" } else { "request" },
-                    size,
-                    (1.0, Unit::Bytes),
-                );
+            let mut sizes = Vec::new();
+            for (what, size) in [("request", &action.request), ("response", &action.response)] {
+                if size.get() > 0.0 {
+                    sizes.push(self.sheet.input(what, size, (1.0, Unit::Bytes)));
+                }
+            }
+            if !sizes.is_empty() {
+                let size = self.total(sizes);
                 let bytes = self.sheet.product(vec![rate, day, size]);
-                self.detail(
-                    format!("{name}.bytes_per_day"),
-                    GROUP,
-                    format!("{name}, bytes a day"),
-                    bytes,
-                    Unit::Bytes,
-                );
+                let label = format!("{name}, bytes a day, both ways");
+                self.detail(format!("{name}.bytes_per_day"), GROUP, label, bytes, Unit::Bytes);
             }
             if action.response.get() > 0.0 {
                 let size = self.sheet.input("response", &action.response, (1.0, Unit::Bytes));
@@ -107,7 +103,9 @@ impl Book<'_> {
                 into.push(self.sheet.product(vec![calls, size, bits]));
             }
         }
-        if !out.is_empty() {
+        let bits_out: f64 = out.iter().map(|&c| self.sheet.value(c)).sum();
+        // What a cache in front leaves may be next to nothing.
+        if bits_out >= 1.0 {
             let (cell, peak) = (self.total(out), self.total(peak));
             let cell = self.line(
                 format!("{name}.egress"),

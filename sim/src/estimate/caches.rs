@@ -139,7 +139,7 @@ impl Book<'_> {
     fn day_rule(&mut self) {
         let scenario = self.scenario;
         for (id, (name, action)) in scenario.actions.iter().enumerate() {
-            if action.write || action.response.get() <= 0.0 {
+            if action.write || action.of.is_none() || action.response.get() <= 0.0 {
                 continue;
             }
             let (rate, day) = (self.rates[id].mean, self.common.day);

@@ -53,10 +53,12 @@ fn effect(scenario: &Scenario, event: &Event, calm: &[Resource], options: &Optio
 fn used(book: &Book<'_>, global: f64) -> Vec<Resource> {
     let value = |limit: &super::book::Limit| {
         let used = book.sheet.value(limit.cell);
-        if limit.global && limit.by_demand { used * global } else { used }
+        if limit.global { used * global } else { used }
     };
+    // What is stored does not change in a day.
     book.limits
         .iter()
+        .filter(|limit| limit.by_demand)
         .map(|limit| Resource { id: limit.id.clone(), label: limit.label.clone(), used: value(limit) })
         .filter(|r| r.used.is_finite())
         .collect()
@@ -76,8 +78,11 @@ fn under(scenario: &Scenario, event: &Event) -> Under {
         EventKind::FlashCrowd { factor, region, action } => {
             let factor = factor.get();
             for (id, action_) in changed.actions.values_mut().enumerate() {
-                if action.is_none_or(|a| a == id) {
-                    grow(&mut action_.demand, factor);
+                match (action, &mut action_.demand) {
+                    // What follows another action grows with that, unless it is meant itself.
+                    (Some(meant), Demand::PerAction(_, each)) if *meant == id => *each = each.times(factor),
+                    (meant, demand) if meant.is_none_or(|a| a == id) => grow(demand, factor),
+                    _ => {}
                 }
             }
             let place = region.map(|r| &scenario.population.regions[r]);

@@ -1,12 +1,14 @@
 //! How full the servers are at the peak, and how many there should be: by work, by waiting, by link, by disk
 //! and by connections; the largest of these counts.
 
+use std::collections::BTreeMap;
+
 use plimsoll_reports::record::Unit;
 use plimsoll_scenarios::slo::Metric;
-use plimsoll_scenarios::{Balance, Scope, ShardBy, Station, TierId};
+use plimsoll_scenarios::{Balance, Calls, Scope, ShardBy, Station, TierId};
 
 use super::book::Book;
-use crate::analytic::queues::{GiGc, servers_for_wait_quantile};
+use crate::analytic::queues::{GiGc, Service, servers_for_wait_quantile};
 use crate::model;
 use crate::sheet::CellId;
 
@@ -15,6 +17,8 @@ const GROUP: &str = "servers";
 const TARGET: f64 = 0.7;
 /// Use of disks and connections up to which they are filled.
 const FILL: f64 = 0.8;
+/// Targets on percentiles from this one on bound the waits.
+const SLOW_P: f64 = 0.9;
 /// The percentile of waits that sizes a tier.
 const WAIT_P: f64 = 0.99;
 
@@ -66,13 +70,17 @@ impl Book<'_> {
             let rates = self.rates[here.action];
             let global = scenario.tiers[tier].scope == Scope::Global;
             let mut factors = vec![self.calls[node], if global { rates.factor_global } else { rates.factor }];
-            let replication = &scenario.tiers[tier].replication;
+            let here_tier = &scenario.tiers[tier];
+            let call_writes = here.call.write;
+            let replication = &here_tier.replication;
             let (what, times) = if here.call.write {
                 ("copies written", replication.write_work())
             } else {
                 ("copies read", replication.read_work())
             };
-            if times != 1.0 && scenario.tiers[tier].cache.is_none() {
+            // A cache's copies share its reads; somebody else's service has copies of its own.
+            let counts = here_tier.external.is_none() && (call_writes || here_tier.cache.is_none());
+            if times != 1.0 && counts {
                 factors.push(self.sheet.stated(what, times, Unit::Number, replication.origin));
             }
             work.push(self.sheet.product(factors));
@@ -104,7 +112,7 @@ impl Book<'_> {
         let cv = station.service_time.cv();
         let round_robin = station.balance == Balance::RoundRobin;
         let wait = self.sheet.function(
-            "mean wait in M/G/c (Erlang C, Allen and Cunneen)",
+            "mean wait in GI/G/c (Erlang C, Kimura)",
             vec![work, service, servers, slots],
             move |x| {
                 let slots = (x[2] * x[3] / pools).round().max(1.0);
@@ -114,10 +122,9 @@ impl Book<'_> {
                     servers: slots as u64,
                     arrival_rate: x[0] / pools,
                     arrival_cv,
-                    service_mean: x[1],
-                    service_cv: cv,
+                    service: Service::lognormal(x[1], cv),
                 };
-                queue.wait_mean_allen_cunneen()
+                queue.wait_mean()
             },
         );
         self.tiers[tier].wait =
@@ -132,13 +139,12 @@ impl Book<'_> {
         let (Some(rate), Some(work)) = (cells.rate, cells.work_peak) else { return };
         self.line(format!("{name}.rate"), GROUP, format!("{name}, calls, mean"), rate, Unit::PerSecond);
         self.reads_and_writes(tier, &name);
-        self.detail(
-            format!("{name}.peak_rate"),
-            GROUP,
-            format!("{name}, calls of servers at the peak"),
-            work,
-            Unit::PerSecond,
-        );
+        let peak = self.peak_calls(tier);
+        self.line(format!("{name}.peak_rate"), GROUP, format!("{name}, calls, peak"), peak, Unit::PerSecond);
+        if (self.sheet.value(work) / self.sheet.value(peak) - 1.0).abs() > 1e-9 {
+            let label = format!("{name}, calls of servers at the peak, with copies");
+            self.line(format!("{name}.work_peak"), GROUP, label, work, Unit::PerSecond);
+        }
         let mut needed: Vec<CellId> = Vec::new();
         if let Some(station) = &here.station {
             self.by_work(tier, &name, station, &mut needed);
@@ -157,6 +163,19 @@ impl Book<'_> {
         }
         let most = self.sheet.max(needed);
         self.line(format!("{name}.servers"), GROUP, format!("{name}, servers needed"), most, Unit::Count);
+    }
+
+    /// Calls of a tier at the peak, 1/s.
+    fn peak_calls(&mut self, tier: TierId) -> CellId {
+        let global = self.scenario.tiers[tier].scope == Scope::Global;
+        let nodes: Vec<usize> = self.flow.at(tier).collect();
+        let mut parts = Vec::new();
+        for node in nodes {
+            let rates = self.rates[self.flow.nodes[node].action];
+            let factor = if global { rates.factor_global } else { rates.factor };
+            parts.push(self.sheet.product(vec![self.calls[node], factor]));
+        }
+        self.total(parts)
     }
 
     fn reads_and_writes(&mut self, tier: TierId, name: &str) {
@@ -194,8 +213,11 @@ impl Book<'_> {
         let (cv, slots, servers) =
             (station.service_time.cv(), station.concurrency.get(), station.servers.get());
         let load = (self.sheet.value(work), self.sheet.value(service));
-        let queue =
-            GiGc::poisson((servers * slots / pools).round().max(1.0) as u64, load.0 / pools, load.1, cv);
+        let queue = GiGc::poisson(
+            (servers * slots / pools).round().max(1.0) as u64,
+            load.0 / pools,
+            Service::lognormal(load.1, cv),
+        );
         // A percentile is stated for the middle of all ranges only: it costs too much for every world.
         let p99 = self.sheet.constant("", queue.wait_quantile(WAIT_P), Unit::Seconds);
         let p99 = self.sheet.sum(vec![p99]);
@@ -220,13 +242,15 @@ impl Book<'_> {
         needed: &mut Vec<CellId>,
     ) {
         let service = self.tiers[tier].service.map_or(0.0, |c| self.sheet.value(c));
-        let budget = self.wait_budget(tier).unwrap_or(service).max(service * 0.01);
+        let budget = self.wait_budget(tier).filter(|b| *b > 0.0).unwrap_or(service);
         let load = self.sheet.value(busy);
         // By site or region, as if its servers shared one queue: with a queue for each, balancing decides, and
         // the mean wait above tells.
         let pools = places(self, tier);
         let cv = station.service_time.cv();
-        let Some(slots) = servers_for_wait_quantile(load / pools, service, cv, WAIT_P, budget) else {
+        let Some(slots) =
+            servers_for_wait_quantile(load / pools, &Service::lognormal(service, cv), WAIT_P, budget)
+        else {
             return;
         };
         // In other worlds by the square-root rule (Halfin and Whitt 1981) through this very point.
@@ -250,21 +274,47 @@ impl Book<'_> {
     fn wait_budget(&self, tier: TierId) -> Option<f64> {
         let scenario = self.scenario;
         let bounds = scenario.slos.iter().filter_map(|slo| match &slo.metric {
-            Metric::FirstByte { action, .. } | Metric::Complete { action, .. } => Some((action, slo.bound)),
+            // A median says nothing of the waits of the slowest.
+            Metric::FirstByte { action, p } | Metric::Complete { action, p } if *p >= SLOW_P => {
+                Some((action, slo.bound))
+            }
             _ => None,
         });
         let of_one = |(action, bound): (&String, f64)| {
-            let path = &scenario.actions.get(action)?.path;
-            if !path.contains(&tier) {
+            let calls = &scenario.actions.get(action)?.calls;
+            let (fixed, stations) = self.slowest_way(calls);
+            if !waited_for(calls, tier) {
                 return None;
             }
-            let known = |cell: Option<CellId>| cell.map_or(0.0, |c| self.sheet.value(c));
-            let fixed: f64 =
-                path.iter().map(|&t| known(self.tiers[t].round_trip) + known(self.tiers[t].service)).sum();
-            let stations = path.iter().filter(|&&t| scenario.tiers[t].station.is_some()).count().max(1);
-            Some((bound - fixed) / stations as f64)
+            Some((bound - fixed) / stations.max(1.0))
         };
         bounds.filter_map(of_one).min_by(f64::total_cmp)
+    }
+
+    /// Round trips and service times on the slowest way through a tree of calls where every cache misses, and
+    /// the stations on it.
+    fn slowest_way(&self, calls: &Calls) -> (f64, f64) {
+        let together = |list: &[Calls]| {
+            list.iter().map(|c| self.slowest_way(c)).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1))
+        };
+        match calls {
+            Calls::Nothing | Calls::Async(_) => (0.0, 0.0),
+            Calls::Sequence(list) => together(list),
+            Calls::Parallel { branches, .. } => branches
+                .iter()
+                .map(|c| self.slowest_way(c))
+                .fold((0.0, 0.0), |a, b| if b.0 > a.0 { b } else { a }),
+            Calls::One(call) => {
+                let cells = self.tiers[call.tier];
+                let known = |cell: Option<CellId>| cell.map_or(0.0, |c| self.sheet.value(c));
+                let here = known(cells.round_trip) + known(cells.service);
+                let station = f64::from(u8::from(self.scenario.tiers[call.tier].station.is_some()));
+                let (behind, stations) = self.slowest_way(&call.next);
+                let held = self.scenario.tiers[call.tier].station.as_ref().is_some_and(|s| s.blocking);
+                let behind = if held { 0.0 } else { behind };
+                ((here + behind) * call.times.get(), station + stations)
+            }
+        }
     }
 
     fn by_link(&mut self, tier: TierId, name: &str, needed: &mut Vec<CellId>) {
@@ -435,19 +485,23 @@ impl Book<'_> {
         if total <= 0.0 {
             return;
         }
-        // Shares of all calls of the tier, by the calls that ask for objects.
-        let (mut hottest, mut squares) = (0.0_f64, 0.0);
+        // Shares of all calls of the tier; calls for the same dataset agree on which object is hottest.
+        let mut by_dataset: BTreeMap<usize, f64> = BTreeMap::new();
+        let mut squares = 0.0;
         for &node in &nodes {
             let part = self.sheet.value(self.calls[node]) / total;
-            let (mut most, square) = chain.concentration[node];
-            if let Some((dataset, share)) = self.hot
-                && self.flow.nodes[node].call.of == Some(dataset)
-            {
-                most = most.max(share);
+            let (most, square) = chain.concentration[node];
+            if let Some(dataset) = self.flow.nodes[node].call.of {
+                let most = match self.hot {
+                    // A cache in front has the new object after its first request.
+                    Some((hot, share)) if hot == dataset && !self.cached_before(node) => most.max(share),
+                    _ => most,
+                };
+                *by_dataset.entry(dataset).or_default() += part * most;
             }
-            hottest = hottest.max(part * most);
             squares += part * part * square;
         }
+        let hottest = by_dataset.values().copied().fold(0.0, f64::max);
         let Some(used) = self.tiers[tier].utilisation else { return };
         if let Some(sharding) = &here.sharding {
             let n = f64::from(sharding.shards);
@@ -495,6 +549,19 @@ impl Book<'_> {
         }
     }
 
+    /// Whether a cache before this call looks for the same object.
+    fn cached_before(&self, node: usize) -> bool {
+        let of = self.flow.nodes[node].call.of;
+        let mut here = self.flow.nodes[node].caller;
+        while let Some(caller) = here {
+            if self.flow.nodes[caller].lookup && self.flow.nodes[caller].call.of == of {
+                return true;
+            }
+            here = self.flow.nodes[caller].caller;
+        }
+        false
+    }
+
     /// Share of a tier's calls that goes to the first of n equal ranges of keys, the most popular ones.
     fn first_range(&self, nodes: &[usize], total: f64, n: f64) -> f64 {
         let share = |&node: &usize| {
@@ -506,6 +573,13 @@ impl Book<'_> {
         };
         nodes.iter().map(share).sum()
     }
+}
+
+/// Whether a tree of calls waits for a tier.
+fn waited_for(calls: &Calls, tier: TierId) -> bool {
+    let mut found = false;
+    calls.each(false, &mut |call, asynchronous| found |= !asynchronous && call.tier == tier);
+    found
 }
 
 /// Places (sites, regions) that a tier's servers are spread over.

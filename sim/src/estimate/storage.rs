@@ -78,7 +78,12 @@ impl Book<'_> {
             self.detail(format!("{name}.objects"), GROUP, format!("{name}, objects"), count, Unit::Count);
         let size = self.sheet.input(format!("{name} size"), &dataset.size, (1.0, Unit::Bytes));
         let today = self.sheet.product(vec![count, size]);
-        let label = if derived { format!("{name}, of a year") } else { format!("{name}, one copy") };
+        let kept = dataset.retention.as_ref().is_some_and(|time| time.get() < YEAR_DAYS * 86_400.0);
+        let label = match (derived, kept) {
+            (true, true) => format!("{name}, while kept, one copy"),
+            (true, false) => format!("{name}, of a year, one copy"),
+            (false, _) => format!("{name}, one copy"),
+        };
         let today = self.line(format!("{name}.storage"), GROUP, label, today, Unit::Bytes);
         totals.today.push(today);
         let copies = self.copies(dataset);

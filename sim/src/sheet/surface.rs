@@ -20,14 +20,15 @@ pub struct Surface {
     terms: Vec<(Vec<u8>, f64)>,
 }
 
-/// Log-odds are cut here: beyond lies nothing but 0 and 1.
-const LOG_ODDS_MAX: f64 = 30.0;
+/// Log-odds are cut here, at one in a thousand: a cache that holds everything has a kink there, and a
+/// polynomial through far values would swing between near ones.
+const LOG_ODDS_MAX: f64 = 7.0;
 /// A change of an output by less than this is no dependence.
 const SEEN: f64 = 1e-9;
 /// Score at which dependence is looked for.
 const PROBE: f64 = 1.5;
 /// Furthest score at which it is solved; beyond, the surface is held constant.
-const SCORE_MAX: f32 = 3.0;
+const SCORE_MAX: f32 = 2.5;
 
 fn log_odds(value: f64) -> f64 {
     (value / (1.0 - value)).ln().clamp(-LOG_ODDS_MAX, LOG_ODDS_MAX)
@@ -47,7 +48,7 @@ impl Surface {
                     *x = f64::from(scores.0[input][world].clamp(-SCORE_MAX, SCORE_MAX));
                 }
                 let sum: f64 = self.terms.iter().map(|(powers, worth)| worth * monomial(powers, &at)).sum();
-                1.0 / (1.0 + (-sum).exp())
+                1.0 / (1.0 + (-sum.clamp(-LOG_ODDS_MAX, LOG_ODDS_MAX)).exp())
             })
             .collect()
     }
@@ -102,8 +103,8 @@ pub fn fit(
     }
     let degree = match inputs.len() {
         1 => 5,
-        2 => 3,
-        3..=8 => 2,
+        2 | 3 => 3,
+        4..=8 => 2,
         _ => 1,
     };
     let terms = products(inputs.len(), degree);
@@ -111,7 +112,7 @@ pub fn fit(
     let samples = 2 * terms.len() + 2;
     let spread = Scores::draw(0, inputs.len(), samples, "surface");
     let points: Vec<Vec<f64>> = (0..samples)
-        .map(|s| spread.0.iter().map(|c| f64::from((c[s] * 1.2).clamp(-SCORE_MAX, SCORE_MAX))).collect())
+        .map(|s| spread.0.iter().map(|c| f64::from((c[s] * 1.1).clamp(-SCORE_MAX, SCORE_MAX))).collect())
         .collect();
     let solved =
         many(samples, &|s, i| inputs.iter().position(|&input| input == i).map_or(0.0, |k| points[s][k]));
