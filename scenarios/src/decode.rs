@@ -18,17 +18,40 @@ impl Shape {
     }
 }
 
-/// One field: its name, what may stand there, and what it means.
+/// One field: its name, what may stand there, whether it must, and what it means.
 #[derive(Debug)]
 pub struct Field {
     pub name: &'static str,
     pub kind: Kind,
+    pub need: Need,
     /// One line for people, with the default.
     pub means: &'static str,
 }
 
+/// Whether a field must be there, for the JSON Schema and the language page; the decoder asks by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// It may be left out.
+    May,
+    /// It must be there.
+    Must,
+    /// Exactly one of the fields marked so must be there.
+    Either,
+}
+
+/// A field that may be left out.
 pub const fn field(name: &'static str, kind: Kind, means: &'static str) -> Field {
-    Field { name, kind, means }
+    Field { name, kind, need: Need::May, means }
+}
+
+/// A field that must be there.
+pub const fn must(name: &'static str, kind: Kind, means: &'static str) -> Field {
+    Field { name, kind, need: Need::Must, means }
+}
+
+/// One of several fields of which exactly one must be there.
+pub const fn either(name: &'static str, kind: Kind, means: &'static str) -> Field {
+    Field { name, kind, need: Need::Either, means }
 }
 
 /// What may stand in a field.
@@ -36,6 +59,10 @@ pub const fn field(name: &'static str, kind: Kind, means: &'static str) -> Field
 pub enum Kind {
     /// Free text.
     Text,
+    /// A time of day, such as `19:00`.
+    TimeOfDay,
+    /// Local time less UTC, such as `+1 h`.
+    Offset,
     /// A quantity: name of its dimension, an example, whether a number without unit will do.
     Quantity(&'static str, &'static str, bool),
     /// A whole number between two values.
@@ -135,7 +162,12 @@ impl Decoder {
         let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if found.is_none() {
             let fix = suggestion(&text, &names).map_or(known, |n| format!("did you mean `{n}`?"));
-            self.problem(node.origin, format!("{what}: unknown value `{text}`"), fix);
+            let cause = if text.is_empty() {
+                format!("`{what}` is empty")
+            } else {
+                format!("{what}: unknown value `{text}`")
+            };
+            self.problem(node.origin, cause, fix);
         }
         found
     }

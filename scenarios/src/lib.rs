@@ -17,6 +17,7 @@ mod decode;
 mod diagnostic;
 pub mod distribution;
 mod event;
+mod fields;
 mod library;
 mod node;
 mod overlay;
@@ -25,22 +26,27 @@ pub mod quantities;
 pub mod rng;
 mod scale;
 mod scenario;
+mod schema;
 pub mod slo;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod tier;
 pub mod trace;
 pub mod units;
 mod validate;
+mod write;
 
 pub use calls::{Call, Calls, Edge, WaitFor};
 pub use diagnostic::{Origin, Problem, Problems, SourceFile};
 pub use event::{Event, EventKind};
-pub use library::{Bundled, LoadError, bundled, load, load_with, nearest};
+pub use library::{Bundled, LoadError, Resolved, bundled, load, load_with, nearest, resolve, starter};
 pub use scale::NoLoad;
 pub use scenario::{
     Action, ActionId, Actor, ActorId, ActorNumber, Branch, Claim, Connection, Dataset, DatasetId, Demand,
     Growth, Heartbeat, Http, Load, LoadScale, Peak, Population, Region, Scenario, Sessions, TierId,
 };
+pub use schema::json_schema;
 pub use tier::{
     Balance, Cache, External, Policy, Queue, Replication, Scheme, Scope, ShardBy, Sharding, Station, Store,
     Tier, TierPrice,

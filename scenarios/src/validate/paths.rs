@@ -6,7 +6,7 @@
 use super::actions::Known;
 use super::reference;
 use crate::calls::{Call, Calls, WaitFor};
-use crate::decode::{Decoder, Fields, Kind, Shape, field, quantity};
+use crate::decode::{Decoder, Fields, Kind, Shape, field, must, quantity};
 use crate::node::{Node, Value};
 use crate::scenario::{DatasetId, TierId};
 use crate::units::{Bytes, Fraction, Number, Plain, Share, Size};
@@ -14,13 +14,13 @@ use crate::units::{Bytes, Fraction, Number, Plain, Share, Size};
 /// Deepest nesting of paths in paths.
 const DEPTH_MAX: u32 = 8;
 /// Most steps of one path, and most branches of one step.
-const STEPS_MAX: usize = 100;
+pub const STEPS_MAX: usize = 100;
 /// Most calls that one step makes.
 const CALLS_MAX: f64 = 1e9;
 
 pub const CALL: Shape = Shape {
     fields: &[
-        field("call", Kind::Name("tier"), "the tier called"),
+        must("call", Kind::Name("tier"), "the tier called"),
         field("of", Kind::Name("dataset"), "the dataset asked for, from here on (the caller's)"),
         field("write", Kind::Flag, "a write, from here on (as the caller)"),
         field("share", quantity::<Share>(), "probability that the call is made (100 %)"),
@@ -33,20 +33,28 @@ pub const CALL: Shape = Shape {
     example: "{call: shard, fan_out: 20}",
 };
 pub const SEQUENCE: Shape = Shape {
-    fields: &[field("sequence", Kind::List(&Kind::Path), "paths, one after the other")],
+    fields: &[must("sequence", Kind::List(&Kind::Path), "paths, one after the other")],
     example: "{sequence: [[session-cache], [metadata-cache, metadata-db]]}",
 };
 pub const PARALLEL: Shape = Shape {
     fields: &[
-        field("parallel", Kind::List(&Kind::Path), "paths, all at once"),
+        must("parallel", Kind::List(&Kind::Path), "paths, all at once"),
         field("wait_for", WAIT_FOR, "how many to wait for (all)"),
     ],
     example: "{parallel: [features, profile], wait_for: all}",
 };
 pub const ASYNC: Shape = Shape {
-    fields: &[field("async", Kind::Path, "a path that nobody waits for")],
+    fields: &[must("async", Kind::Path, "a path that nobody waits for")],
     example: "{async: events}",
 };
+/// One step of a path.
+pub const STEP: Kind = Kind::Any(&[
+    Kind::Name("tier"),
+    Kind::Fields(&CALL),
+    Kind::Fields(&SEQUENCE),
+    Kind::Fields(&PARALLEL),
+    Kind::Fields(&ASYNC),
+]);
 const WAIT_FOR: Kind = Kind::Any(&[Kind::Choice(&["all", "first"]), Kind::Whole(1, 1_000_000)]);
 
 /// What the calls of a path take over from their caller.
