@@ -110,12 +110,14 @@ impl Decoder {
         decode(self).filter(|_| self.problems.len() == before)
     }
 
-    /// The text of a scalar.
+    /// The text of a scalar; nothing between quotes is no text.
     pub fn text(&mut self, node: &Node, what: &str, fix: &str) -> Option<String> {
-        if let Value::Text(text) = &node.value {
-            return Some(text.clone());
-        }
-        self.problem(node.origin, format!("`{what}` is {}, expected a single value", describe(node)), fix);
+        let cause = match &node.value {
+            Value::Text(text) if text.trim().is_empty() => format!("`{what}` is empty"),
+            Value::Text(text) => return Some(text.clone()),
+            _ => format!("`{what}` is {}, expected a single value", describe(node)),
+        };
+        self.problem(node.origin, cause, fix);
         None
     }
 
@@ -162,12 +164,7 @@ impl Decoder {
         let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if found.is_none() {
             let fix = suggestion(&text, &names).map_or(known, |n| format!("did you mean `{n}`?"));
-            let cause = if text.is_empty() {
-                format!("`{what}` is empty")
-            } else {
-                format!("{what}: unknown value `{text}`")
-            };
-            self.problem(node.origin, cause, fix);
+            self.problem(node.origin, format!("{what}: unknown value `{text}`"), fix);
         }
         found
     }
@@ -224,6 +221,22 @@ impl Decoder {
             format!("write `{example}`"),
         );
         None
+    }
+}
+
+/// `a tier`, `an action`.
+pub fn a(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
+
+/// `1 value`, `6 values`.
+pub fn counted(count: usize, noun: &str) -> String {
+    match (count, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        _ if noun.ends_with("ch") => format!("{count} {noun}es"),
+        _ => format!("{count} {noun}s"),
     }
 }
 
@@ -402,7 +415,12 @@ impl<'n> Fields<'n> {
                     |n| format!("did you mean `{n}`?"),
                 );
                 let place = if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path) };
-                decoder.problem(key.origin, format!("unknown field `{name}`{place}"), fix);
+                let field = if name.is_empty() {
+                    "a field without a name".into()
+                } else {
+                    format!("unknown field `{name}`")
+                };
+                decoder.problem(key.origin, format!("{field}{place}"), fix);
             }
         }
     }

@@ -173,9 +173,15 @@ fn nearest(root: &Node, segments: &[&str], wrong: usize) -> Option<String> {
     if let Some(path) = known.iter().filter(|path| path.ends_with(&end)).min_by_key(|path| path.len()) {
         return Some(path.clone());
     }
+    // What leads to the wrong segment was found, so only what begins with that can be meant; and a path that
+    // differs in length by more than the letters that may be wrong can't.
     let permitted = (segments[wrong].chars().count() / 3).max(1);
-    let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    let near = suggestion(&wanted, &names)?;
+    let above: String = segments[..wrong].iter().flat_map(|segment| [*segment, "."]).collect();
+    let length = wanted.chars().count();
+    let near = known.iter().filter(|path| path.starts_with(&above));
+    let near: Vec<&str> =
+        near.filter(|path| path.chars().count().abs_diff(length) <= permitted).map(String::as_str).collect();
+    let near = suggestion(&wanted, &near)?;
     (strsim::damerau_levenshtein(&wanted.to_lowercase(), &near.to_lowercase()) <= permitted)
         .then(|| near.to_owned())
 }

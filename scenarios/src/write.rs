@@ -132,7 +132,7 @@ fn flow(node: &Node) -> String {
 
 /// A scalar as plain as it can stand anywhere and still be read as this text.
 fn scalar(text: &str, is_name: bool) -> String {
-    if is_plain(text) && is_read_as(text, text, is_name) {
+    if is_plain(text) && (is_surely_text(text) || is_read_as(text, text, is_name)) {
         return text.to_owned();
     }
     if !text.contains('\'') && text.chars().all(|c| c == ' ' || is_plain_sight(c)) {
@@ -147,10 +147,26 @@ fn is_plain(text: &str) -> bool {
     let signed = text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let inside = |c: char| c.is_alphanumeric() || " /._+-%<>=:()$*;\"".contains(c);
     (first || signed)
+        && !text.starts_with("...")
         && text.chars().all(inside)
         && !text.ends_with([' ', ':'])
         && !text.contains(": ")
         && text.len() <= NAME_MAX
+}
+
+/// Words that YAML, in one version or another, takes for something else.
+const WORDS: [&str; 11] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"];
+/// Longest whole number that is surely written back as it is, digits.
+const DIGITS_MAX: usize = 15;
+
+/// Whether a plain text needs no look of the parser: no number has a blank or begins with a letter, and a short
+/// whole number is what it says.
+fn is_surely_text(text: &str) -> bool {
+    let word = WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
+    let number = text.len() <= DIGITS_MAX
+        && text.bytes().all(|b| b.is_ascii_digit())
+        && (text == "0" || !text.starts_with('0'));
+    number || text.contains(' ') || text.starts_with(|c: char| c.is_ascii_alphabetic()) && !word
 }
 
 /// Whether a text, written so, is read as what is meant: numbers and words such as `null` may not be.

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::{Names, paths, population, reference};
 use crate::calls::{Call, Calls, WaitFor};
-use crate::decode::{Decoder, Fields, Kind, Shape, either, field, must, quantity};
+use crate::decode::{Decoder, Fields, Kind, Shape, counted, either, field, must, quantity};
 use crate::diagnostic::Origin;
 use crate::node::{Node, Value};
 use crate::scenario::{Action, Branch, Connection, Dataset, Demand, Heartbeat, Http};
@@ -204,7 +204,7 @@ fn per<'n>(
     let what = fields.name(field);
     let entries = decoder.entries(node, &what, example)?;
     let [(name, origin, value)] = entries[..] else {
-        let cause = format!("`{what}` has {} entries", entries.len());
+        let cause = format!("`{what}` has {}", counted(entries.len(), "entry"));
         decoder.problem(node.origin, cause, format!("write one, such as `{example}`"));
         return None;
     };
@@ -237,6 +237,10 @@ fn branch(decoder: &mut Decoder, node: &Node, path: &str, context: &paths::Conte
         ..context.clone()
     };
     let calls = way.and_then(|n| decoder.clean(|d| paths::path(d, n, &format!("{path}.path"), &message)));
+    if way.is_some() && fields.take("to").is_some() {
+        let cause = format!("`{path}` has both `to` and `path`");
+        decoder.problem(fields.origin, cause, "keep one of them");
+    }
     let tier = if way.is_some() {
         calls.as_ref().and_then(|c| c.tiers().first().copied())
     } else {

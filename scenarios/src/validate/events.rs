@@ -114,8 +114,22 @@ fn event(decoder: &mut Decoder, node: &Node, parts: &Parts<'_>, regions: Option<
     fields.finish(decoder);
     let [(kind_name, kind_node)] = said[..] else {
         if !misspelt {
-            let cause = format!("an event of {} kinds", said.len());
-            decoder.problem(origin, cause, format!("name one of {}", KINDS.join(", ")));
+            let cause = match &said[..] {
+                [] => "an event that says not what happens".to_owned(),
+                said => {
+                    let names: Vec<String> = said.iter().map(|(name, _)| format!("`{name}`")).collect();
+                    format!("an event of {} kinds: {}", names.len(), names.join(" and "))
+                }
+            };
+            decoder.problem(
+                origin,
+                cause,
+                if said.is_empty() {
+                    format!("add one of {}", KINDS.join(", "))
+                } else {
+                    "make an event of each".into()
+                },
+            );
         }
         return None;
     };

@@ -7,7 +7,7 @@
 use indexmap::IndexMap;
 
 use crate::arrivals::DAY_S;
-use crate::decode::{Decoder, Kind, Shape, describe, did_you_mean, field, must};
+use crate::decode::{Decoder, Kind, Shape, a, counted, describe, did_you_mean, field, must};
 use crate::diagnostic::{Origin, Problem, Problems, SourceFile};
 use crate::node::{self, Node, Value};
 use crate::scenario::{Action, Dataset, Growth, Scenario};
@@ -263,7 +263,7 @@ fn named<T>(
 ) -> IndexMap<String, Option<T>> {
     let Some(entries) = decoder.entries(node, path, example) else { return IndexMap::new() };
     if entries.is_empty() || entries.len() > NAMES_MAX {
-        let cause = format!("`{path}` has {} entries, expected 1 to {NAMES_MAX}", entries.len());
+        let cause = format!("`{path}` has {}, expected 1 to {NAMES_MAX}", counted(entries.len(), "entry"));
         let fix = if entries.is_empty() { format!("write `{example}`") } else { "name fewer".to_owned() };
         decoder.problem(node.origin, cause, fix);
         return IndexMap::new();
@@ -292,7 +292,7 @@ fn reference(
     kind: &str,
     names: Option<&[String]>,
 ) -> Option<usize> {
-    let text = decoder.text(node, what, &format!("write the name of a {kind}"))?;
+    let text = decoder.text(node, what, &format!("write the name of {}", a(kind)))?;
     let names = names?;
     let found = names.iter().position(|n| *n == text);
     if found.is_none() {
@@ -305,7 +305,7 @@ fn reference(
 fn unknown(decoder: &mut Decoder, origin: Origin, (what, kind): (&str, &str), name: &str, names: &[String]) {
     let known: Vec<&str> = names.iter().map(String::as_str).collect();
     let cause = if name.is_empty() {
-        format!("{what}: the name of a {kind} is missing")
+        format!("{what}: the name of {} is missing", a(kind))
     } else {
         format!("{what}: no {kind} is named `{name}`")
     };

@@ -6,7 +6,8 @@
 use super::actions::Known;
 use super::reference;
 use crate::calls::{Call, Calls, WaitFor};
-use crate::decode::{Decoder, Fields, Kind, Shape, field, must, quantity};
+use crate::decode::{Decoder, Fields, Kind, Shape, counted, describe, field, must, quantity, suggestion};
+use crate::diagnostic::Origin;
 use crate::node::{Node, Value};
 use crate::scenario::{DatasetId, TierId};
 use crate::units::{Bytes, Fraction, Number, Plain, Share, Size};
@@ -82,7 +83,7 @@ pub fn path(decoder: &mut Decoder, node: &Node, what: &str, context: &Context<'_
             None
         }
         Value::List(items) if items.len() > STEPS_MAX => {
-            let cause = format!("`{what}` has {} steps", items.len());
+            let cause = format!("`{what}` has {}", counted(items.len(), "step"));
             decoder.problem(node.origin, cause, format!("expected at most {STEPS_MAX}"));
             None
         }
@@ -118,7 +119,20 @@ fn steps(
             let rest = steps(decoder, rest, what, context, seen);
             return Some(Calls::Sequence(vec![group?, rest?]));
         }
-        _ => call(decoder, first, what, context),
+        Value::List(_) | Value::Null => {
+            let cause = format!("`{what}`: {} stands where a tier is expected", describe(first));
+            let fix = "name a tier, or say how: `{sequence: [..]}`, `{parallel: [..]}`";
+            decoder.problem(first.origin, cause, fix);
+            None
+        }
+        Value::Map(pairs) => match mistyped(pairs) {
+            Some((origin, name, meant)) => {
+                let cause = format!("unknown field `{name}` in `{what}`");
+                decoder.problem(origin, cause, format!("did you mean `{meant}`?"));
+                None
+            }
+            None => call(decoder, first, what, context),
+        },
     };
     let Some(call) = call else {
         // What follows is looked at all the same, for its own problems.
@@ -150,6 +164,20 @@ fn steps(
 
 fn has(pairs: &[(Node, Node)], key: &str) -> bool {
     pairs.iter().any(|(k, _)| matches!(&k.value, Value::Text(text) if text == key))
+}
+
+/// In a step that is none, the field that would make it one, mistyped.
+fn mistyped(pairs: &[(Node, Node)]) -> Option<(Origin, &str, &'static str)> {
+    let kinds = [CALL.fields[0].name, "sequence", "parallel", "async"];
+    if pairs.is_empty() || kinds.iter().any(|kind| has(pairs, kind)) {
+        return None;
+    }
+    pairs.iter().find_map(|(key, _)| match &key.value {
+        Value::Text(name) if !CALL.names().contains(&name.as_str()) => {
+            suggestion(name, &kinds).map(|meant| (key.origin, name.as_str(), meant))
+        }
+        _ => None,
+    })
 }
 
 fn plain(tier: TierId, context: &Context<'_>, node: &Node) -> Call {
@@ -260,7 +288,7 @@ fn group(decoder: &mut Decoder, node: &Node, what: &str, context: &Context<'_>) 
     fields.finish(decoder);
     let items = list.and_then(|n| decoder.list(n, &name, "[cache, db]"))?;
     if items.is_empty() || items.len() > STEPS_MAX {
-        let cause = format!("`{name}` has {} branches", items.len());
+        let cause = format!("`{name}` has {}", counted(items.len(), "branch"));
         decoder.problem(origin, cause, format!("expected 1 to {STEPS_MAX}"));
         return None;
     }
@@ -269,8 +297,12 @@ fn group(decoder: &mut Decoder, node: &Node, what: &str, context: &Context<'_>) 
     if let WaitFor::First(k) = wait_for
         && k as usize > branches.len()
     {
-        let cause = format!("`{name}` waits for {k} of {} branches", branches.len());
-        decoder.problem(origin, cause, "wait for at most as many as there are");
+        let cause = format!("`{name}` waits for {k} of {}", counted(branches.len(), "branch"));
+        decoder.problem(
+            origin,
+            cause,
+            format!("wait for at most {}, for `all` or for `first`", branches.len()),
+        );
     }
     Some(if parallel { Calls::Parallel { branches, wait_for } } else { Calls::Sequence(branches) })
 }

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::arrivals::{Diurnal, Weekly};
-use crate::decode::{Decoder, Kind, Shape, either, field, must, quantity};
+use crate::decode::{Decoder, Kind, Shape, counted, either, field, must, quantity};
 use crate::node::Node;
 use crate::scenario::{Actor, ActorNumber, Population, Region, Sessions};
 use crate::units::{
@@ -137,7 +137,7 @@ fn weekly(decoder: &mut Decoder, list: &Node) -> Option<Weekly> {
         .map(|q| q.get())
         .collect();
     if items.len() != 7 {
-        let cause = format!("`population.weekly` has {} values", items.len());
+        let cause = format!("`population.weekly` has {}", counted(items.len(), "value"));
         decoder.problem(list.origin, cause, format!("give 7, Monday first, such as `{WEEKLY_EXAMPLE}`"));
     }
     <[f64; 7]>::try_from(days).ok().map(Weekly::in_proportion)
@@ -286,7 +286,7 @@ fn hourly(decoder: &mut Decoder, list: &Node) -> Option<Diurnal> {
         .map(|q| q.get())
         .collect();
     if items.len() != 24 {
-        let cause = format!("`diurnal.hourly` has {} values", items.len());
+        let cause = format!("`diurnal.hourly` has {}", counted(items.len(), "value"));
         decoder.problem(list.origin, cause, "give 24, one for each hour from 00:00");
     }
     let mut hours = <[f64; 24]>::try_from(values).ok()?;
