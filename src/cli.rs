@@ -72,9 +72,9 @@ pub enum Command {
         after_help = "Examples:\n  plimsoll replay trace.oracleGeneral.zst --policy lru,sieve --capacity 1000,10000\n  plimsoll replay access.log --policy s3-fifo --capacity '10 GB'\n  plimsoll replay trace.csv --mrc --out results\n  gzip -dc access.log.gz | plimsoll replay - --capacity '1 GB'"
     )]
     Replay(ReplayArgs),
-    /// List, show and check scenarios
+    /// List, show, check and begin scenarios
     #[command(
-        after_help = "Examples:\n  plimsoll scenarios list\n  plimsoll scenarios show spotify > my-system.yaml\n  plimsoll scenarios check my-system.yaml"
+        after_help = "Examples:\n  plimsoll scenarios list\n  plimsoll scenarios new my-system\n  plimsoll scenarios check my-system.yaml"
     )]
     Scenarios(ScenariosArgs),
     /// Print a completion script for a shell
@@ -339,13 +339,54 @@ pub enum ScenariosCommand {
         #[arg(long, default_value = "text")]
         format: Format,
     },
-    /// Print a bundled scenario, with its comments
-    #[command(after_help = "Examples:\n  plimsoll scenarios show spotify > my-system.yaml")]
-    Show { name: String },
+    /// Print a scenario with its comments, or what it comes to
+    #[command(
+        after_help = "Examples:\n  plimsoll scenarios show spotify > my-system.yaml\n  plimsoll scenarios show what-if.yaml --resolved\n  plimsoll scenarios show spotify --resolved --set 'population.users=2 B'"
+    )]
+    Show(ShowArgs),
     /// Check files and say every problem of each
-    #[command(after_help = "Examples:\n  plimsoll scenarios check my-system.yaml what-ifs/*.yaml")]
-    Check {
-        #[arg(required = true)]
-        files: Vec<String>,
-    },
+    #[command(
+        after_help = "Examples:\n  plimsoll scenarios check my-system.yaml what-ifs/*.yaml\n  plimsoll scenarios check my-system.yaml --format json\n\nEnds with 2 if any file is bad."
+    )]
+    Check(CheckArgs),
+    /// Write a short scenario to start from
+    #[command(
+        after_help = "Examples:\n  plimsoll scenarios new my-system\n  plimsoll scenarios new my-system --output systems/mine.yaml\n\nWrites over no file."
+    )]
+    New(NewArgs),
+    /// Print the JSON Schema of scenario files, for editors
+    #[command(
+        after_help = "Examples:\n  plimsoll scenarios schema > scenario.schema.json\n\nAn editor with a YAML language server uses it for files that begin with\n  # yaml-language-server: $schema=scenario.schema.json"
+    )]
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    pub what: What,
+    /// With what it extends and --set put in, and the place of every value that is from there; --set implies it
+    #[arg(long)]
+    pub resolved: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Bundled names, or paths to YAML files
+    #[arg(required = true)]
+    pub files: Vec<String>,
+    /// Put a value into each before it is checked; may be given several times
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// Name of the scenario
+    pub name: String,
+    /// File to write, or `-` for the standard output [default: NAME.yaml]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }

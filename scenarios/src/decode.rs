@@ -18,17 +18,40 @@ impl Shape {
     }
 }
 
-/// One field: its name, what may stand there, and what it means.
+/// One field: its name, what may stand there, whether it must, and what it means.
 #[derive(Debug)]
 pub struct Field {
     pub name: &'static str,
     pub kind: Kind,
+    pub need: Need,
     /// One line for people, with the default.
     pub means: &'static str,
 }
 
+/// Whether a field must be there, for the JSON Schema and the language page; the decoder asks by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// It may be left out.
+    May,
+    /// It must be there.
+    Must,
+    /// Exactly one of the fields marked so must be there.
+    Either,
+}
+
+/// A field that may be left out.
 pub const fn field(name: &'static str, kind: Kind, means: &'static str) -> Field {
-    Field { name, kind, means }
+    Field { name, kind, need: Need::May, means }
+}
+
+/// A field that must be there.
+pub const fn must(name: &'static str, kind: Kind, means: &'static str) -> Field {
+    Field { name, kind, need: Need::Must, means }
+}
+
+/// One of several fields of which exactly one must be there.
+pub const fn either(name: &'static str, kind: Kind, means: &'static str) -> Field {
+    Field { name, kind, need: Need::Either, means }
 }
 
 /// A field known by its name alone.
@@ -41,6 +64,10 @@ pub const fn named(name: &'static str) -> Field {
 pub enum Kind {
     /// Free text.
     Text,
+    /// A time of day, such as `19:00`.
+    TimeOfDay,
+    /// Local time less UTC, such as `+1 h`.
+    Offset,
     /// A quantity: name of its dimension, an example, whether a number without unit will do.
     Quantity(&'static str, &'static str, bool),
     /// A whole number between two values.
@@ -90,12 +117,14 @@ impl Decoder {
         decode(self).filter(|_| self.problems.len() == before)
     }
 
-    /// The text of a scalar.
+    /// The text of a scalar; nothing between quotes is no text.
     pub fn text(&mut self, node: &Node, what: &str, fix: &str) -> Option<String> {
-        if let Value::Text(text) = &node.value {
-            return Some(text.clone());
-        }
-        self.problem(node.origin, format!("`{what}` is {}, expected a single value", describe(node)), fix);
+        let cause = match &node.value {
+            Value::Text(text) if text.trim().is_empty() => format!("`{what}` is empty"),
+            Value::Text(text) => return Some(text.clone()),
+            _ => format!("`{what}` is {}, expected a single value", describe(node)),
+        };
+        self.problem(node.origin, cause, fix);
         None
     }
 
@@ -199,6 +228,22 @@ impl Decoder {
             format!("write `{example}`"),
         );
         None
+    }
+}
+
+/// `a tier`, `an action`.
+pub fn a(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
+
+/// `1 value`, `6 values`.
+pub fn counted(count: usize, noun: &str) -> String {
+    match (count, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        _ if noun.ends_with("ch") => format!("{count} {noun}es"),
+        _ => format!("{count} {noun}s"),
     }
 }
 
@@ -382,7 +427,12 @@ impl<'n> Fields<'n> {
                     |n| format!("did you mean `{n}`?"),
                 );
                 let place = if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path) };
-                decoder.problem(key.origin, format!("unknown field `{name}`{place}"), fix);
+                let field = if name.is_empty() {
+                    "a field without a name".into()
+                } else {
+                    format!("unknown field `{name}`")
+                };
+                decoder.problem(key.origin, format!("{field}{place}"), fix);
             }
         }
     }

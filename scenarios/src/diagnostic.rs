@@ -73,7 +73,11 @@ impl fmt::Display for Problems {
 
 impl Problems {
     /// The text in which a problem stands.
-    fn source(&self, problem: &Problem) -> &SourceFile {
+    ///
+    /// # Panics
+    /// If there is no source, which no reader of this crate brings about.
+    #[must_use]
+    pub fn source(&self, problem: &Problem) -> &SourceFile {
         let index = usize::from(problem.origin.file).min(self.sources.len().saturating_sub(1));
         self.sources.get(index).unwrap_or_else(|| self.sources.first().expect("problems have a source"))
     }

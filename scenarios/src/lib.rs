@@ -10,6 +10,7 @@
 //!
 //! This crate depends on no other crate of the workspace.
 
+pub mod amount;
 pub mod arrivals;
 mod calls;
 pub mod catalogue;
@@ -17,7 +18,7 @@ mod decode;
 mod diagnostic;
 pub mod distribution;
 mod event;
-pub mod field;
+mod fields;
 mod library;
 mod node;
 mod overlay;
@@ -28,24 +29,29 @@ pub mod quantities;
 pub mod rng;
 mod scale;
 mod scenario;
+mod schema;
 pub mod slo;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod tier;
 pub mod trace;
 pub mod units;
 mod validate;
 mod worlds;
+mod write;
 
 pub use calls::{Call, Calls, Edge, WaitFor};
 pub use decode::suggestion as suggest;
 pub use diagnostic::{Origin, Problem, Problems, SourceFile};
 pub use event::{Event, EventKind};
-pub use library::{Bundled, LoadError, bundled, load, load_with, nearest};
+pub use library::{Bundled, LoadError, Resolved, bundled, load, load_with, nearest, resolve, starter};
 pub use scale::NoLoad;
 pub use scenario::{
     Action, ActionId, Actor, ActorId, ActorNumber, Branch, Claim, Connection, Dataset, DatasetId, Demand,
     Growth, Heartbeat, Http, Load, LoadScale, Peak, Population, Region, Scenario, Sessions, TierId,
 };
+pub use schema::json_schema;
 pub use tier::{
     Balance, Cache, External, Policy, Queue, Replication, Scheme, Scope, ShardBy, Sharding, Station, Store,
     Tier, TierPrice,

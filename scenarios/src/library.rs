@@ -5,10 +5,12 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use crate::decode::suggestion;
-use crate::diagnostic::{Problem, Problems, SourceFile};
+use crate::diagnostic::{Origin, Problem, Problems, SourceFile};
 use crate::node::{self, FILE_BYTES_MAX, Node};
 use crate::overlay::{self, EXTENDS_MAX};
-use crate::scenario::{SETTING, Scenario};
+use crate::scenario::{SETTING, Scenario, place};
+use crate::validate::check_name;
+use crate::write;
 
 /// A scenario that comes with the program.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +53,19 @@ const LIBRARY: &[Bundled] = &[
 #[must_use]
 pub const fn bundled() -> &'static [Bundled] {
     LIBRARY
+}
+
+/// Most texts that a scenario is put together from: places number them in 16 bits.
+const SOURCES_MAX: usize = 10_000;
+
+/// A short scenario to start from, with comments, under this name.
+///
+/// # Errors
+/// Cause and fix, where the name can't be that of a scenario.
+pub fn starter(name: &str) -> Result<String, (String, String)> {
+    const NAME: &str = "my-system";
+    check_name(name)?;
+    Ok(include_str!("starter.yaml").replace(NAME, name))
 }
 
 /// Why a scenario could not be had.
@@ -102,14 +117,58 @@ pub fn load(name_or_path: &str) -> Result<Scenario, LoadError> {
 /// # Errors
 /// As [`load`], and a setting that sets nothing.
 pub fn load_with(name_or_path: &str, settings: &[String]) -> Result<Scenario, LoadError> {
+    Ok(resolve(name_or_path, settings)?.scenario()?)
+}
+
+/// What a file says once all that it extends and all settings are put in; not checked yet.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    root: Node,
+    sources: Vec<SourceFile>,
+}
+
+/// Puts a bundled scenario or a file together with what it extends and with settings.
+///
+/// # Errors
+/// Unknown name, unreadable file, bad YAML, or a setting that sets nothing.
+pub fn resolve(name_or_path: &str, settings: &[String]) -> Result<Resolved, LoadError> {
     let mut sources = Vec::new();
     let mut root = read_tree(name_or_path, None, &mut sources)?;
     for setting in settings {
+        if sources.len() >= SOURCES_MAX {
+            let cause = format!("more than {SOURCES_MAX} files and settings");
+            let fix = "write the settings into a file that `extends` this one".to_owned();
+            let problem = Problem { origin: Origin::default(), cause, fix };
+            return Err(Problems { sources, list: vec![problem] }.into());
+        }
         let source = SourceFile::new(SETTING, setting);
         overlay::set(&mut root, &source, sources.len() as u16)?;
         sources.push(source);
     }
-    Ok(Scenario::from_tree(&root, sources)?)
+    Ok(Resolved { root, sources })
+}
+
+impl Resolved {
+    /// The scenario that it is.
+    ///
+    /// # Errors
+    /// Every problem of it.
+    pub fn scenario(&self) -> Result<Scenario, Problems> {
+        Scenario::from_tree(&self.root, self.sources.clone())
+    }
+
+    /// It as YAML that stands by itself. Behind each value that is not from the file itself stands where it is
+    /// from: `spotify.yaml:14` or `--set population.users=2 B`.
+    #[must_use]
+    pub fn yaml(&self) -> String {
+        write::yaml(&self.root, &|origin| place(&self.sources, origin).filter(|_| origin.file > 0))
+    }
+
+    /// The text of the file itself, as it is.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.sources.first().map_or("", |source| &source.text)
+    }
 }
 
 /// Reads a file with all that it extends: bases first, each laid over by what extends it.
@@ -192,19 +251,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_example_of_the_language_page_is_valid() {
-        let page = include_str!("../README.md");
-        let blocks: Vec<&str> =
-            page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-        assert!(!blocks.is_empty());
-        for yaml in blocks {
-            let scenario =
-                Scenario::from_yaml(&SourceFile::new("README.md", yaml)).unwrap_or_else(|e| panic!("{e}"));
-            assert!(scenario.scaled_for_load().is_ok());
-        }
-    }
-
     fn set(settings: &[&str]) -> Result<Scenario, LoadError> {
         load_with("spotify", &settings.iter().map(|&s| s.to_owned()).collect::<Vec<_>>())
     }
@@ -228,6 +274,43 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_takes_the_place_of_what_cannot_stand_beside_it() {
+        let scenario = set(&["actions.play.rate=5 K/s", "actions.search.path.1=audio-store"]).unwrap();
+        assert_eq!(scenario.mean_rate(&scenario.actions["play"]), 5000.0);
+        let path: Vec<&str> =
+            scenario.actions["search"].path.iter().map(|&tier| scenario.tier_name(tier)).collect();
+        assert_eq!(path, ["gateway", "audio-store", "metadata-cache", "metadata-db"]);
+        let new =
+            set(&["tiers.spare={servers: 3, service_time: 1 ms}", "tiers.spare.concurrency=4"]).unwrap();
+        assert_eq!(new.tiers["spare"].station.as_ref().unwrap().concurrency.get(), 4.0);
+        assert!(set(&["population.downlink=null"]).unwrap().population.downlink.is_none());
+    }
+
+    #[test]
+    fn what_it_came_to_stands_by_itself_and_says_where_from() {
+        let settings = ["population.users=2 B".to_owned(), "tiers.web.servers=700".to_owned()];
+        let resolved = resolve("spotify", &settings).unwrap();
+        let yaml = resolved.yaml();
+        assert!(yaml.contains("\n  users: 2 B  # --set population.users=2 B\n"), "{yaml}");
+        assert!(yaml.contains("\n    servers: 700  # --set tiers.web.servers=700\n"), "{yaml}");
+        assert_eq!(yaml.matches('#').count(), 2, "{yaml}");
+        let again = Scenario::from_yaml(&SourceFile::new("again.yaml", &yaml)).unwrap();
+        assert_eq!((again.population.users.get(), again.tiers.len()), (2e9, 9));
+        assert!(resolve("spotify", &[]).unwrap().text().starts_with("# Find and play music"));
+    }
+
+    #[test]
+    fn a_starter_is_valid_under_any_good_name() {
+        for name in ["mine", "a.b-c_9", "my-system"] {
+            let scenario =
+                Scenario::from_yaml(&SourceFile::new("new.yaml", &starter(name).unwrap())).unwrap();
+            assert_eq!(scenario.name, name);
+            assert!(scenario.scaled_for_load().is_ok());
+        }
+        assert!(starter("../escape").unwrap_err().0.contains("can't name a scenario"));
+    }
+
+    #[test]
     fn a_bad_setting_is_shown_with_its_place() {
         let message = |setting: &str| set(&[setting]).unwrap_err().to_string();
         assert_eq!(
@@ -236,8 +319,28 @@ mod tests {
              --> --set:1:17\n  |\n1 | tiers.edge.link=100 GB\n  |                 ^^^^^^ \
              write `100 Gbit/s` (or `12.5 GB/s`)"
         );
-        assert!(message("population.user=2e9").contains("did you mean `users`?"));
-        assert!(message("population.regions.europ.share=1").contains("did you mean `europe`?"));
+        for (setting, meant) in [
+            ("population.user=2e9", "population.users"),
+            ("users=2e9", "population.users"),
+            ("tiers.wbe.servers=10", "tiers.web.servers"),
+            ("web.servers=10", "tiers.web.servers"),
+            ("tiers.web.storr.iops=5 K/s", "tiers.web.store.iops"),
+            ("tiers.web.service_time.lognormal.meen=5 ms", "tiers.web.service_time.lognormal.mean"),
+            ("population.regions.europ.share=1", "population.regions.europe.share"),
+            ("actions.play.rat=5/s", "actions.play.rate"),
+        ] {
+            let said = message(&format!("{setting} "));
+            assert!(said.contains(&format!("did you mean `{meant}`?")), "{said}");
+        }
+        for (setting, says) in [
+            ("population.users.mean=2", "`population.users` is a single value and has no `mean`"),
+            ("population.frobnicate=2", "known here: users, active"),
+            ("actions.play.path.9=web", "the list `actions.play.path` has no item `9`"),
+            ("tiers.mainframe.servers=10", "`tiers` has no `mainframe`"),
+            ("tiers..servers=10", "the path has an empty part"),
+        ] {
+            assert!(message(setting).contains(says), "{}", message(setting));
+        }
         assert!(message("population.users").contains("sets nothing"));
         assert!(message("population.users=[1").contains("not valid YAML"));
     }

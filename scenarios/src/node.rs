@@ -30,6 +30,9 @@ pub const DEPTH_MAX: usize = 24;
 /// Longest file that is read, bytes.
 pub const FILE_BYTES_MAX: usize = 4 << 20;
 
+/// Most parser events that aliases may stand for. Scenarios need no aliases; files that mean to become large do.
+const ALIASED_MAX: usize = 20_000;
+
 /// Reads a document.
 ///
 /// # Errors
@@ -44,7 +47,9 @@ pub fn parse(source: &SourceFile) -> Result<Node, Problems> {
             fix: "a scenario is a page or two".into(),
         }));
     }
-    match serde_yaml::from_str::<Spanned<Tree>>(&source.text) {
+    let limits = serde_yaml::alias_limits! { max_total_replayed_events: ALIASED_MAX };
+    let options = serde_yaml::options! { alias_limits: limits };
+    match serde_yaml::from_str_with_options::<Spanned<Tree>>(&source.text, options) {
         Ok(tree) => {
             let node = place(tree, &source.text);
             too_deep(&node, DEPTH_MAX).map_or(Ok(node), |origin| Err(fail(syntax::nested(origin))))

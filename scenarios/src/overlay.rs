@@ -5,30 +5,39 @@
 //! that is, so a problem of the whole still points to the right line, and an estimate can say where a number
 //! comes from.
 
-use crate::decode::suggestion;
+use crate::decode::Kind;
 use crate::diagnostic::{Origin, Problem, Problems, SourceFile};
+use crate::fields::{self, name_of};
 use crate::node::{self, Node, Value};
 
 /// Longest chain of files that extend each other.
 pub const EXTENDS_MAX: usize = 8;
 
 /// Lays `over` on `base`: maps are merged by key, everything else is replaced. List items that have a
-/// `name` are merged with the item of that name; other lists are replaced whole.
+/// `name` are merged with the item of that name; other lists are replaced whole. Of fields of which only one
+/// can be there (`per_user` and `rate`), the one in `over` takes the place of the other.
 pub fn merge(base: &mut Node, over: Node) {
+    merge_as(base, over, &[fields::WHOLE]);
+}
+
+fn merge_as(base: &mut Node, over: Node, kinds: &[&'static Kind]) {
     match (&mut base.value, over.value) {
         (Value::Map(pairs), Value::Map(new)) => {
             for (key, value) in new {
+                let name = if let Value::Text(name) = &key.value { name.as_str() } else { "" };
+                make_room(pairs, kinds, name);
+                let inner = fields::below(kinds, Some(name));
                 match pairs.iter_mut().find(|(k, _)| k.value == key.value) {
-                    Some((_, old)) if other_law(&key, old, &value) => *old = value,
-                    Some((_, old)) => merge(old, value),
+                    Some((_, old)) => merge_as(old, value, &inner),
                     None => pairs.push((key, value)),
                 }
             }
         }
         (Value::List(items), Value::List(new)) if new.iter().chain(&*items).all(|n| name_of(n).is_some()) => {
+            let inner = fields::below(kinds, None);
             for item in new {
                 match items.iter_mut().find(|n| name_of(n) == name_of(&item)) {
-                    Some(old) => merge(old, item),
+                    Some(old) => merge_as(old, item, &inner),
                     None => items.push(item),
                 }
             }
@@ -37,32 +46,12 @@ pub fn merge(base: &mut Node, over: Node) {
     }
 }
 
-/// Fields whose value names one law of several: another law takes the place of the one before.
-const LAW_FIELDS: [&str; 3] = ["popularity", "service_time", "size"];
-
-fn holds_law(field: &str, value: &Node) -> bool {
-    LAW_FIELDS.contains(&field) && matches!(&value.value, Value::Map(pairs) if pairs.len() == 1)
-}
-
-fn other_law(key: &Node, old: &Node, new: &Node) -> bool {
-    let Value::Text(field) = &key.value else { return false };
-    match (&old.value, &new.value) {
-        (Value::Map(before), Value::Map(now)) if holds_law(field, old) && holds_law(field, new) => {
-            before[0].0.value != now[0].0.value
-        }
-        _ => false,
+/// Takes out the fields that can't stand beside a new one.
+fn make_room(pairs: &mut Vec<(Node, Node)>, kinds: &[&'static Kind], name: &str) {
+    let rivals = fields::rivals(kinds, name);
+    if !rivals.is_empty() {
+        pairs.retain(|(key, _)| !matches!(&key.value, Value::Text(text) if rivals.contains(&text.as_str())));
     }
-}
-
-/// The value of the field `name` of a map.
-pub(crate) fn name_of(node: &Node) -> Option<&str> {
-    field(node, "name")
-        .and_then(|n| if let Value::Text(text) = &n.value { Some(text.as_str()) } else { None })
-}
-
-fn field<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    let Value::Map(pairs) = &node.value else { return None };
-    pairs.iter().find(|(k, _)| matches!(&k.value, Value::Text(t) if t == key)).map(|(_, v)| v)
 }
 
 /// Takes the text of `extends` out of a document.
@@ -102,35 +91,40 @@ pub fn set(root: &mut Node, source: &SourceFile, file: u16) -> Result<(), Proble
     let padded = SourceFile::new(&source.name, &format!("{}{value}", " ".repeat(path.chars().count() + 1)));
     let mut parsed = node::parse(&padded).map_err(|p| Problems { sources: vec![source.clone()], ..p })?;
     in_file(&mut parsed, file);
+    let segments: Vec<&str> = path.split('.').collect();
+    let names: Vec<&str> = segments.iter().map(|s| s.trim()).collect();
+    let columns: Vec<usize> = segments
+        .iter()
+        .scan(0, |next, s| Some(std::mem::replace(next, *next + s.chars().count() + 1)))
+        .collect();
+    let length = |i: usize| segments[i].chars().count();
+    fields::follow(root, &names)
+        .map_err(|lost| fail(columns[lost.segment], length(lost.segment), lost.cause, lost.fix))?;
     let mut here = root;
-    let (mut column, mut field) = (0, "");
-    for segment in path.split('.') {
-        let name = segment.trim();
-        if let (true, Value::Map(pairs)) = (holds_law(field, here), &mut here.value) {
-            pairs.retain(|(key, _)| matches!(&key.value, Value::Text(law) if law == name));
+    let mut kinds = vec![fields::WHOLE];
+    for (i, name) in names.iter().enumerate() {
+        let origin = Origin { file, line: 1, column: columns[i] as u32 + 1, length: length(i) as u32 };
+        if let Value::Map(pairs) = &mut here.value {
+            make_room(pairs, &kinds, name);
         }
-        field = name;
-        let origin =
-            Origin { file, line: 1, column: column as u32 + 1, length: segment.chars().count() as u32 };
-        here = step(here, name, origin)
-            .map_err(|(cause, fix)| fail(column, segment.chars().count(), cause, fix))?;
-        column += segment.chars().count() + 1;
+        kinds = fields::below(&kinds, Some(name));
+        here = step(here, name, origin).ok_or_else(|| {
+            let cause = format!("the list has no item `{name}`");
+            fail(columns[i], length(i), cause, "name one of its items, or its number from 0".into())
+        })?;
     }
     *here = parsed;
     Ok(())
 }
 
-/// The child of this name; a map gets one if it has none.
-fn step<'n>(here: &'n mut Node, name: &str, origin: Origin) -> Result<&'n mut Node, (String, String)> {
+/// The child of this name; a map gets one if it has none, and a list has none but its own.
+fn step<'n>(here: &'n mut Node, name: &str, origin: Origin) -> Option<&'n mut Node> {
     if !matches!(here.value, Value::Map(_) | Value::List(_)) {
         // A single value becomes a map: `service_time: 20 ms` in the file, `service_time.exponential` here.
         *here = Node { value: Value::Map(Vec::new()), origin };
     }
     match &mut here.value {
-        Value::List(items) => {
-            let index = item(items, name)?;
-            Ok(&mut items[index])
-        }
+        Value::List(items) => fields::position(items, name).map(|index| &mut items[index]),
         Value::Map(pairs) => {
             let found = pairs.iter().position(|(k, _)| matches!(&k.value, Value::Text(t) if t == name));
             let index = found.unwrap_or(pairs.len());
@@ -138,25 +132,10 @@ fn step<'n>(here: &'n mut Node, name: &str, origin: Origin) -> Result<&'n mut No
                 let key = Node { value: Value::Text(name.to_owned()), origin };
                 pairs.push((key, Node { value: Value::Null, origin }));
             }
-            Ok(&mut pairs[index].1)
+            Some(&mut pairs[index].1)
         }
-        Value::Null | Value::Text(_) => {
-            Err((format!("`{name}` is not a field"), "name a field of a map, or an item of a list".into()))
-        }
+        Value::Null | Value::Text(_) => None,
     }
-}
-
-/// Position of a list's item by its `name`, or by its number.
-fn item(items: &[Node], name: &str) -> Result<usize, (String, String)> {
-    let found = items.iter().position(|n| name_of(n) == Some(name));
-    found.or_else(|| name.parse().ok().filter(|i| *i < items.len())).ok_or_else(|| {
-        let known: Vec<&str> = items.iter().filter_map(name_of).collect();
-        let fix = suggestion(name, &known).map_or_else(
-            || format!("there are {} items: {}", items.len(), known.join(", ")),
-            |n| format!("did you mean `{n}`?"),
-        );
-        (format!("the list has no item `{name}`"), fix)
-    })
 }
 
 /// Marks all places of a tree as those of a file.

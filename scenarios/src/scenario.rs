@@ -280,6 +280,15 @@ pub struct LoadScale {
     pub sites: u32,
 }
 
+/// `spotify.yaml:14`, or `--set` with what it sets.
+pub(crate) fn place(sources: &[SourceFile], origin: Origin) -> Option<String> {
+    let source = sources.get(usize::from(origin.file)).filter(|_| origin.line > 0)?;
+    if &*source.name == SETTING {
+        return Some(format!("{SETTING} {}", source.text));
+    }
+    Some(format!("{}:{}", source.name, origin.line))
+}
+
 impl Scenario {
     /// The tier with this name.
     #[must_use]
@@ -331,11 +340,7 @@ impl Scenario {
     /// `spotify.yaml:14`, for a value that some text states.
     #[must_use]
     pub fn place(&self, origin: Origin) -> Option<String> {
-        let source = self.sources.get(usize::from(origin.file)).filter(|_| origin.line > 0)?;
-        if &*source.name == SETTING {
-            return Some(format!("{SETTING} {}", source.text));
-        }
-        Some(format!("{}:{}", source.name, origin.line))
+        place(&self.sources, origin)
     }
 
     /// Sites over all regions.

@@ -86,6 +86,7 @@ impl Slo {
             "complete" => Ok(Metric::Complete { action: name, p: p()? }),
             "hit_ratio" => Ok(Metric::HitRatio { tier: name }),
             "utilisation" => Ok(Metric::Utilisation { tier: name }),
+            "" => Err(format!("`{subject}` names no series")),
             _ => Err(format!("unknown series `{series}`")),
         }
     }

@@ -374,6 +374,12 @@ fn parse_single<D: Dimension>(text: &str, wanted: Wanted<'_>) -> Result<f64, (St
     Ok(value)
 }
 
+/// A range whose last word is nearly the name of a spread, with that name.
+fn mistyped_spread(unit: &str) -> Option<(&str, &'static str)> {
+    let word = unit.rsplit_once(' ').map(|(_, word)| word)?;
+    crate::decode::suggestion(word, &Spread::NAMES.map(|(name, _)| name)).map(|meant| (word, meant))
+}
+
 /// Says what the unit would fit, and how the same number reads in the wanted dimension.
 fn wrong_unit<D: Dimension>(text: &str, number: f64, unit: &str, wanted: Wanted<'_>) -> (String, String) {
     let others: [(&str, Option<f64>); 6] = [
@@ -384,6 +390,9 @@ fn wrong_unit<D: Dimension>(text: &str, number: f64, unit: &str, wanted: Wanted<
         (Share::NAME, share_factor(unit)),
         (Dollars::NAME, money_factor(unit)),
     ];
+    if let Some((word, meant)) = mistyped_spread(unit) {
+        return (format!("unknown spread `{word}` in `{text}`"), format!("did you mean `{meant}`?"));
+    }
     let Some((name, Some(factor))) = others.into_iter().find(|(name, f)| f.is_some() && *name != D::NAME)
     else {
         let fix = match D::UNITS.iter().find(|known| known.eq_ignore_ascii_case(unit)) {

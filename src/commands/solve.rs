@@ -3,7 +3,7 @@
 use plimsoll_reports::format::human;
 use plimsoll_reports::json;
 use plimsoll_reports::record::Solution;
-use plimsoll_scenarios::field;
+use plimsoll_scenarios::amount;
 use plimsoll_scenarios::prices::PriceList;
 use plimsoll_scenarios::quantities::{self, Measure};
 use plimsoll_sim::estimate;
@@ -42,14 +42,14 @@ pub fn run(
     };
     let scenario = plimsoll_scenarios::load_with(name, &args.set)?;
     let bound = parse(bound, &estimate::ids(&scenario, prices), &scenario)?;
-    let Some(text) = field::value_at(name, &args.set, path)? else {
+    let Some(text) = amount::value_at(name, &args.set, path)? else {
         // The setting's own message says what is nearest, or that there is nothing to vary.
         plimsoll_scenarios::load_with(name, &[&args.set[..], &[format!("{path}=0")]].concat())?;
         return Err(Failure::Usage(format!(
             "`{path}` has no value to vary\nhint: give it one with `--set {path}=VALUE`"
         )));
     };
-    if field::times(&text, 2.0).is_none() {
+    if amount::times(&text, 2.0).is_none() {
         return Err(Failure::Usage(format!(
             "`{path}` is `{text}`, no number to vary\nhint: name a field such as `population.users`"
         )));
@@ -153,7 +153,7 @@ fn short(text: &str) -> String {
 
 /// The field at a multiple of its value, as a setting; rounded where only a whole number will do.
 fn setting(name: &str, args: &EstimateArgs, path: &str, text: &str, factor: f64) -> Option<String> {
-    let value = field::times(text, factor)?;
+    let value = amount::times(text, factor)?;
     let setting = format!("{path}={value}");
     let accepted = |s: &String| {
         plimsoll_scenarios::load_with(name, &[&args.set[..], std::slice::from_ref(s)].concat()).is_ok()

@@ -28,6 +28,51 @@ claims: [{what: page.storage, is: 20 GB}]
 load: {scale: {users: 1/1000, objects: 1/1000}}
 ";
 
+/// A depot that ships parcels, without a mistake: queues, trees of calls, actors, events.
+pub const DEPOT: &str = "\
+name: depot
+population:
+  users: 1 M
+  weekly: [1, 1, 1, 1, 1, 2, 2]
+  regions: [{name: east, share: 60 %}, {name: west, share: 40 %}]
+  actors: {driver: {count: 10 K}}
+datasets:
+  parcel:
+    growth: {by: send, each: 1}
+    size: 2 KB
+    in: store
+actions:
+  send:
+    per_user: 1/day
+    of: parcel
+    write: true
+    path: [gate, web, jobs, store]
+  track:
+    per_action: {send: 4}
+    of: parcel
+    path: [gate, {parallel: [web, [cache, store]], wait_for: 2}]
+    then: [{to: jobs, size: 1 KB}]
+  report:
+    per_actor: {driver: every 4 s}
+    path: [gate]
+    connection: {lasts: 1 h, heartbeat: {every: 30 s}}
+tiers:
+  gate: {servers: 10, service_time: 1 ms, connections_max: 100 K, link: 10 Gbit/s}
+  web: {servers: 10, service_time: 20 ms}
+  jobs: {servers: 10, service_time: 1 ms, queue: {retention: 7 days}}
+  cache: {cache: {capacity: 1 GB}}
+  store: {servers: 10, service_time: 5 ms, replication: {copies: 3}, shards: {count: 8}}
+  maps: {external: {latency: 80 ms}}
+events:
+  - {at: 3:00, region_down: east}
+  - {at: 4:00, slow: {tier: web, factor: 3}}
+";
+
+/// What is said of the depot with one text replaced.
+pub fn mishap(from: &str, to: &str) -> String {
+    told(edited(DEPOT, &[(from, to)]))
+}
+
 /// What `scenarios check` says of a file with this text.
 pub fn checked(text: impl AsRef<[u8]>) -> Said {
     let directory = TempDir::new().unwrap();

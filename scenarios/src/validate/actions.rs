@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::{Names, paths, population, reference};
 use crate::calls::{Call, Calls, WaitFor};
-use crate::decode::{Decoder, Fields, Kind, Shape, field, quantity};
+use crate::decode::{Decoder, Fields, Kind, Shape, counted, either, field, must, quantity};
 use crate::diagnostic::Origin;
 use crate::node::{Node, Value};
 use crate::scenario::{Action, Branch, Connection, Dataset, Demand, Heartbeat, Http};
@@ -22,17 +22,17 @@ const SENT_TO: Kind = Kind::Any(&[Kind::Name("tier"), Kind::Fields(&BRANCH)]);
 
 pub const ACTION: Shape = Shape {
     fields: &[
-        field("per_user", quantity::<PerSecond>(), "times of one active user"),
-        field("per_actor", Kind::Named(&RATE), "times of one active actor: `{driver: every 4 s}`"),
-        field("per_action", Kind::Named(&NUMBER), "times for every other action: `{view: 1/200}`"),
-        field("rate", quantity::<PerSecond>(), "times over all"),
+        either("per_user", quantity::<PerSecond>(), "times of one active user"),
+        either("per_actor", Kind::Named(&RATE), "times of one active actor: `{driver: every 4 s}`"),
+        either("per_action", Kind::Named(&NUMBER), "times for every other action: `{view: 1/200}`"),
+        either("rate", quantity::<PerSecond>(), "times over all"),
         field("diurnal", Kind::Fields(&population::DIURNAL), "shape of its own day (the region's)"),
         field("of", Kind::Name("dataset"), "the dataset whose objects it asks for"),
         field("write", Kind::Flag, "no cache answers it, every replica does its work (false)"),
         field("repeat", quantity::<Share>(), "share that asks again for what the user had lately (0)"),
         field("request", quantity::<Bytes>(), "bytes of the request (0; of a write, the object's size)"),
         field("response", quantity::<Bytes>(), "bytes of the response (the object's size; of a write, 0)"),
-        field("path", Kind::Path, "the tiers that it calls"),
+        must("path", Kind::Path, "the tiers that it calls"),
         field("then", Kind::List(&SENT_TO), "messages that nobody waits for"),
         field("connection", Kind::Fields(&CONNECTION), "a connection that it opens and that stays"),
         field("http", Kind::Fields(&HTTP), "the request that a load run sends"),
@@ -41,8 +41,8 @@ pub const ACTION: Shape = Shape {
 };
 const BRANCH: Shape = Shape {
     fields: &[
-        field("to", Kind::Name("tier"), "the tier it goes to"),
-        field("path", Kind::Path, "the tiers it goes through, instead of `to`"),
+        either("to", Kind::Name("tier"), "the tier it goes to"),
+        either("path", Kind::Path, "the tiers it goes through, instead of `to`"),
         field("size", quantity::<Bytes>(), "bytes of the message (0)"),
         field("http", Kind::Fields(&HTTP), "the request that a load run sends"),
     ],
@@ -51,14 +51,14 @@ const BRANCH: Shape = Shape {
 const CONNECTION: Shape = Shape {
     fields: &[
         field("to", Kind::Name("tier"), "the tier that holds it (the first of the path)"),
-        field("lasts", quantity::<Seconds>(), "how long it stays open"),
+        must("lasts", quantity::<Seconds>(), "how long it stays open"),
         field("heartbeat", Kind::Fields(&HEARTBEAT), "what keeps it alive"),
     ],
     example: "{to: gateway, lasts: 30 min}",
 };
 const HEARTBEAT: Shape = Shape {
     fields: &[
-        field("every", quantity::<Seconds>(), "time between two"),
+        must("every", quantity::<Seconds>(), "time between two"),
         field("size", quantity::<Bytes>(), "bytes of one (0)"),
         field("path", Kind::Path, "the tiers that one calls (the holder)"),
     ],
@@ -66,8 +66,8 @@ const HEARTBEAT: Shape = Shape {
 };
 const HTTP: Shape = Shape {
     fields: &[
-        field("get", Kind::Text, "path of a GET"),
-        field("post", Kind::Text, "path of a POST"),
+        either("get", Kind::Text, "path of a GET"),
+        either("post", Kind::Text, "path of a POST"),
         field("body", Kind::Text, "body of a POST"),
     ],
     example: "{get: \"/songs/{object}\"}",
@@ -204,7 +204,7 @@ fn per<'n>(
     let what = fields.name(field);
     let entries = decoder.entries(node, &what, example)?;
     let [(name, origin, value)] = entries[..] else {
-        let cause = format!("`{what}` has {} entries", entries.len());
+        let cause = format!("`{what}` has {}", counted(entries.len(), "entry"));
         decoder.problem(node.origin, cause, format!("write one, such as `{example}`"));
         return None;
     };
@@ -237,6 +237,10 @@ fn branch(decoder: &mut Decoder, node: &Node, path: &str, context: &paths::Conte
         ..context.clone()
     };
     let calls = way.and_then(|n| decoder.clean(|d| paths::path(d, n, &format!("{path}.path"), &message)));
+    if way.is_some() && fields.take("to").is_some() {
+        let cause = format!("`{path}` has both `to` and `path`");
+        decoder.problem(fields.origin, cause, "keep one of them");
+    }
     let tier = if way.is_some() {
         calls.as_ref().and_then(|c| c.tiers().first().copied())
     } else {

@@ -1,7 +1,7 @@
 //! `datasets`: what is stored, what comes, how long it stays, and which of it is asked for.
 
 use super::{Names, laws, reference};
-use crate::decode::{Decoder, Kind, Shape, field, quantity};
+use crate::decode::{Decoder, Kind, Shape, field, must, quantity};
 use crate::node::{Node, Value};
 use crate::popularity::Popularity;
 use crate::scenario::{Dataset, Growth};
@@ -27,7 +27,7 @@ pub const DATASET: Shape = Shape {
             "objects that come (none)",
         ),
         field("retention", quantity::<Seconds>(), "how long an object is kept (for ever)"),
-        field("size", laws::SIZE, "bytes of one object"),
+        must("size", laws::SIZE, "bytes of one object"),
         field("metadata", quantity::<Bytes>(), "bytes kept about one object"),
         field("popularity", laws::POPULARITY, "which objects are asked for (uniform)"),
         field(
@@ -41,7 +41,7 @@ pub const DATASET: Shape = Shape {
 };
 const GROWTH: Shape = Shape {
     fields: &[
-        field("by", Kind::Name("action"), "the action that adds objects"),
+        must("by", Kind::Name("action"), "the action that adds objects"),
         field("each", quantity::<Plain>(), "objects that one such action adds (1)"),
     ],
     example: "{by: upload, each: 1}",

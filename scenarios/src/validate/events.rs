@@ -1,7 +1,7 @@
 //! `events`: what happens to the system on its day.
 
 use super::{Parts, reference};
-use crate::decode::{Decoder, Fields, Kind, Shape, field, quantity};
+use crate::decode::{Decoder, Fields, Kind, Shape, either, field, must, quantity};
 use crate::diagnostic::Origin;
 use crate::event::{Event, EventKind};
 use crate::node::Node;
@@ -16,24 +16,24 @@ const EVENTS_MAX: usize = 1000;
 pub const EVENT: Shape = Shape {
     fields: &[
         field("name", Kind::Text, "what to call it (its kind)"),
-        field("at", Kind::Text, "time of day in UTC"),
+        must("at", Kind::TimeOfDay, "time of day in UTC"),
         field("for", quantity::<Seconds>(), "how long it lasts (to the end of the day)"),
-        field(
+        either(
             "hot_release",
             Kind::Fields(&HOT_RELEASE),
             "one new object draws a share of a dataset's requests",
         ),
-        field(
+        either(
             "flash_crowd",
             Kind::Fields(&FLASH_CROWD),
             "more of everything, of one region or of one action",
         ),
-        field("region_down", Kind::Name("region"), "a region is lost; its users go to the others"),
-        field("servers_down", Kind::Fields(&SERVERS_DOWN), "servers are lost"),
-        field("flush", Kind::Name("tier"), "a cache starts empty"),
-        field("slow", Kind::Fields(&SLOW), "service takes longer"),
-        field("cut", Kind::Fields(&CUT), "links shrink"),
-        field("deploy", Kind::Fields(&DEPLOY), "a rolling restart"),
+        either("region_down", Kind::Name("region"), "a region is lost; its users go to the others"),
+        either("servers_down", Kind::Fields(&SERVERS_DOWN), "servers are lost"),
+        either("flush", Kind::Name("tier"), "a cache starts empty"),
+        either("slow", Kind::Fields(&SLOW), "service takes longer"),
+        either("cut", Kind::Fields(&CUT), "links shrink"),
+        either("deploy", Kind::Fields(&DEPLOY), "a rolling restart"),
     ],
     example: "{at: 18:00, flash_crowd: {factor: 3}, for: 1 h}",
 };
@@ -41,14 +41,14 @@ const KINDS: [&str; 8] =
     ["hot_release", "flash_crowd", "region_down", "servers_down", "flush", "slow", "cut", "deploy"];
 const HOT_RELEASE: Shape = Shape {
     fields: &[
-        field("of", Kind::Name("dataset"), "the dataset it is of"),
-        field("share", quantity::<Share>(), "share of the dataset's requests"),
+        must("of", Kind::Name("dataset"), "the dataset it is of"),
+        must("share", quantity::<Share>(), "share of the dataset's requests"),
     ],
     example: "{of: song, share: 5 %}",
 };
 const FLASH_CROWD: Shape = Shape {
     fields: &[
-        field("factor", quantity::<Plain>(), "times the usual rate"),
+        must("factor", quantity::<Plain>(), "times the usual rate"),
         field("region", Kind::Name("region"), "only there (everywhere)"),
         field("action", Kind::Name("action"), "only this (everything)"),
     ],
@@ -56,29 +56,29 @@ const FLASH_CROWD: Shape = Shape {
 };
 const SERVERS_DOWN: Shape = Shape {
     fields: &[
-        field("tier", Kind::Name("tier"), "whose servers"),
-        field("servers", quantity::<Things>(), "how many"),
+        must("tier", Kind::Name("tier"), "whose servers"),
+        must("servers", quantity::<Things>(), "how many"),
     ],
     example: "{tier: web, servers: 10}",
 };
 const SLOW: Shape = Shape {
     fields: &[
-        field("tier", Kind::Name("tier"), "whose service"),
-        field("factor", quantity::<Plain>(), "times as long"),
+        must("tier", Kind::Name("tier"), "whose service"),
+        must("factor", quantity::<Plain>(), "times as long"),
     ],
     example: "{tier: db, factor: 5}",
 };
 const CUT: Shape = Shape {
     fields: &[
-        field("tier", Kind::Name("tier"), "whose links"),
-        field("to", quantity::<Share>(), "the share that is left"),
+        must("tier", Kind::Name("tier"), "whose links"),
+        must("to", quantity::<Share>(), "the share that is left"),
     ],
     example: "{tier: edge, to: 50 %}",
 };
 const DEPLOY: Shape = Shape {
     fields: &[
-        field("tier", Kind::Name("tier"), "whose servers restart"),
-        field("at_a_time", quantity::<Share>(), "the share that is away at any time"),
+        must("tier", Kind::Name("tier"), "whose servers restart"),
+        must("at_a_time", quantity::<Share>(), "the share that is away at any time"),
     ],
     example: "{tier: web, at_a_time: 10 %}",
 };
@@ -114,8 +114,22 @@ fn event(decoder: &mut Decoder, node: &Node, parts: &Parts<'_>, regions: Option<
     fields.finish(decoder);
     let [(kind_name, kind_node)] = said[..] else {
         if !misspelt {
-            let cause = format!("an event of {} kinds", said.len());
-            decoder.problem(origin, cause, format!("name one of {}", KINDS.join(", ")));
+            let cause = match &said[..] {
+                [] => "an event that says not what happens".to_owned(),
+                said => {
+                    let names: Vec<String> = said.iter().map(|(name, _)| format!("`{name}`")).collect();
+                    format!("an event of {} kinds: {}", names.len(), names.join(" and "))
+                }
+            };
+            decoder.problem(
+                origin,
+                cause,
+                if said.is_empty() {
+                    format!("add one of {}", KINDS.join(", "))
+                } else {
+                    "make an event of each".into()
+                },
+            );
         }
         return None;
     };

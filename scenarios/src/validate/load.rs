@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::{Names, unknown};
 use crate::arrivals::DAY_S;
-use crate::decode::{Decoder, Fields, Kind, Shape, field, quantity};
+use crate::decode::{Decoder, Fields, Kind, Shape, field, must, quantity};
 use crate::node::Node;
 use crate::scenario::{DatasetId, Load, LoadScale, Peak};
 use crate::units::{Duration, Fraction, Seconds, Share};
@@ -18,7 +18,7 @@ const SCALED: Kind = quantity::<Share>();
 
 pub const LOAD: Shape = Shape {
     fields: &[
-        field("scale", Kind::Fields(&SCALE), "what is made smaller, and by how much"),
+        must("scale", Kind::Fields(&SCALE), "what is made smaller, and by how much"),
         field("warmup", quantity::<Seconds>(), "time before that warms caches, and does not count (10 s)"),
         field("duration", quantity::<Seconds>(), "time that counts (30 s)"),
         field("at", Kind::Choice(&["mean", "peak"]), "at which rate of the day (mean)"),

@@ -7,7 +7,7 @@
 use indexmap::IndexMap;
 
 use crate::arrivals::DAY_S;
-use crate::decode::{Decoder, Kind, Shape, describe, did_you_mean, field};
+use crate::decode::{Decoder, Kind, Shape, a, counted, describe, did_you_mean, field, must};
 use crate::diagnostic::{Origin, Problem, Problems, SourceFile};
 use crate::node::{self, Node, Value};
 use crate::scenario::{Action, Dataset, Growth, Scenario};
@@ -24,6 +24,7 @@ mod population;
 mod rules;
 mod tiers;
 
+pub(crate) use paths::{STEP, STEPS_MAX};
 pub(crate) use rules::tier_order;
 
 /// Most objects, tiers or actions that a file may name; keeps a hostile file from costing much.
@@ -62,12 +63,12 @@ impl Scenario {
 
 pub const SCENARIO: Shape = Shape {
     fields: &[
-        field("name", Kind::Text, "short name, as on the command line"),
+        must("name", Kind::Text, "short name, as on the command line"),
         field("summary", Kind::Text, "one line: what the system does"),
-        field("population", Kind::Fields(&population::POPULATION), "who does it, where and when"),
+        must("population", Kind::Fields(&population::POPULATION), "who does it, where and when"),
         field("datasets", Kind::Named(&Kind::Fields(&datasets::DATASET)), "what is stored, by name"),
-        field("actions", Kind::Named(&Kind::Fields(&actions::ACTION)), "what they do, by name"),
-        field("tiers", Kind::Named(&Kind::Fields(&tiers::TIER)), "what serves them, by name"),
+        must("actions", Kind::Named(&Kind::Fields(&actions::ACTION)), "what they do, by name"),
+        must("tiers", Kind::Named(&Kind::Fields(&tiers::TIER)), "what serves them, by name"),
         field("slos", Kind::List(&Kind::Text), "targets, a line each"),
         field("claims", Kind::List(&Kind::Fields(&rules::CLAIM)), "figures that a source states, checked"),
         field("events", Kind::List(&Kind::Fields(&events::EVENT)), "what happens on the day"),
@@ -171,24 +172,36 @@ fn count_growing(scenario: &mut Scenario) {
 
 /// Results are kept in a directory of this name, so it must not lead anywhere else.
 fn scenario_name(decoder: &mut Decoder, node: &Node) -> Option<String> {
-    let fix = format!(
+    let name = decoder.text(node, "name", &name_fix())?;
+    check_name(&name).map_err(|(cause, fix)| decoder.problem(node.origin, cause, fix)).ok()?;
+    Some(name)
+}
+
+fn name_fix() -> String {
+    format!(
         "write 1 to {SCENARIO_NAME_MAX} of letters, digits, `-`, `_` and `.`, first a letter or digit, \
          such as `my-system`"
-    );
-    let name = decoder.text(node, "name", &fix)?;
+    )
+}
+
+/// Whether a scenario may have this name.
+///
+/// # Errors
+/// Cause and fix.
+pub(crate) fn check_name(name: &str) -> Result<(), (String, String)> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let good = name.chars().all(plain)
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.len() <= SCENARIO_NAME_MAX;
-    if !good {
-        let cause = if name.is_empty() {
-            "`name` is empty".to_owned()
-        } else {
-            format!("name: `{name}` can't name a scenario")
-        };
-        decoder.problem(node.origin, cause, fix);
+    if good {
+        return Ok(());
     }
-    good.then_some(name)
+    let cause = if name.is_empty() {
+        "`name` is empty".to_owned()
+    } else {
+        format!("name: `{name}` can't name a scenario")
+    };
+    Err((cause, name_fix()))
 }
 
 /// The names that a file gives to its parts, in its order; `None` where the section can't be read, so that
@@ -250,7 +263,7 @@ fn named<T>(
 ) -> IndexMap<String, Option<T>> {
     let Some(entries) = decoder.entries(node, path, example) else { return IndexMap::new() };
     if entries.is_empty() || entries.len() > NAMES_MAX {
-        let cause = format!("`{path}` has {} entries, expected 1 to {NAMES_MAX}", entries.len());
+        let cause = format!("`{path}` has {}, expected 1 to {NAMES_MAX}", counted(entries.len(), "entry"));
         let fix = if entries.is_empty() { format!("write `{example}`") } else { "name fewer".to_owned() };
         decoder.problem(node.origin, cause, fix);
         return IndexMap::new();
@@ -279,7 +292,7 @@ fn reference(
     kind: &str,
     names: Option<&[String]>,
 ) -> Option<usize> {
-    let text = decoder.text(node, what, &format!("write the name of a {kind}"))?;
+    let text = decoder.text(node, what, &format!("write the name of {}", a(kind)))?;
     let names = names?;
     let found = names.iter().position(|n| *n == text);
     if found.is_none() {
@@ -292,7 +305,7 @@ fn reference(
 fn unknown(decoder: &mut Decoder, origin: Origin, (what, kind): (&str, &str), name: &str, names: &[String]) {
     let known: Vec<&str> = names.iter().map(String::as_str).collect();
     let cause = if name.is_empty() {
-        format!("{what}: the name of a {kind} is missing")
+        format!("{what}: the name of {} is missing", a(kind))
     } else {
         format!("{what}: no {kind} is named `{name}`")
     };

@@ -6,7 +6,8 @@
 use super::actions::Known;
 use super::reference;
 use crate::calls::{Call, Calls, WaitFor};
-use crate::decode::{Decoder, Fields, Kind, Shape, field, quantity};
+use crate::decode::{Decoder, Fields, Kind, Shape, counted, describe, field, must, quantity, suggestion};
+use crate::diagnostic::Origin;
 use crate::node::{Node, Value};
 use crate::scenario::{DatasetId, TierId};
 use crate::units::{Bytes, Fraction, Number, Plain, Share, Size};
@@ -14,13 +15,13 @@ use crate::units::{Bytes, Fraction, Number, Plain, Share, Size};
 /// Deepest nesting of paths in paths.
 const DEPTH_MAX: u32 = 8;
 /// Most steps of one path, and most branches of one step.
-const STEPS_MAX: usize = 100;
+pub const STEPS_MAX: usize = 100;
 /// Most calls that one step makes.
 const CALLS_MAX: f64 = 1e9;
 
 pub const CALL: Shape = Shape {
     fields: &[
-        field("call", Kind::Name("tier"), "the tier called"),
+        must("call", Kind::Name("tier"), "the tier called"),
         field("of", Kind::Name("dataset"), "the dataset asked for, from here on (the caller's)"),
         field("write", Kind::Flag, "a write, from here on (as the caller)"),
         field("share", quantity::<Share>(), "probability that the call is made (100 %)"),
@@ -33,20 +34,28 @@ pub const CALL: Shape = Shape {
     example: "{call: shard, fan_out: 20}",
 };
 pub const SEQUENCE: Shape = Shape {
-    fields: &[field("sequence", Kind::List(&Kind::Path), "paths, one after the other")],
+    fields: &[must("sequence", Kind::List(&Kind::Path), "paths, one after the other")],
     example: "{sequence: [[session-cache], [metadata-cache, metadata-db]]}",
 };
 pub const PARALLEL: Shape = Shape {
     fields: &[
-        field("parallel", Kind::List(&Kind::Path), "paths, all at once"),
+        must("parallel", Kind::List(&Kind::Path), "paths, all at once"),
         field("wait_for", WAIT_FOR, "how many to wait for (all)"),
     ],
     example: "{parallel: [features, profile], wait_for: all}",
 };
 pub const ASYNC: Shape = Shape {
-    fields: &[field("async", Kind::Path, "a path that nobody waits for")],
+    fields: &[must("async", Kind::Path, "a path that nobody waits for")],
     example: "{async: events}",
 };
+/// One step of a path.
+pub const STEP: Kind = Kind::Any(&[
+    Kind::Name("tier"),
+    Kind::Fields(&CALL),
+    Kind::Fields(&SEQUENCE),
+    Kind::Fields(&PARALLEL),
+    Kind::Fields(&ASYNC),
+]);
 const WAIT_FOR: Kind = Kind::Any(&[Kind::Choice(&["all", "first"]), Kind::Whole(1, 1_000_000)]);
 
 /// What the calls of a path take over from their caller.
@@ -74,7 +83,7 @@ pub fn path(decoder: &mut Decoder, node: &Node, what: &str, context: &Context<'_
             None
         }
         Value::List(items) if items.len() > STEPS_MAX => {
-            let cause = format!("`{what}` has {} steps", items.len());
+            let cause = format!("`{what}` has {}", counted(items.len(), "step"));
             decoder.problem(node.origin, cause, format!("expected at most {STEPS_MAX}"));
             None
         }
@@ -110,7 +119,20 @@ fn steps(
             let rest = steps(decoder, rest, what, context, seen);
             return Some(Calls::Sequence(vec![group?, rest?]));
         }
-        _ => call(decoder, first, what, context),
+        Value::List(_) | Value::Null => {
+            let cause = format!("`{what}`: {} stands where a tier is expected", describe(first));
+            let fix = "name a tier, or say how: `{sequence: [..]}`, `{parallel: [..]}`";
+            decoder.problem(first.origin, cause, fix);
+            None
+        }
+        Value::Map(pairs) => match mistyped(pairs) {
+            Some((origin, name, meant)) => {
+                let cause = format!("unknown field `{name}` in `{what}`");
+                decoder.problem(origin, cause, format!("did you mean `{meant}`?"));
+                None
+            }
+            None => call(decoder, first, what, context),
+        },
     };
     let Some(call) = call else {
         // What follows is looked at all the same, for its own problems.
@@ -142,6 +164,20 @@ fn steps(
 
 fn has(pairs: &[(Node, Node)], key: &str) -> bool {
     pairs.iter().any(|(k, _)| matches!(&k.value, Value::Text(text) if text == key))
+}
+
+/// In a step that is none, the field that would make it one, mistyped.
+fn mistyped(pairs: &[(Node, Node)]) -> Option<(Origin, &str, &'static str)> {
+    let kinds = [CALL.fields[0].name, "sequence", "parallel", "async"];
+    if pairs.is_empty() || kinds.iter().any(|kind| has(pairs, kind)) {
+        return None;
+    }
+    pairs.iter().find_map(|(key, _)| match &key.value {
+        Value::Text(name) if !CALL.names().contains(&name.as_str()) => {
+            suggestion(name, &kinds).map(|meant| (key.origin, name.as_str(), meant))
+        }
+        _ => None,
+    })
 }
 
 fn plain(tier: TierId, context: &Context<'_>, node: &Node) -> Call {
@@ -252,7 +288,7 @@ fn group(decoder: &mut Decoder, node: &Node, what: &str, context: &Context<'_>) 
     fields.finish(decoder);
     let items = list.and_then(|n| decoder.list(n, &name, "[cache, db]"))?;
     if items.is_empty() || items.len() > STEPS_MAX {
-        let cause = format!("`{name}` has {} branches", items.len());
+        let cause = format!("`{name}` has {}", counted(items.len(), "branch"));
         decoder.problem(origin, cause, format!("expected 1 to {STEPS_MAX}"));
         return None;
     }
@@ -261,8 +297,12 @@ fn group(decoder: &mut Decoder, node: &Node, what: &str, context: &Context<'_>) 
     if let WaitFor::First(k) = wait_for
         && k as usize > branches.len()
     {
-        let cause = format!("`{name}` waits for {k} of {} branches", branches.len());
-        decoder.problem(origin, cause, "wait for at most as many as there are");
+        let cause = format!("`{name}` waits for {k} of {}", counted(branches.len(), "branch"));
+        decoder.problem(
+            origin,
+            cause,
+            format!("wait for at most {}, for `all` or for `first`", branches.len()),
+        );
     }
     Some(if parallel { Calls::Parallel { branches, wait_for } } else { Calls::Sequence(branches) })
 }

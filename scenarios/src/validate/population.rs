@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::arrivals::{Diurnal, Weekly};
-use crate::decode::{Decoder, Kind, Shape, field, quantity};
+use crate::decode::{Decoder, Kind, Shape, counted, either, field, must, quantity};
 use crate::node::Node;
 use crate::scenario::{Actor, ActorNumber, Population, Region, Sessions};
 use crate::units::{
@@ -24,7 +24,7 @@ const NUMBER: Kind = quantity::<Plain>();
 
 pub const POPULATION: Shape = Shape {
     fields: &[
-        field("users", quantity::<Things>(), "number of users"),
+        must("users", quantity::<Things>(), "number of users"),
         field("active", quantity::<Share>(), "share of them who are active on a day (100 %)"),
         field("growth_per_year", quantity::<Portion>(), "more users every year (0)"),
         field(
@@ -50,9 +50,9 @@ pub const POPULATION: Shape = Shape {
 };
 const REGION: Shape = Shape {
     fields: &[
-        field("name", Kind::Text, "what to call it"),
-        field("share", quantity::<Share>(), "share of all users"),
-        field("utc_offset", Kind::Text, "local time less UTC, such as `+1 h` (UTC)"),
+        must("name", Kind::Text, "what to call it"),
+        must("share", quantity::<Share>(), "share of all users"),
+        field("utc_offset", Kind::Offset, "local time less UTC (0 h)"),
         field("sites", Kind::Whole(1, SITES_MAX), "places for tiers `per: site` (1)"),
         field("diurnal", Kind::Fields(&DIURNAL), "its own day (the population's)"),
     ],
@@ -60,23 +60,23 @@ const REGION: Shape = Shape {
 };
 pub const DIURNAL: Shape = Shape {
     fields: &[
-        field("peak_to_mean", quantity::<Plain>(), "highest rate over the mean of the day"),
-        field("peak_at", Kind::Text, "local time of the peak (19:00)"),
-        field("hourly", Kind::List(&NUMBER), "24 values instead, from 00:00; only their proportions matter"),
+        either("peak_to_mean", quantity::<Plain>(), "highest rate over the mean of the day"),
+        field("peak_at", Kind::TimeOfDay, "local time of the peak (19:00)"),
+        either("hourly", Kind::List(&NUMBER), "24 values instead, from 00:00; only their proportions matter"),
     ],
     example: "{peak_to_mean: 2.0, peak_at: 19:00}",
 };
 const SESSIONS: Shape = Shape {
     fields: &[
-        field("per_user", quantity::<PerSecond>(), "visits of one active user"),
-        field("lasts", quantity::<Seconds>(), "length of one"),
+        must("per_user", quantity::<PerSecond>(), "visits of one active user"),
+        must("lasts", quantity::<Seconds>(), "length of one"),
     ],
     example: "{per_user: 3/day, lasts: 20 min}",
 };
 const ACTOR: Shape = Shape {
     fields: &[
-        field("count", quantity::<Things>(), "how many"),
-        field("share", quantity::<Share>(), "how many, as a share of the users"),
+        either("count", quantity::<Things>(), "how many"),
+        either("share", quantity::<Share>(), "how many, as a share of the users"),
         field("active", quantity::<Share>(), "share of them who are active on a day (100 %)"),
     ],
     example: "{count: 1 M, active: 50 %}",
@@ -137,7 +137,7 @@ fn weekly(decoder: &mut Decoder, list: &Node) -> Option<Weekly> {
         .map(|q| q.get())
         .collect();
     if items.len() != 7 {
-        let cause = format!("`population.weekly` has {} values", items.len());
+        let cause = format!("`population.weekly` has {}", counted(items.len(), "value"));
         decoder.problem(list.origin, cause, format!("give 7, Monday first, such as `{WEEKLY_EXAMPLE}`"));
     }
     <[f64; 7]>::try_from(days).ok().map(Weekly::in_proportion)
@@ -286,7 +286,7 @@ fn hourly(decoder: &mut Decoder, list: &Node) -> Option<Diurnal> {
         .map(|q| q.get())
         .collect();
     if items.len() != 24 {
-        let cause = format!("`diurnal.hourly` has {} values", items.len());
+        let cause = format!("`diurnal.hourly` has {}", counted(items.len(), "value"));
         decoder.problem(list.origin, cause, "give 24, one for each hour from 00:00");
     }
     let mut hours = <[f64; 24]>::try_from(values).ok()?;

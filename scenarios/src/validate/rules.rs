@@ -2,7 +2,7 @@
 
 use super::{Parts, unknown};
 use crate::calls::{Calls, Edge};
-use crate::decode::{Decoder, Kind, Shape, field, quantity, suggestion};
+use crate::decode::{Decoder, Kind, Shape, a, field, must, quantity, suggestion};
 use crate::diagnostic::Origin;
 use crate::node::Node;
 use crate::quantities::{self, Measure};
@@ -15,8 +15,8 @@ const SLO_EXAMPLE: &str = "[view.first_byte p99 < 250 ms]";
 const CLAIM_EXAMPLE: &str = "[{what: photo.storage, is: 20 GB}]";
 pub const CLAIM: Shape = Shape {
     fields: &[
-        field("what", Kind::Text, "the quantity, `SUBJECT.NAME`"),
-        field("is", Kind::Text, "the figure, with its unit"),
+        must("what", Kind::Text, "the quantity, `SUBJECT.NAME`"),
+        must("is", Kind::Text, "the figure, with its unit"),
         field("within", quantity::<Share>(), "the tolerance that its rounding implies (5 %)"),
     ],
     example: "{what: photo.storage, is: 20 GB}",
@@ -99,7 +99,7 @@ fn quantities(parts: &Parts<'_>) -> Option<Vec<(String, Measure)>> {
 pub fn names(decoder: &mut Decoder, parts: &Parts<'_>, origins: &[(String, &'static str, Origin)]) {
     for (i, (name, kind, origin)) in origins.iter().enumerate() {
         if let Some((_, other, _)) = origins[..i].iter().find(|(n, ..)| n == name) {
-            let cause = format!("a {other} and a {kind} are both named `{name}`");
+            let cause = format!("{} and {} are both named `{name}`", a(other), a(kind));
             decoder.problem(*origin, cause, "give each a name of its own: figures are told apart by it");
         }
         if name == quantities::WHOLE {

@@ -1,7 +1,7 @@
 //! `tiers`: what serves the actions, with its caches, servers, disks, queues and limits.
 
 use super::{Names, laws, reference};
-use crate::decode::{Decoder, Fields, Kind, Shape, field, quantity};
+use crate::decode::{Decoder, Fields, Kind, Shape, either, field, must, quantity};
 use crate::diagnostic::Origin;
 use crate::node::{Node, Value};
 use crate::tier::{
@@ -90,7 +90,7 @@ pub const TIER: Shape = Shape {
 };
 const CACHE: Shape = Shape {
     fields: &[
-        field("capacity", quantity::<Bytes>(), "bytes of one instance"),
+        must("capacity", quantity::<Bytes>(), "bytes of one instance"),
         field(
             "policy",
             Kind::Choice(&["lru", "fifo", "clock", "sieve", "s3-fifo", "lfu", "w-tinylfu"]),
@@ -115,30 +115,30 @@ const QUEUE: Shape = Shape {
 };
 const EXTERNAL: Shape = Shape {
     fields: &[
-        field("latency", laws::DURATION, "time to answer"),
+        must("latency", laws::DURATION, "time to answer"),
         field("rate_max", quantity::<PerSecond>(), "calls that it takes"),
     ],
     example: "{latency: 80 ms, rate_max: 5 K/s}",
 };
 const REPLICATION: Shape = Shape {
     fields: &[
-        field("copies", Kind::Whole(1, COPIES_MAX), "whole copies"),
+        either("copies", Kind::Whole(1, COPIES_MAX), "whole copies"),
         field("write_quorum", Kind::Whole(1, COPIES_MAX), "copies that a write waits for (a majority)"),
         field("read_quorum", Kind::Whole(1, COPIES_MAX), "copies that a read asks (1)"),
-        field("erasure", Kind::Fields(&ERASURE), "an erasure code instead of copies"),
+        either("erasure", Kind::Fields(&ERASURE), "an erasure code instead of copies"),
     ],
     example: "{copies: 3, write_quorum: 2, read_quorum: 2}",
 };
 const ERASURE: Shape = Shape {
     fields: &[
-        field("data", Kind::Whole(1, COPIES_MAX), "pieces that give the object"),
-        field("parity", Kind::Whole(1, COPIES_MAX), "pieces that may be lost"),
+        must("data", Kind::Whole(1, COPIES_MAX), "pieces that give the object"),
+        must("parity", Kind::Whole(1, COPIES_MAX), "pieces that may be lost"),
     ],
     example: "{data: 10, parity: 4}",
 };
 const SHARDS: Shape = Shape {
     fields: &[
-        field("count", Kind::Whole(1, SHARDS_MAX), "shards"),
+        must("count", Kind::Whole(1, SHARDS_MAX), "shards"),
         field("by", Kind::Choice(&["hash", "range", "consistent"]), "how keys find their shard (hash)"),
         field(
             "virtual_nodes",

@@ -117,9 +117,9 @@ fn spotify_has_the_figures_of_its_sources() {
 #[test]
 fn doubling_the_users_never_lowers_a_rate() {
     for bundled in bundled() {
-        let double = |text: &str| plimsoll_scenarios::field::times(text, 2.0).unwrap();
+        let double = |text: &str| plimsoll_scenarios::amount::times(text, 2.0).unwrap();
         let users =
-            plimsoll_scenarios::field::value_at(bundled.name, &[], "population.users").unwrap().unwrap();
+            plimsoll_scenarios::amount::value_at(bundled.name, &[], "population.users").unwrap().unwrap();
         let more =
             plimsoll_scenarios::load_with(bundled.name, &[format!("population.users={}", double(&users))])
                 .unwrap();

@@ -1,7 +1,7 @@
 //! `service_time` and sizes: how much work, how many bytes.
 
 use super::{ROWS_MAX, each, items, named, named_in_part, number, weight, weights_add_up};
-use crate::decode::{Decoder, Fields, Kind, Shape, field, quantity};
+use crate::decode::{Decoder, Fields, Kind, Shape, either, must, quantity};
 use crate::distribution::{
     Component, Constant, Distribution, Empirical, Exponential, Gamma, Lognormal, Mixture, Outcome, Pareto,
     QuantileAt, Quantiles,
@@ -47,14 +47,14 @@ macro_rules! example {
         impl Example for $dimension {
             const LAW: Shape = Shape {
                 fields: &[
-                    field("constant", quantity::<$dimension>(), "always the same"),
-                    field("exponential", quantity::<$dimension>(), "by its mean"),
-                    field("lognormal", Kind::Fields(&Self::MEAN_CV), "by mean and coefficient of variation"),
-                    field("gamma", Kind::Fields(&Self::MEAN_CV), "by mean and coefficient of variation"),
-                    field("pareto", Kind::Fields(&Self::PARETO), "heavy-tailed between two ends"),
-                    field("empirical", Kind::List(&Self::OUTCOMES), "values, with weights"),
-                    field("quantiles", Kind::Named(&Self::VALUE), "values by percentile, up to `p100`"),
-                    field("mixture", Kind::List(&Kind::Fields(&Self::PART)), "one of several, by weight"),
+                    either("constant", quantity::<$dimension>(), "always the same"),
+                    either("exponential", quantity::<$dimension>(), "by its mean"),
+                    either("lognormal", Kind::Fields(&Self::MEAN_CV), "by mean and coefficient of variation"),
+                    either("gamma", Kind::Fields(&Self::MEAN_CV), "by mean and coefficient of variation"),
+                    either("pareto", Kind::Fields(&Self::PARETO), "heavy-tailed between two ends"),
+                    either("empirical", Kind::List(&Self::OUTCOMES), "values, with weights"),
+                    either("quantiles", Kind::Named(&Self::VALUE), "values by percentile, up to `p100`"),
+                    either("mixture", Kind::List(&Kind::Fields(&Self::PART)), "one of several, by weight"),
                 ],
                 example: concat!("{lognormal: {mean: ", $mean, ", cv: 1}}"),
             };
@@ -62,38 +62,38 @@ macro_rules! example {
             const OUTCOMES: Kind = Kind::Any(&[quantity::<$dimension>(), Kind::Fields(&Self::OUTCOME)]);
             const MEAN_CV: Shape = Shape {
                 fields: &[
-                    field("mean", quantity::<$dimension>(), "mean"),
-                    field("cv", quantity::<Plain>(), "standard deviation over mean"),
+                    must("mean", quantity::<$dimension>(), "mean"),
+                    must("cv", quantity::<Plain>(), "standard deviation over mean"),
                 ],
                 example: concat!("{mean: ", $mean, ", cv: 1}"),
             };
             const PARETO: Shape = Shape {
                 fields: &[
-                    field("min", quantity::<$dimension>(), "least value"),
-                    field("max", quantity::<$dimension>(), "greatest value"),
-                    field("shape", quantity::<Plain>(), "exponent of the tail"),
+                    must("min", quantity::<$dimension>(), "least value"),
+                    must("max", quantity::<$dimension>(), "greatest value"),
+                    must("shape", quantity::<Plain>(), "exponent of the tail"),
                 ],
                 example: concat!("{min: ", $low, ", max: ", $high, ", shape: 1.2}"),
             };
             const OUTCOME: Shape = Shape {
                 fields: &[
-                    field("value", quantity::<$dimension>(), "the value"),
-                    field("weight", quantity::<Plain>(), "how often, relative to the others"),
+                    must("value", quantity::<$dimension>(), "the value"),
+                    must("weight", quantity::<Plain>(), "how often, relative to the others"),
                 ],
                 example: concat!("{value: ", $mean, ", weight: 3}"),
             };
             const PART: Shape = Shape {
                 fields: &[
-                    field("weight", quantity::<Share>(), "how often"),
-                    field("constant", quantity::<$dimension>(), "always the same"),
-                    field("exponential", quantity::<$dimension>(), "by its mean"),
-                    field("lognormal", Kind::Fields(&Self::MEAN_CV), "by mean and coefficient of variation"),
-                    field("gamma", Kind::Fields(&Self::MEAN_CV), "by mean and coefficient of variation"),
-                    field("pareto", Kind::Fields(&Self::PARETO), "heavy-tailed between two ends"),
-                    field("empirical", Kind::List(&Self::OUTCOMES), "values, with weights"),
-                    field("quantiles", Kind::Named(&Self::VALUE), "values by percentile, up to `p100`"),
+                    must("weight", quantity::<Share>(), "how often"),
+                    either("constant", quantity::<$dimension>(), "always the same"),
+                    either("exponential", quantity::<$dimension>(), "by its mean"),
+                    either("lognormal", Kind::Fields(&Self::MEAN_CV), "by mean and coefficient of variation"),
+                    either("gamma", Kind::Fields(&Self::MEAN_CV), "by mean and coefficient of variation"),
+                    either("pareto", Kind::Fields(&Self::PARETO), "heavy-tailed between two ends"),
+                    either("empirical", Kind::List(&Self::OUTCOMES), "values, with weights"),
+                    either("quantiles", Kind::Named(&Self::VALUE), "values by percentile, up to `p100`"),
                     // Read to be told that it can't stand here.
-                    field("mixture", Kind::Never, ""),
+                    either("mixture", Kind::Never, ""),
                 ],
                 example: concat!("{weight: 90 %, exponential: ", $mean, "}"),
             };

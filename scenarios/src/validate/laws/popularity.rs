@@ -3,7 +3,7 @@
 use super::{
     ROWS_MAX, SHARE_MIN, SUM_WITHIN, each, items, named, named_in_part, number, weight, weights_add_up,
 };
-use crate::decode::{Decoder, Fields, Kind, Shape, field, quantity, suggestion};
+use crate::decode::{Decoder, Fields, Kind, Shape, either, field, must, quantity, suggestion};
 use crate::node::{Node, Value};
 use crate::popularity::{Counts, Group, HotSet, Mixture, Part, Popularity, Table, Zipf};
 use crate::units::{Count, Fraction, Number, Plain, Share, Things};
@@ -32,18 +32,18 @@ const COUNT: Kind = quantity::<Things>();
 
 const LAW: Shape = Shape {
     fields: &[
-        field("uniform", Kind::Never, "every object alike"),
-        field("zipf", ZIPFS, "rank k in proportion to k^-exponent"),
-        field("hot_set", Kind::Fields(&HOT_SET), "a share of the objects gets a share of the requests"),
-        field("table", Kind::List(&Kind::Fields(&ROW)), "groups of objects with their shares of requests"),
-        field("counts", Kind::List(&COUNT), "requests by object, stretched over the catalogue"),
-        field("mixture", Kind::List(&Kind::Fields(&PART)), "several laws over the same ranks, by weight"),
+        either("uniform", Kind::Never, "every object alike"),
+        either("zipf", ZIPFS, "rank k in proportion to k^-exponent"),
+        either("hot_set", Kind::Fields(&HOT_SET), "a share of the objects gets a share of the requests"),
+        either("table", Kind::List(&Kind::Fields(&ROW)), "groups of objects with their shares of requests"),
+        either("counts", Kind::List(&COUNT), "requests by object, stretched over the catalogue"),
+        either("mixture", Kind::List(&Kind::Fields(&PART)), "several laws over the same ranks, by weight"),
     ],
     example: "{zipf: 1.0}",
 };
 const ZIPF: Shape = Shape {
     fields: &[
-        field("exponent", quantity::<Plain>(), "how steep"),
+        must("exponent", quantity::<Plain>(), "how steep"),
         field("head", quantity::<Things>(), "ranks over which the head is flattened (none)"),
         field("cutoff", quantity::<Things>(), "rank from which on it falls faster (none)"),
         field("stretch", quantity::<Plain>(), "how sharp the cutoff is (1)"),
@@ -53,7 +53,7 @@ const ZIPF: Shape = Shape {
 const HOT_SET: Shape = Shape {
     fields: &[
         field("objects", quantity::<Share>(), "share of the objects"),
-        field("requests", quantity::<Share>(), "share of the requests that they get"),
+        must("requests", quantity::<Share>(), "share of the requests that they get"),
     ],
     example: "{objects: 20 %, requests: 80 %}",
 };
@@ -61,20 +61,20 @@ const ROW: Shape = Shape {
     fields: &[
         field("objects", quantity::<Share>(), "share of the objects in this group"),
         field("top", quantity::<Share>(), "share of the objects from the most popular on, instead"),
-        field("requests", quantity::<Share>(), "their share of the requests"),
+        must("requests", quantity::<Share>(), "their share of the requests"),
     ],
     example: "{top: 1 %, requests: 60 %}",
 };
 const PART: Shape = Shape {
     fields: &[
-        field("weight", quantity::<Share>(), "share of the requests"),
-        field("uniform", Kind::Never, "every object alike"),
-        field("zipf", ZIPFS, "rank k in proportion to k^-exponent"),
-        field("hot_set", Kind::Fields(&HOT_SET), "a share of the objects gets a share of the requests"),
-        field("table", Kind::List(&Kind::Fields(&ROW)), "groups of objects with their shares of requests"),
-        field("counts", Kind::List(&COUNT), "requests by object, stretched over the catalogue"),
+        must("weight", quantity::<Share>(), "share of the requests"),
+        either("uniform", Kind::Never, "every object alike"),
+        either("zipf", ZIPFS, "rank k in proportion to k^-exponent"),
+        either("hot_set", Kind::Fields(&HOT_SET), "a share of the objects gets a share of the requests"),
+        either("table", Kind::List(&Kind::Fields(&ROW)), "groups of objects with their shares of requests"),
+        either("counts", Kind::List(&COUNT), "requests by object, stretched over the catalogue"),
         // Read to be told that it can't stand here.
-        field("mixture", Kind::Never, ""),
+        either("mixture", Kind::Never, ""),
     ],
     example: "{weight: 70 %, zipf: 1.0}",
 };

@@ -1,5 +1,6 @@
 //! A single field of a scenario, as its files state it.
 
+use crate::fields;
 use crate::library::{LoadError, read_tree};
 use crate::node::{Node, Value};
 use crate::overlay;
@@ -26,17 +27,7 @@ pub fn value_at(name_or_path: &str, settings: &[String], path: &str) -> Result<O
 fn walk(root: &Node, path: &str) -> Option<String> {
     let mut here = root;
     for segment in path.split('.').map(str::trim) {
-        here = match &here.value {
-            Value::Map(pairs) => pairs
-                .iter()
-                .find(|(k, _)| matches!(&k.value, Value::Text(t) if t == segment))
-                .map(|(_, v)| v)?,
-            Value::List(items) => items
-                .iter()
-                .find(|n| overlay::name_of(n) == Some(segment))
-                .or_else(|| items.get(segment.parse::<usize>().ok()?))?,
-            Value::Null | Value::Text(_) => return None,
-        };
+        here = fields::child(here, segment)?;
     }
     if let Value::Text(text) = &here.value { Some(text.clone()) } else { None }
 }
