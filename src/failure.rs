@@ -80,7 +80,11 @@ impl Failure {
                 | L::BadTemplate { .. }
                 | L::BadOption { .. },
             ) => Code::Usage,
-            Self::Stack(_) | Self::Load(_) | Self::Write { .. } | Self::Json(_) => Code::Failure,
+            Self::Stack(_)
+            | Self::Load(_)
+            | Self::Write { .. }
+            | Self::Json(_)
+            | Self::OnlyEstimated { .. } => Code::Failure,
             Self::Interrupted => Code::Interrupted,
         }
     }

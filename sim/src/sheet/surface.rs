@@ -11,13 +11,17 @@ use super::worlds::Scores;
 use crate::threads;
 use std::sync::atomic::AtomicBool;
 
-/// A fitted output, as the log-odds of a value between 0 and 1.
+/// A fitted output, a value between 0 and 1.
 #[derive(Debug, Clone)]
 pub struct Surface {
     /// The inputs it depends on.
     inputs: Vec<usize>,
     /// Powers of the inputs' scores, and what each is worth.
     terms: Vec<(Vec<u8>, f64)>,
+    /// Least and greatest that were solved; the surface stays between them.
+    ends: (f64, f64),
+    /// The terms add up to log-odds.
+    odds: bool,
 }
 
 /// Log-odds are cut here, at one in a thousand: a cache that holds everything has a kink there, and a
@@ -39,6 +43,34 @@ impl Surface {
         !self.inputs.is_empty()
     }
 
+    /// The surface nearest to some values, of their log-odds or of themselves, and its mean squared error.
+    fn through(
+        inputs: &[usize],
+        terms: &[Vec<u8>],
+        rows: &[Vec<f64>],
+        values: &[f64],
+        odds: bool,
+    ) -> (Self, f64) {
+        let bent: Vec<f64> = values.iter().map(|&v| if odds { log_odds(v) } else { v }).collect();
+        let worth = least_squares(rows, &bent);
+        let least = bent.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = bent.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let terms = terms.iter().cloned().zip(worth.iter().copied()).collect();
+        let surface = Self { inputs: inputs.to_vec(), terms, ends: (least, most), odds };
+        let error = |(row, value): (&Vec<f64>, &f64)| {
+            let sum: f64 = row.iter().zip(&worth).map(|(r, w)| r * w).sum();
+            (surface.straight(sum) - value).powi(2)
+        };
+        let squares: f64 = rows.iter().zip(values).map(error).sum();
+        (surface, squares / values.len() as f64)
+    }
+
+    /// The value that a sum of terms stands for.
+    fn straight(&self, sum: f64) -> f64 {
+        let sum = sum.clamp(self.ends.0, self.ends.1);
+        if self.odds { 1.0 / (1.0 + (-sum).exp()) } else { sum }
+    }
+
     /// Values in all worlds.
     pub fn column(&self, scores: &Scores) -> Vec<f64> {
         let mut at = vec![0.0; self.inputs.len()];
@@ -48,7 +80,7 @@ impl Surface {
                     *x = f64::from(scores.0[input][world].clamp(-SCORE_MAX, SCORE_MAX));
                 }
                 let sum: f64 = self.terms.iter().map(|(powers, worth)| worth * monomial(powers, &at)).sum();
-                1.0 / (1.0 + (-sum.clamp(-LOG_ODDS_MAX, LOG_ODDS_MAX)).exp())
+                self.straight(sum)
             })
             .collect()
     }
@@ -81,7 +113,7 @@ pub fn fit(
     threads: usize,
     solve: &(dyn Fn(&Scenario) -> Vec<f64> + Sync),
 ) -> Vec<Surface> {
-    let constant = Surface { inputs: Vec::new(), terms: Vec::new() };
+    let constant = Surface { inputs: Vec::new(), terms: Vec::new(), ends: (0.0, 0.0), odds: false };
     if uncertain.is_empty() || middle.is_empty() {
         return vec![constant; middle.len()];
     }
@@ -108,8 +140,8 @@ pub fn fit(
         _ => 1,
     };
     let terms = products(inputs.len(), degree);
-    // Twice as many worlds as unknowns, spread wider than the worlds to come so that their tails lie inside.
-    let samples = 2 * terms.len() + 2;
+    // Four times as many worlds as unknowns, spread wider than the worlds to come so that their tails lie inside.
+    let samples = 4 * terms.len();
     let spread = Scores::draw(0, inputs.len(), samples, "surface");
     let points: Vec<Vec<f64>> = (0..samples)
         .map(|s| spread.0.iter().map(|c| f64::from((c[s] * 1.1).clamp(-SCORE_MAX, SCORE_MAX))).collect())
@@ -117,18 +149,18 @@ pub fn fit(
     let solved =
         many(samples, &|s, i| inputs.iter().position(|&input| input == i).map_or(0.0, |k| points[s][k]));
     let rows: Vec<Vec<f64>> = points.iter().map(|p| terms.iter().map(|t| monomial(t, p)).collect()).collect();
-    (0..middle.len())
-        .map(|output| {
-            let values: Vec<f64> = solved.iter().map(|s| log_odds(s[output])).collect();
-            let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-            let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            if most - least < SEEN {
-                return constant.clone();
-            }
-            let worth = least_squares(&rows, &values);
-            Surface { inputs: inputs.clone(), terms: terms.iter().cloned().zip(worth).collect() }
-        })
-        .collect()
+    let of_output = |output: usize| {
+        let values: Vec<f64> = solved.iter().map(|s| s[output]).collect();
+        let spread = values.iter().map(|v| (v - values[0]).abs()).fold(0.0, f64::max);
+        if spread < SEEN {
+            return constant.clone();
+        }
+        // Log-odds bend less, unless some of the solutions are at 0 or 1, where they have a cliff.
+        let fitted = [true, false].map(|odds| Surface::through(&inputs, &terms, &rows, &values, odds));
+        let [(by_odds, odds_error), (as_is, error)] = fitted;
+        if odds_error <= error { by_odds } else { as_is }
+    };
+    (0..middle.len()).map(of_output).collect()
 }
 
 /// Coefficients that bring `rows x coefficients` nearest to `values`: the normal equations, by Gaussian
