@@ -51,6 +51,7 @@ fn explain_shows_formula_numbers_result_and_source() {
     let head: Vec<&str> = explained.lines().take(13).collect();
     insta::assert_snapshot!(head.join("\n"), @"
     spotify · find and play music
+     a day has 86,400 s, a year 365 days, a month 730 h; 1 KB is 1,000 B, 1 KiB is 1,024 B; 1 B has 8 bit
 
      demand
        play, a day
@@ -62,7 +63,6 @@ fn explain_shows_formula_numbers_result_and_source() {
          = users x active share x times a day / seconds a day
          = 1,000,000,000 x 100 % x 30 / 86,400 s
          = 347 K/s                                from spotify.yaml:15, spotify.yaml:16, spotify.yaml:46
-         ✓ source says 347 K/s
     ");
     for quantity in spotify().quantities {
         assert!(explained.contains(&quantity.label), "{}", quantity.label);
@@ -99,63 +99,146 @@ fn the_ids_of_the_json_are_stable() {
     search.rate
     search.peak_rate
     search.peak_rate_global
-    play.egress_uncached
-    play.egress_uncached_peak
-    search.egress_uncached
-    search.egress_uncached_peak
-    edge.egress
-    edge.egress_peak
-    shield.egress
-    shield.egress_peak
-    gateway.egress
-    gateway.egress_peak
-    web.egress
-    web.egress_peak
-    metadata-cache.egress
-    metadata-cache.egress_peak
-    metadata-db.egress
-    metadata-db.egress_peak
-    audio-store.egress
-    audio-store.egress_peak
-    song.storage
-    song.storage_replicated
-    song.metadata
-    user.storage
-    query.storage
+    total.rate
+    total.peak_rate
+    total.per_day
     device.hit_ratio
     edge.hit_ratio
     shield.hit_ratio
     web.hit_ratio
     metadata-cache.hit_ratio
+    song.distinct_per_day
+    song.cache_80
+    song.cache_90
+    song.cache_95
+    query.distinct_per_day
+    query.cache_80
+    query.cache_90
+    query.cache_95
+    play.cache_20_percent
+    search.cache_20_percent
+    play.ingress
+    play.ingress_peak
+    play.bytes_per_day
+    play.egress_uncached
+    play.egress_uncached_peak
+    search.ingress
+    search.ingress_peak
+    search.bytes_per_day
+    search.egress_uncached
+    search.egress_uncached_peak
+    total.ingress
+    total.egress_uncached
+    edge.egress
+    edge.egress_peak
+    edge.ingress
+    shield.egress
+    shield.egress_peak
+    shield.ingress
+    gateway.egress
+    gateway.egress_peak
+    gateway.ingress
+    web.egress
+    web.egress_peak
+    web.ingress
+    metadata-cache.egress
+    metadata-cache.egress_peak
+    metadata-cache.ingress
+    metadata-db.egress
+    metadata-db.egress_peak
+    metadata-db.ingress
+    audio-store.egress
+    audio-store.egress_peak
+    audio-store.ingress
+    events.ingress
+    song.objects
+    song.storage
+    song.storage_replicated
+    song.metadata
+    user.objects
+    user.storage
+    query.objects
+    query.storage
+    total.storage
+    total.storage_replicated
+    total.metadata
+    total.storage_1_year
+    total.storage_10_years
+    total.storage_10_years_replicated
     edge.rate
+    edge.peak_rate
     edge.utilisation_peak
+    edge.servers_by_utilisation
+    edge.servers_by_wait
+    edge.wait_p99
     edge.link_utilisation_peak
-    edge.servers_needed
+    edge.servers_by_link
+    edge.servers
     shield.rate
+    shield.peak_rate
     shield.utilisation_peak
+    shield.servers_by_utilisation
+    shield.servers_by_wait
+    shield.wait_p99
     shield.link_utilisation_peak
-    shield.servers_needed
+    shield.servers_by_link
+    shield.servers
     gateway.rate
+    gateway.peak_rate
     gateway.utilisation_peak
+    gateway.servers_by_utilisation
+    gateway.servers_by_wait
+    gateway.wait_p99
     gateway.link_utilisation_peak
-    gateway.servers_needed
+    gateway.servers_by_link
+    gateway.servers
     web.rate
+    web.peak_rate
     web.utilisation_peak
+    web.servers_by_utilisation
+    web.servers_by_wait
+    web.wait_p99
     web.link_utilisation_peak
-    web.servers_needed
+    web.servers_by_link
+    web.servers
     metadata-cache.rate
+    metadata-cache.peak_rate
     metadata-cache.utilisation_peak
-    metadata-cache.servers_needed
+    metadata-cache.servers_by_utilisation
+    metadata-cache.servers_by_wait
+    metadata-cache.wait_p99
+    metadata-cache.servers
     metadata-db.rate
+    metadata-db.peak_rate
     metadata-db.utilisation_peak
-    metadata-db.servers_needed
+    metadata-db.servers_by_utilisation
+    metadata-db.servers_by_wait
+    metadata-db.wait_p99
+    metadata-db.servers
     audio-store.rate
+    audio-store.peak_rate
     audio-store.utilisation_peak
+    audio-store.servers_by_utilisation
+    audio-store.servers_by_wait
+    audio-store.wait_p99
     audio-store.link_utilisation_peak
-    audio-store.servers_needed
+    audio-store.servers_by_link
+    audio-store.stored
+    audio-store.servers
     events.rate
+    events.peak_rate
     events.utilisation_peak
-    events.servers_needed
+    events.servers_by_utilisation
+    events.servers_by_wait
+    events.wait_p99
+    events.servers
+    total.servers
+    play.latency
+    play.latency_full_path
+    play.in_flight_peak
+    search.latency
+    search.latency_full_path
+    search.in_flight_peak
     ");
 }
 
@@ -179,7 +262,8 @@ fn a_range_in_the_scenario_is_a_range_in_the_result() {
     let estimate = spotify();
     let search = estimate.quantities.iter().find(|quantity| quantity.id == "search.per_day").unwrap();
     let (low, high) = search.range.unwrap();
-    assert!((low / 3e9 - 1.0).abs() < 1e-9 && (high / 6e9 - 1.0).abs() < 1e-9, "{search:?}");
+    // The ends are quantiles over ten thousand worlds.
+    assert!((low / 3e9 - 1.0).abs() < 1e-3 && (high / 6e9 - 1.0).abs() < 1e-3, "{search:?}");
     assert!(low < search.value && search.value < high);
 }
 

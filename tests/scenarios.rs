@@ -52,7 +52,7 @@ fn check_looks_at_every_file_and_ends_with_2_if_one_is_bad() {
     let said = said(&["scenarios", "check", &first, &second, &third]);
     assert_eq!(said.code, Some(2));
     let line = said.out.replace(&second, "second.yaml");
-    insta::assert_snapshot!(line, @"second.yaml: valid · small · 2 actions, 2 datasets, 8 tiers, 1 claim");
+    insta::assert_snapshot!(line, @"second.yaml: valid · small · 2 actions, 2 datasets, 9 tiers, 2 claims");
     assert!(said.err.contains("first.yaml:") && said.err.contains("third.yaml:"), "{said:?}");
 }
 
@@ -125,7 +125,13 @@ fn check_puts_settings_in_before_it_looks() {
 fn a_setting_that_leads_nowhere_is_told_the_whole_path_that_was_meant() {
     let said = said(&["estimate", "spotify", "--set", "population.user=2e9"]);
     assert_eq!(said.code, Some(2));
-    insta::assert_snapshot!(said.err, @"");
+    insta::assert_snapshot!(said.err, @"
+    error: `population` has no `user`
+     --> --set:1:12
+      |
+    1 | population.user=2e9
+      |            ^^^^ did you mean `population.users`?
+    ");
 }
 
 #[test]

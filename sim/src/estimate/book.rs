@@ -74,7 +74,6 @@ pub struct TierCells {
     pub work_peak: Option<CellId>,
     pub egress: Option<CellId>,
     pub egress_peak: Option<CellId>,
-    pub requests: Option<CellId>,
     /// Mean wait at the peak.
     pub wait: Option<CellId>,
     pub service: Option<CellId>,

@@ -10,6 +10,9 @@ use crate::flow::{Cause, Flow};
 use crate::sheet::CellId;
 
 const GROUP: &str = "caches";
+/// How a hit ratio comes about, with the cells that it is shown over.
+const CHE: &str = "sum over objects of p x (1 - exp(-p t)), t such that sum of size x (1 - exp(-p t)) is the \
+                   capacity (Che); out";
 /// Hit ratios whose memory is stated.
 const TARGETS: [(f64, &str); 3] = [(0.80, "cache_80"), (0.90, "cache_90"), (0.95, "cache_95")];
 /// The share of a day's requests of the rule of thumb.
@@ -99,6 +102,8 @@ impl Book<'_> {
             let (hits, all) = (self.sheet.sum(parts), self.sheet.sum(answered.iter().map(|a| a.0).collect()));
             self.sheet.quotient(hits, all)
         };
+        let capacity = self.sheet.input(format!("{name} capacity"), &cache.capacity, (1.0, Unit::Bytes));
+        let cell = self.sheet.function(CHE, vec![cell, capacity], |x| x[0]);
         let as_lru = if own { "" } else { " if it were LRU" };
         let label = format!("{name}, hit ratio{as_lru}");
         self.line(format!("{name}.hit_ratio"), GROUP, label, cell, Unit::Share);

@@ -19,10 +19,11 @@ impl Book<'_> {
         }
         for (id, (name, action)) in scenario.actions.iter().enumerate() {
             let Some(daily) = per_day[id] else { continue };
-            let daily =
-                self.line(format!("{name}.per_day"), GROUP, format!("{name}, a day"), daily, Unit::PerDay);
+            let raw = daily;
+            let daily = self.sheet.sum(vec![raw]);
+            self.line(format!("{name}.per_day"), GROUP, format!("{name}, a day"), daily, Unit::PerDay);
             let day = self.common.day;
-            let mean = self.sheet.quotient(daily, day);
+            let mean = self.sheet.quotient(raw, day);
             let mean =
                 self.line(format!("{name}.rate"), GROUP, format!("{name}, mean rate"), mean, Unit::PerSecond);
             let (factor, factor_global) = self.peaks(name, action);
@@ -78,6 +79,7 @@ impl Book<'_> {
             Demand::PerAction(other, each) => {
                 let before = self.per_day(*other, known);
                 let other = scenario.action_name(*other);
+                let before = self.sheet.sum(vec![before]);
                 let before = self.sheet.named(before, format!("{other}, a day"), Unit::PerDay);
                 let each = self.sheet.input(format!("{name} for one {other}"), each, (1.0, Unit::Number));
                 self.sheet.product(vec![before, each])

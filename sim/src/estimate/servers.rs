@@ -199,7 +199,8 @@ impl Book<'_> {
             return;
         };
         self.limit(tier, "utilisation_peak", format!("{name}, busy at the peak"), used, true);
-        let slots = self.sheet.input("slots of one", &station.concurrency, (1.0, Unit::Count));
+        let slots_cell = self.sheet.input("slots of one", &station.concurrency, (1.0, Unit::Count));
+        let slots = slots_cell;
         let target = self.sheet.constant("utilisation to plan for", TARGET, Unit::Share);
         let busy = self.sheet.product(vec![work, service]);
         let busy = self.sheet.named(busy, format!("busy slots of {name} at the peak"), Unit::Number);
@@ -219,8 +220,11 @@ impl Book<'_> {
             Service::lognormal(load.1, cv),
         );
         // A percentile is stated for the middle of all ranges only: it costs too much for every world.
-        let p99 = self.sheet.constant("", queue.wait_quantile(WAIT_P), Unit::Seconds);
-        let p99 = self.sheet.sum(vec![p99]);
+        let p99 = self.sheet.fixed(
+            "99th percentile of the wait in GI/G/c",
+            vec![work, service, slots_cell],
+            queue.wait_quantile(WAIT_P),
+        );
         self.detail(
             format!("{name}.wait_p99"),
             GROUP,
@@ -515,8 +519,8 @@ impl Book<'_> {
                 }
                 ShardBy::Range => ("share of the first range of keys", self.first_range(&nodes, total, n)),
             };
-            let share = self.sheet.constant(words, share.min(1.0), Unit::Share);
-            let share = self.sheet.sum(vec![share]);
+            let shards = self.sheet.stated("shards", n, Unit::Count, sharding.origin);
+            let share = self.sheet.fixed(words, vec![shards], share.min(1.0));
             let share = self.line(
                 format!("{name}.hottest_shard"),
                 GROUP,
@@ -524,7 +528,6 @@ impl Book<'_> {
                 share,
                 Unit::Share,
             );
-            let shards = self.sheet.stated("shards", n, Unit::Count, sharding.origin);
             let cell = self.sheet.product(vec![used, share, shards]);
             self.limit(
                 tier,

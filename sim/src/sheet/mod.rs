@@ -14,7 +14,7 @@ use plimsoll_reports::record::Unit;
 use plimsoll_scenarios::units::{Dimension, Quantity};
 use plimsoll_scenarios::{Origin, Scenario};
 
-pub use worlds::{Columns, Scores};
+pub use worlds::Scores;
 
 /// A cell, by its position; formulas refer to earlier cells only.
 pub type CellId = usize;
@@ -183,6 +183,12 @@ impl<'s> Sheet<'s> {
         self.push(Op::Function(words, cells, Box::new(formula)), value, varies)
     }
 
+    /// A value computed beforehand from the middle of all ranges, for what would cost too much in every world;
+    /// it is shown over the cells that it rests on.
+    pub fn fixed(&mut self, words: &'static str, cells: Vec<CellId>, value: f64) -> CellId {
+        self.push(Op::Function(words, cells, Box::new(move |_| value)), value, false)
+    }
+
     /// Outputs of a costly function of the scenario, solved exactly here and by a fitted surface in worlds.
     /// Each output lies between 0 and 1.
     pub fn surfaces(
@@ -200,23 +206,26 @@ impl<'s> Sheet<'s> {
         cells
     }
 
-    /// The inputs of the file that a cell rests on, directly or through named cells whose names its formula
-    /// shows: the places of those that the formula names.
+    /// Where the inputs that a cell's formula shows are said in the file; where it shows none, all that it
+    /// rests on.
     pub fn origins(&self, cell: CellId) -> Vec<Origin> {
         let mut found = BTreeSet::new();
-        self.collect_origins(cell, true, &mut found);
+        self.collect_origins(cell, true, false, &mut found);
+        if found.is_empty() {
+            self.collect_origins(cell, true, true, &mut found);
+        }
         let place = |(file, line, column)| Origin { file, line, column, length: 0 };
         found.into_iter().map(place).collect()
     }
 
-    fn collect_origins(&self, cell: CellId, top: bool, found: &mut BTreeSet<(u16, u32, u32)>) {
+    fn collect_origins(&self, cell: CellId, top: bool, deep: bool, found: &mut BTreeSet<(u16, u32, u32)>) {
         let here = &self.cells[cell];
         if here.origin.line > 0 {
             found.insert((here.origin.file, here.origin.line, here.origin.column));
         }
-        if top || here.name.is_empty() {
+        if top || deep || here.name.is_empty() {
             for part in self.parts(cell) {
-                self.collect_origins(part, false, found);
+                self.collect_origins(part, false, deep, found);
             }
         }
     }
