@@ -43,7 +43,7 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  plimsoll estimate spotify\n  plimsoll estimate spotify --explain\n  plimsoll estimate spotify --set 'population.users=2 B' --set datasets.song.popularity.zipf=0.8\n  plimsoll estimate spotify --format markdown > estimate.md\n  plimsoll estimate spotify --solve population.users --until 'web.servers <= 500'\n  plimsoll estimate --users 1B --per-user 30/day --size 5MB --objects 100M --copies 3"
     )]
-    Estimate(EstimateArgs),
+    Estimate(Box<EstimateArgs>),
     /// A full day, simulated
     #[command(
         after_help = "Examples:\n  plimsoll simulate spotify\n  plimsoll simulate spotify --set 'tiers.edge.cache.capacity=60 TB'\n  plimsoll simulate spotify --scaled --format json > prediction.json"

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use plimsoll_scenarios::units::Seconds;
 use plimsoll_scenarios::distribution::Distribution;
 use plimsoll_scenarios::rng::Stream;
 use plimsoll_sim::analytic::queues::{GiGc, Mdc, Service};
@@ -18,7 +19,7 @@ struct Seen {
 
 /// First come, first served, by the moments at which servers become free (Kiefer and Wolfowitz). Times in
 /// whole picoseconds, so that they have an order.
-fn simulate(servers: u64, arrivals: &Distribution, service: &Distribution) -> Seen {
+fn simulate(servers: u64, arrivals: &Distribution<Seconds>, service: &Distribution<Seconds>) -> Seen {
     let (mut coming, mut serving) =
         (Stream::new(5, "queue", "arrivals", 0), Stream::new(5, "queue", "service", 0));
     let (arrivals, service) = (arrivals.sampler(), service.sampler());
@@ -45,9 +46,9 @@ fn simulate(servers: u64, arrivals: &Distribution, service: &Distribution) -> Se
 /// (servers, utilisation, arrival cv, service cv): both lognormal unless 0 or 1.
 fn check(servers: u64, utilisation: f64, arrival_cv: f64, service_cv: f64, mean: f64, p99: f64) {
     let law = |mean: f64, cv: f64| match cv {
-        0.0 => Distribution::Constant { mean },
-        1.0 => Distribution::Exponential { mean },
-        _ => Distribution::Lognormal { mean, cv },
+        0.0 => Distribution::constant(mean),
+        1.0 => Distribution::exponential(mean),
+        _ => Distribution::lognormal(mean, cv),
     };
     let rate = utilisation * servers as f64;
     let seen = simulate(servers, &law(1.0 / rate, arrival_cv), &law(1.0, service_cv));
@@ -90,7 +91,7 @@ fn other_arrivals() {
 #[test]
 fn constant_service_is_exact() {
     let seen =
-        simulate(16, &Distribution::Exponential { mean: 1.0 / 13.6 }, &Distribution::Constant { mean: 1.0 });
+        simulate(16, &Distribution<Seconds>::Exponential { mean: 1.0 / 13.6 }, &Distribution<Seconds>::Constant { mean: 1.0 });
     let solved = Mdc::solve(16, 13.6, 1.0).expect("not saturated");
     for (got, want) in [
         (solved.wait_mean(), seen.wait_mean),
@@ -107,8 +108,8 @@ fn a_pool_with_variable_service_is_not_allen_and_cunneens() {
     // Why the estimate should not use the best-known formula.
     let seen = simulate(
         64,
-        &Distribution::Exponential { mean: 1.0 / 57.6 },
-        &Distribution::Lognormal { mean: 1.0, cv: 3.0 },
+        &Distribution<Seconds>::Exponential { mean: 1.0 / 57.6 },
+        &Distribution<Seconds>::Lognormal { mean: 1.0, cv: 3.0 },
     );
     let queue = GiGc::poisson(64, 57.6, Service::lognormal(1.0, 3.0));
     assert!(queue.wait_mean_allen_cunneen() > 1.5 * seen.wait_mean, "{}", seen.wait_mean);

@@ -243,9 +243,9 @@ fn narrow(mut kept: f64, mut broken: f64, holds: &dyn Fn(f64) -> Option<bool>) -
     for _ in 0..HALVINGS {
         let middle = (kept * broken).sqrt();
         if holds(middle) == Some(true) {
-            kept = middle
+            kept = middle;
         } else {
-            broken = middle
+            broken = middle;
         }
         if (kept / broken - 1.0).abs() < 1e-9 {
             break;

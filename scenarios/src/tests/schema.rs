@@ -151,6 +151,7 @@ fn units() -> Vec<String> {
 
 #[test]
 fn the_schema_knows_exactly_the_units_that_are_read() {
+    #[expect(clippy::type_complexity, reason = "the type of `parse`, once")]
     fn each<D: Dimension>(quantity: fn(&str) -> Result<Quantity<D>, (String, String)>, field: &str) {
         let held = Held::of(&json_schema(), field);
         for unit in units() {

@@ -184,22 +184,19 @@ impl Solver<'_, '_> {
         let here = &self.flow.nodes[node];
         let action = &self.scenario.actions[here.action];
         let number = here.call.mean_number();
-        let stream = match here.caller {
-            Some(caller) => {
-                self.arrive(caller);
-                let same = self.flow.nodes[caller].call.of == here.call.of;
-                let left = self.streams[caller].as_ref().map_or(0.0, |s| s.arriving)
-                    * (1.0 - self.chain.hits[caller]);
-                let atoms = match &self.streams[caller] {
-                    Some(stream) if same => self.missed(caller, &stream.atoms, number),
-                    _ => self.fresh(here.call.of, left * number),
-                };
-                Stream { arriving: left * number, atoms }
-            }
-            None => {
-                let arriving = number * flow::occurrences(action, here.cause);
-                Stream { arriving, atoms: self.fresh(here.call.of, arriving) }
-            }
+        let stream = if let Some(caller) = here.caller {
+            self.arrive(caller);
+            let same = self.flow.nodes[caller].call.of == here.call.of;
+            let left =
+                self.streams[caller].as_ref().map_or(0.0, |s| s.arriving) * (1.0 - self.chain.hits[caller]);
+            let atoms = match &self.streams[caller] {
+                Some(stream) if same => self.missed(caller, &stream.atoms, number),
+                _ => self.fresh(here.call.of, left * number),
+            };
+            Stream { arriving: left * number, atoms }
+        } else {
+            let arriving = number * flow::occurrences(action, here.cause);
+            Stream { arriving, atoms: self.fresh(here.call.of, arriving) }
         };
         if stream.arriving > 0.0 {
             let shares = || stream.atoms.iter().map(|a| (a.count, a.p / stream.arriving));
@@ -224,7 +221,9 @@ impl Solver<'_, '_> {
         }
         let dataset = &self.scenario.datasets[dataset];
         let mut atoms = dataset.popularity.over(dataset.count.get() as u64).atoms();
-        atoms.iter_mut().for_each(|atom| atom.p *= arriving);
+        for atom in &mut atoms {
+            atom.p *= arriving;
+        }
         atoms
     }
 
@@ -254,7 +253,9 @@ impl Solver<'_, '_> {
 
     fn solve(&mut self, tier: TierId) {
         let nodes: Vec<usize> = self.flow.at(tier).collect();
-        nodes.iter().for_each(|&node| self.arrive(node));
+        for &node in &nodes {
+            self.arrive(node);
+        }
         let looked_up: Vec<usize> = nodes.into_iter().filter(|&node| self.flow.nodes[node].lookup).collect();
         let on_device = self.scenario.tiers[tier].scope == Scope::User;
         // By dataset: how often its objects are asked for, 1/s. All streams of a dataset have the same atoms.

@@ -141,7 +141,9 @@ fn required(calls: &Calls, tiers: &mut Vec<TierId>) {
         Calls::Sequence(list) => list.iter().for_each(|calls| required(calls, tiers)),
         Calls::Parallel { branches, wait_for } => {
             if *wait_for == WaitFor::All {
-                branches.iter().for_each(|calls| required(calls, tiers));
+                for calls in branches {
+                    required(calls, tiers);
+                }
             }
         }
     }

@@ -207,9 +207,9 @@ fn time_for(atoms: &[Atom], target: f64) -> f64 {
     for _ in 0..48 {
         let middle = if low > 0.0 { (low * high).sqrt() } else { high / 2.0 };
         if hit(middle) < target {
-            low = middle
+            low = middle;
         } else {
-            high = middle
+            high = middle;
         }
         if high - low <= 1e-7 * high {
             break;

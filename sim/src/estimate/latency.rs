@@ -21,11 +21,11 @@ impl Book<'_> {
             let Some(mean) = self.calls_time(&action.calls, false) else { continue };
             let label = format!("{name}, first byte, mean at the peak");
             let mean = self.line(format!("{name}.latency"), GROUP, label, mean, Unit::Seconds);
-            if let Some(full) = self.calls_time(&action.calls, true) {
-                if (self.sheet.value(full) - self.sheet.value(mean)).abs() > 1e-9 {
-                    let label = format!("{name}, first byte, where every cache misses");
-                    self.line(format!("{name}.latency_full_path"), GROUP, label, full, Unit::Seconds);
-                }
+            if let Some(full) = self.calls_time(&action.calls, true)
+                && (self.sheet.value(full) - self.sheet.value(mean)).abs() > 1e-9
+            {
+                let label = format!("{name}, first byte, where every cache misses");
+                self.line(format!("{name}.latency_full_path"), GROUP, label, full, Unit::Seconds);
             }
             let peak = self.rates[id].peak_global;
             let there = self.sheet.product(vec![peak, mean]);
@@ -95,7 +95,7 @@ impl Book<'_> {
         let served: Vec<CellId> = [cells.wait, cells.service].into_iter().flatten().collect();
         let mut parts: Vec<CellId> = cells.round_trip.into_iter().collect();
         if !served.is_empty() {
-            let slow = self.slowest_of(call);
+            let slow = slowest_of(call);
             if slow == 1.0 {
                 parts.extend(served);
             } else {
@@ -130,15 +130,15 @@ impl Book<'_> {
         }
         if let [one] = factors[..] { one } else { self.sheet.product(factors) }
     }
+}
 
-    /// How much slower than one call the slowest of a fan-out is, of those waited for: the mean of an order
-    /// statistic of exponentials.
-    fn slowest_of(&self, call: &Call) -> f64 {
-        let n = call.fan_out.get().round().clamp(1.0, FAN_OUT_MAX) as u64;
-        let k = match call.wait_for {
-            WaitFor::All => n,
-            WaitFor::First(k) => u64::from(k).min(n),
-        };
-        if n == 1 { 1.0 } else { kth_exponential_mean(n, k, 1.0) }
-    }
+/// How much slower than one call the slowest of a fan-out is, of those waited for: the mean of an order
+/// statistic of exponentials.
+fn slowest_of(call: &Call) -> f64 {
+    let n = call.fan_out.get().round().clamp(1.0, FAN_OUT_MAX) as u64;
+    let k = match call.wait_for {
+        WaitFor::All => n,
+        WaitFor::First(k) => u64::from(k).min(n),
+    };
+    if n == 1 { 1.0 } else { kth_exponential_mean(n, k, 1.0) }
 }

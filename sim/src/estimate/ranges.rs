@@ -130,7 +130,7 @@ fn influence(book: &Book<'_>, line: usize, shares: &[f64]) -> Influence {
                 let score = |world: usize| {
                     if world / 2 != input {
                         0.0
-                    } else if world % 2 == 0 {
+                    } else if world.is_multiple_of(2) {
                         -1.644_854
                     } else {
                         1.644_854

@@ -3,7 +3,7 @@
 //! Why by column: a formula over ten thousand worlds is one loop over two arrays, so a whole page takes a
 //! few milliseconds. Cells that are the same in all worlds stay one number.
 //!
-//! Worlds are a Latin hypercube (McKay, Beckman and Conover, Technometrics 21, 1979): each input's range is
+//! Worlds are a Latin hypercube (`McKay`, Beckman and Conover, Technometrics 21, 1979): each input's range is
 //! cut into as many parts of equal probability as there are worlds, and each part is drawn from once.
 
 use plimsoll_scenarios::rng::Stream;
