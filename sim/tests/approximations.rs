@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use plimsoll_scenarios::units::Seconds;
 use plimsoll_scenarios::distribution::Distribution;
 use plimsoll_scenarios::rng::Stream;
+use plimsoll_scenarios::units::Seconds;
 use plimsoll_sim::analytic::queues::{GiGc, Mdc, Service};
 
 const CUSTOMERS: usize = 1_000_000;
@@ -90,8 +90,7 @@ fn other_arrivals() {
 
 #[test]
 fn constant_service_is_exact() {
-    let seen =
-        simulate(16, &Distribution<Seconds>::Exponential { mean: 1.0 / 13.6 }, &Distribution<Seconds>::Constant { mean: 1.0 });
+    let seen = simulate(16, &Distribution::exponential(1.0 / 13.6), &Distribution::constant(1.0));
     let solved = Mdc::solve(16, 13.6, 1.0).expect("not saturated");
     for (got, want) in [
         (solved.wait_mean(), seen.wait_mean),
@@ -106,11 +105,7 @@ fn constant_service_is_exact() {
 #[test]
 fn a_pool_with_variable_service_is_not_allen_and_cunneens() {
     // Why the estimate should not use the best-known formula.
-    let seen = simulate(
-        64,
-        &Distribution<Seconds>::Exponential { mean: 1.0 / 57.6 },
-        &Distribution<Seconds>::Lognormal { mean: 1.0, cv: 3.0 },
-    );
+    let seen = simulate(64, &Distribution::exponential(1.0 / 57.6), &Distribution::lognormal(1.0, 3.0));
     let queue = GiGc::poisson(64, 57.6, Service::lognormal(1.0, 3.0));
     assert!(queue.wait_mean_allen_cunneen() > 1.5 * seen.wait_mean, "{}", seen.wait_mean);
     assert!((queue.wait_mean() / seen.wait_mean - 1.0).abs() < 0.2, "{}", seen.wait_mean);

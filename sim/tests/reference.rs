@@ -155,14 +155,14 @@ fn availability_durability_replication() {
 #[test]
 fn caches() {
     let small: Vec<f64> = (1..=10).map(|k| 1.0 / f64::from(k)).collect();
-    let atoms = Popularity::Zipf { exponent: 1.0 }.over(10).atoms();
+    let atoms = Popularity::zipf(1.0).over(10).atoms();
     let che = |atoms: &[Atom], capacity: f64| {
         let solved = Approximation::solve(Policy::Lru, atoms, capacity).expect("known for LRU");
         solved.hit_ratio(atoms)
     };
     let total = order::harmonic(100_000_000);
     let share = |top: u64| order::harmonic(top) / total;
-    let large = Popularity::Zipf { exponent: 1.0 }.over(100_000_000).atoms();
+    let large = Popularity::zipf(1.0).over(100_000_000).atoms();
     check(
         "Caches under Zipf popularity, s = 1",
         TOLERANCE,
