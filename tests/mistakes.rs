@@ -100,7 +100,7 @@ fn an_unknown_field_gets_the_known_ones() {
      --> shop.yaml:2:1
       |
     2 | colour: a shop
-      | ^^^^^^ known here: name, summary, population, datasets, actions, tiers, slos, claims, load, extends
+      | ^^^^^^ known here: name, summary, population, datasets, actions, tiers, slos, claims, events, load, extends
     ");
 }
 

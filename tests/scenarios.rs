@@ -52,7 +52,7 @@ fn check_looks_at_every_file_and_ends_with_2_if_one_is_bad() {
     let said = said(&["scenarios", "check", &first, &second, &third]);
     assert_eq!(said.code, Some(2));
     let line = said.out.replace(&second, "second.yaml");
-    insta::assert_snapshot!(line, @"second.yaml: valid · small · 2 actions, 2 datasets, 8 tiers, 1 claim");
+    insta::assert_snapshot!(line, @"second.yaml: valid · small · 2 actions, 2 datasets, 9 tiers, 2 claims");
     assert!(said.err.contains("first.yaml:") && said.err.contains("third.yaml:"), "{said:?}");
 }
 
@@ -125,7 +125,13 @@ fn check_puts_settings_in_before_it_looks() {
 fn a_setting_that_leads_nowhere_is_told_the_whole_path_that_was_meant() {
     let said = said(&["estimate", "spotify", "--set", "population.user=2e9"]);
     assert_eq!(said.code, Some(2));
-    insta::assert_snapshot!(said.err, @"");
+    insta::assert_snapshot!(said.err, @"
+    error: `population` has no `user`
+     --> --set:1:12
+      |
+    1 | population.user=2e9
+      |            ^^^^ did you mean `population.users`?
+    ");
 }
 
 #[test]
@@ -142,14 +148,16 @@ fn what_a_file_came_to_names_the_place_of_what_is_from_elsewhere() {
     std::fs::write(directory.path().join("alone.yaml"), &out).unwrap();
     let (code, alone, _) = said_in(&directory, &["scenarios", "show", "alone.yaml", "--resolved"]);
     assert_eq!(code, Some(0));
-    let plain = |text: &str| text.lines().map(|l| l.split("  #").next().unwrap().to_owned()).collect::<Vec<_>>();
+    let plain =
+        |text: &str| text.lines().map(|l| l.split("  #").next().unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!(plain(&alone), plain(&out));
 }
 
 #[test]
 fn what_a_bad_file_came_to_is_shown_with_its_problems() {
     let directory = TempDir::new().unwrap();
-    std::fs::write(directory.path().join("bad.yaml"), "extends: spotify\npopulation: {users: many}\n").unwrap();
+    std::fs::write(directory.path().join("bad.yaml"), "extends: spotify\npopulation: {users: many}\n")
+        .unwrap();
     let (code, out, err) = said_in(&directory, &["scenarios", "show", "bad.yaml", "--resolved"]);
     assert_eq!(code, Some(2));
     assert!(out.contains("users: many\n") && err.contains("bad.yaml:2:21"), "{out}{err}");
@@ -173,7 +181,8 @@ fn a_new_scenario_is_valid_and_overwrites_nothing() {
     error: mine.yaml is there already
     hint: choose another place with `--output FILE`
     ");
-    let (code, _, _) = said_in(&directory, &["scenarios", "new", "mine", "--output", "other.yaml", "--quiet"]);
+    let (code, _, _) =
+        said_in(&directory, &["scenarios", "new", "mine", "--output", "other.yaml", "--quiet"]);
     assert_eq!(code, Some(0));
     let (code, out, _) = said_in(&directory, &["scenarios", "new", "mine", "-o", "-"]);
     assert_eq!(code, Some(0));

@@ -146,8 +146,7 @@ fn checked(file: &str, found: Result<Scenario, LoadError>) -> Checked {
         Err(error) => {
             let said = error.to_string();
             let (cause, fix) = said.split_once("\nhint: ").unwrap_or((&said, ""));
-            let problem =
-                Problem { origin: Origin::default(), cause: cause.to_owned(), fix: fix.to_owned() };
+            let problem = Problem { origin: Origin::default(), cause: cause.to_owned(), fix: fix.to_owned() };
             bad(vec![told(&problem, file.to_owned())])
         }
     }
@@ -160,8 +159,7 @@ fn told(problem: &Problem, file: String) -> Told {
 
 /// Writes a starter, never over anything.
 fn new(args: &NewArgs, terminal: &Terminal) -> Result<Code, Failure> {
-    let text =
-        starter(&args.name).map_err(|(cause, fix)| Failure::Usage(format!("{cause}\nhint: {fix}")))?;
+    let text = starter(&args.name).map_err(|(cause, fix)| Failure::Usage(format!("{cause}\nhint: {fix}")))?;
     let path = args.output.clone().unwrap_or_else(|| format!("{}.yaml", args.name).into());
     if path == Path::new("-") {
         terminal.print(&text)?;
@@ -169,9 +167,9 @@ fn new(args: &NewArgs, terminal: &Terminal) -> Result<Code, Failure> {
     }
     let shown = path.display().to_string();
     let mut file = std::fs::File::create_new(&path).map_err(|cause| match cause.kind() {
-        ErrorKind::AlreadyExists => {
-            Failure::Usage(format!("{shown} is there already\nhint: choose another place with `--output FILE`"))
-        }
+        ErrorKind::AlreadyExists => Failure::Usage(format!(
+            "{shown} is there already\nhint: choose another place with `--output FILE`"
+        )),
         _ => Failure::Usage(format!(
             "cannot write {shown}: {cause}\nhint: choose another place with `--output FILE`"
         )),

@@ -370,7 +370,7 @@ fn sharding(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Sharding> 
     if let Value::Text(text) = &node.value {
         let shards = text.replace('_', "").parse::<u32>().ok().filter(|n| (1..=SHARDS_MAX).contains(n));
         if shards.is_none() {
-            let cause = format!("{path} is {text}");
+            let cause = format!("{path} is `{text}`");
             decoder.problem(node.origin, cause, format!("write a number of shards, or `{}`", SHARDS.example));
         }
         return Some(Sharding { shards: shards?, by: ShardBy::Hash, origin: node.origin });
