@@ -109,7 +109,9 @@ impl Calls {
                 call.next.each(asynchronous, visit);
             }
             Self::Sequence(list) | Self::Parallel { branches: list, .. } => {
-                list.iter().for_each(|calls| calls.each(asynchronous, visit));
+                for calls in list {
+                    calls.each(asynchronous, visit);
+                }
             }
             Self::Async(calls) => calls.each(true, visit),
         }
@@ -124,7 +126,9 @@ impl Calls {
                 call.next.each_mut(visit);
             }
             Self::Sequence(list) | Self::Parallel { branches: list, .. } => {
-                list.iter_mut().for_each(|calls| calls.each_mut(visit));
+                for calls in list {
+                    calls.each_mut(visit);
+                }
             }
             Self::Async(calls) => calls.each_mut(visit),
         }
@@ -161,7 +165,9 @@ impl Calls {
                 call.next.collect_edges(Some(call.tier), asynchronous, edges);
             }
             Self::Sequence(list) | Self::Parallel { branches: list, .. } => {
-                list.iter().for_each(|calls| calls.collect_edges(caller, asynchronous, edges));
+                for calls in list {
+                    calls.collect_edges(caller, asynchronous, edges);
+                }
             }
             Self::Async(calls) => calls.collect_edges(caller, true, edges),
         }

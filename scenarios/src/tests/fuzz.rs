@@ -254,14 +254,15 @@ fn bomb(draw: &mut Draw) -> String {
         ),
         4 => format!(
             "tiers: {{{}}}\n",
-            (0..n * 40).map(|i| format!("t{i}: {{servers: 1}}, ")).collect::<String>()
+            (0..n * 40).map(|i| format!("t{i}: {{servers: 1}}")).collect::<Vec<_>>().join(", ")
         ),
         5 => format!("name: {}\n", "x".repeat(n * n * 1000)),
         _ => format!(
             "actions:\n{}",
             (0..n * 30)
-                .map(|i| format!("  a{i}: {{per_action: {{a{}: 1}}, path: [web]}}\n", i + 1))
-                .collect::<String>()
+                .map(|i| format!("  a{i}: {{per_action: {{a{}: 1}}, path: [web]}}", i + 1))
+                .collect::<Vec<_>>()
+                .join("\n")
         ),
     }
 }

@@ -230,7 +230,7 @@ fn of_tier(
             need(decoder, parts, *tier, origin, ("servers", serves));
         }
         Some(EventKind::Cut { tier, .. }) => {
-            need(decoder, parts, *tier, origin, ("link", |t| t.link.is_some()))
+            need(decoder, parts, *tier, origin, ("link", |t| t.link.is_some()));
         }
         _ => {}
     }
