@@ -332,11 +332,11 @@ fn a_wait_for_some_is_told_the_words() {
 #[test]
 fn shards_are_counted() {
     insta::assert_snapshot!(mishap("{count: 8}", "many"), @"
-    error: tiers.store.shards is `many`
+    error: tiers.store.shards: `many` is not a whole number
       --> shop.yaml:32:78
        |
     32 |   store: {servers: 10, service_time: 5 ms, replication: {copies: 3}, shards: many}
-       |                                                                              ^^^^ write a number of shards, or `{count: 64, by: consistent}`
+       |                                                                              ^^^^ write a whole number from 1 to 10 M, such as `64`
     ");
 }
 
