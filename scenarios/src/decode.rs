@@ -163,6 +163,33 @@ impl Decoder {
         result.map_err(|(cause, fix)| self.problem(origin, format!("{what}: {cause}"), fix)).ok()
     }
 
+    /// A whole number between two values.
+    pub fn whole(
+        &mut self,
+        node: &Node,
+        what: &str,
+        (low, high): (u32, u32),
+        example: &str,
+    ) -> Option<Count> {
+        let (from, to) = (show_count(f64::from(low)), show_count(f64::from(high)));
+        let fix = format!("write a whole number from {from} to {to}, such as `{example}`");
+        let text = self.text(node, what, &fix)?;
+        // Counts are above 0 by their dimension; here 0 may do.
+        let parsed = if text.trim() == "0" {
+            Ok(Count::given(0.0, "0"))
+        } else {
+            Count::parse_like(&text, "a whole number", example)
+        };
+        let parsed = parsed.map_err(|(cause, _)| (cause, fix.clone()));
+        let count = self.noted(node.origin, what, parsed)?.at(node.origin);
+        let permitted = f64::from(low)..=f64::from(high);
+        if count.get().fract() != 0.0 || !permitted.contains(&count.get()) {
+            self.problem(node.origin, format!("{what} is {text}"), fix);
+            return None;
+        }
+        Some(count)
+    }
+
     /// One of a closed set of words.
     pub fn one_of<T: Copy>(&mut self, node: &Node, what: &str, choices: &[(&str, T)]) -> Option<T> {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
@@ -377,28 +404,11 @@ impl<'n> Fields<'n> {
         &mut self,
         decoder: &mut Decoder,
         field: &str,
-        (low, high): (u32, u32),
+        bounds: (u32, u32),
         example: &str,
     ) -> Option<Count> {
         let name = self.name(field);
-        let node = self.take(field)?;
-        let (from, to) = (show_count(f64::from(low)), show_count(f64::from(high)));
-        let fix = format!("write a whole number from {from} to {to}, such as `{example}`");
-        let text = decoder.text(node, &name, &fix)?;
-        // Counts are above 0 by their dimension; here 0 may do.
-        let parsed = if text.trim() == "0" {
-            Ok(Count::given(0.0, "0"))
-        } else {
-            Count::parse_like(&text, "a whole number", example)
-        };
-        let parsed = parsed.map_err(|(cause, _)| (cause, fix.clone()));
-        let count = decoder.noted(node.origin, &name, parsed)?.at(node.origin);
-        let permitted = f64::from(low)..=f64::from(high);
-        if count.get().fract() != 0.0 || !permitted.contains(&count.get()) {
-            decoder.problem(node.origin, format!("{name} is {text}"), fix);
-            return None;
-        }
-        Some(count)
+        self.take(field).and_then(|node| decoder.whole(node, &name, bounds, example))
     }
 
     /// The same, as a number.

@@ -240,7 +240,7 @@ impl Whole {
 
     fn kind(kind: &'static Kind) -> Option<Schema> {
         match kind {
-            Kind::Fields(shape) => Self::of(shape).map(Whole::schema),
+            Kind::Fields(shape) => Self::of(shape).map(Self::schema),
             Kind::Named(each) => {
                 let each = Additional::Like(Box::new(Self::kind(each)?));
                 Some(Schema { additional_properties: Some(each), ..Schema::default() })

@@ -231,7 +231,8 @@ impl<D: Dimension> Quantity<D> {
             // `every 2 to 5 s`: the longer interval is the lower rate.
             let interval = Duration::parse_like(interval, Seconds::NAME, "4 s")?;
             if interval.get() <= 0.0 {
-                return Err(wanted.not_a_number(text));
+                let cause = format!("`{text}` leaves no time between two");
+                return Err((cause, "write more than 0, such as `every 4 s`".to_owned()));
             }
             let range = interval.range.map(|(low, high)| (1.0 / high, 1.0 / low));
             return Ok(Self { range, spread: interval.spread, ..Self::given(1.0 / interval.get(), text) });
@@ -391,7 +392,7 @@ fn wrong_unit<D: Dimension>(text: &str, number: f64, unit: &str, wanted: Wanted<
         (Dollars::NAME, money_factor(unit)),
     ];
     if let Some((word, meant)) = mistyped_spread(unit) {
-        return (format!("unknown spread `{word}` in `{text}`"), format!("did you mean `{meant}`?"));
+        return (format!("unknown spread `{word}`"), format!("did you mean `{meant}`?"));
     }
     let Some((name, Some(factor))) = others.into_iter().find(|(name, f)| f.is_some() && *name != D::NAME)
     else {

@@ -218,6 +218,9 @@ const WORDS: &[&str] = &[
     "path: [{parallel: [[web]], wait_for: 2}]",
     "a.b.c p99 < 1 s",
     "total.rate",
+    "per_action: {play: 1}",
+    "per_action: {view: 1}",
+    "growth: {by: view}",
     " to ",
     "/",
     "%",
@@ -251,15 +254,15 @@ fn bomb(draw: &mut Draw) -> String {
         ),
         4 => format!(
             "tiers: {{{}}}\n",
-            (0..n * 40).map(|i| format!("t{i}: {{servers: 1}}, ")).collect::<Vec<_>>().concat()
+            (0..n * 40).map(|i| format!("t{i}: {{servers: 1}}")).collect::<Vec<_>>().join(", ")
         ),
         5 => format!("name: {}\n", "x".repeat(n * n * 1000)),
         _ => format!(
             "actions:\n{}",
             (0..n * 30)
-                .map(|i| format!("  a{i}: {{per_action: {{a{}: 1}}, path: [web]}}\n", i + 1))
+                .map(|i| format!("  a{i}: {{per_action: {{a{}: 1}}, path: [web]}}", i + 1))
                 .collect::<Vec<_>>()
-                .concat()
+                .join("\n")
         ),
     }
 }

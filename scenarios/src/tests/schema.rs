@@ -4,7 +4,9 @@ use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::Value;
 
 use super::{keep, shapes};
-use crate::units::{Bandwidth, Count, Dimension, Duration, Fraction, Number, Quantity, Rate, Ratio, Size};
+use crate::units::{
+    BitsPerSecond, Bytes, Dimension, PerSecond, Plain, Portion, Quantity, Seconds, Share, Things,
+};
 use crate::{bundled, json_schema, starter};
 
 /// A schema that is ready to hold documents against.
@@ -151,8 +153,8 @@ fn units() -> Vec<String> {
 
 #[test]
 fn the_schema_knows_exactly_the_units_that_are_read() {
-    #[expect(clippy::type_complexity, reason = "the type of `parse`, once")]
-    fn each<D: Dimension>(quantity: fn(&str) -> Result<Quantity<D>, (String, String)>, field: &str) {
+    fn each<D: Dimension>(field: &str) {
+        let quantity = Quantity::<D>::parse;
         let held = Held::of(&json_schema(), field);
         for unit in units() {
             for text in [format!("1 {unit}"), format!("0.5{unit}"), format!("0.2 to 1 {unit}")] {
@@ -161,12 +163,12 @@ fn the_schema_knows_exactly_the_units_that_are_read() {
             }
         }
     }
-    each(Size::parse, "#/$defs/datasets/properties/size");
-    each(Duration::parse, "#/$defs/datasets/properties/retention");
-    each(Count::parse, "#/$defs/datasets/properties/count");
-    each(Rate::parse, "#/$defs/actions/properties/rate");
-    each(Bandwidth::parse, "#/$defs/tiers/properties/link");
-    each(Fraction::parse, "#/$defs/actions/properties/repeat");
-    each(Ratio::parse, "#/$defs/datasets/properties/churn_per_day");
-    each(Number::parse, "#/$defs/call/properties/fan_out");
+    each::<Bytes>("#/$defs/datasets/properties/size");
+    each::<Seconds>("#/$defs/datasets/properties/retention");
+    each::<Things>("#/$defs/datasets/properties/count");
+    each::<PerSecond>("#/$defs/actions/properties/rate");
+    each::<BitsPerSecond>("#/$defs/tiers/properties/link");
+    each::<Share>("#/$defs/actions/properties/repeat");
+    each::<Portion>("#/$defs/datasets/properties/churn_per_day");
+    each::<Plain>("#/$defs/call/properties/fan_out");
 }

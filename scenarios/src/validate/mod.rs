@@ -149,7 +149,10 @@ fn scenario(decoder: &mut Decoder, root: &Node, sources: &[SourceFile]) -> Optio
         load,
         sources: sources.to_vec(),
     };
-    count_growing(&mut scenario);
+    // Rates of actions that follow each other in a circle have no end.
+    if decoder.problems.is_empty() {
+        count_growing(&mut scenario);
+    }
     Some(scenario)
 }
 

@@ -260,7 +260,7 @@ fn wait_for(decoder: &mut Decoder, fields: &mut Fields<'_>) -> WaitFor {
         Some(text) => {
             let k = text.parse::<u32>().ok().filter(|k| *k > 0);
             if k.is_none() {
-                decoder.problem(node.origin, format!("{what} is {text}"), FIX);
+                decoder.problem(node.origin, format!("{what} is `{text}`"), FIX);
             }
             k.map_or(WaitFor::All, WaitFor::First)
         }

@@ -153,6 +153,7 @@ fn sessions(decoder: &mut Decoder, node: &Node) -> Option<Sessions> {
 
 fn actor(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Actor> {
     let mut fields = decoder.fields(node, path, &ACTOR)?;
+    let both = (fields.take("count").is_some(), fields.take("share").is_some());
     let count: Option<Count> = fields.quantity(decoder, "count");
     let share: Option<Fraction> = fields.quantity(decoder, "share");
     let active = fields.quantity(decoder, "active").unwrap_or_else(|| Fraction::given(1.0, "100 %"));
@@ -166,7 +167,10 @@ fn actor(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Actor> {
         }
         (None, Some(share)) => ActorNumber::Share(share),
         _ => {
-            if !misspelt {
+            if both == (true, true) {
+                let cause = format!("`{path}` has both `count` and `share`");
+                decoder.problem(origin, cause, "keep one of them");
+            } else if both == (false, false) && !misspelt {
                 let cause = format!("`{path}` needs either `count` or `share`");
                 decoder.problem(origin, cause, format!("write `{}`", ACTOR.example));
             }

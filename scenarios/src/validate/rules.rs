@@ -123,7 +123,8 @@ fn demands(decoder: &mut Decoder, parts: &Parts<'_>) {
             here = follows(next);
             steps += 1;
         }
-        if let (Some(_), Some(action)) = (here, action) {
+        // Who only leads to a circle is not on it.
+        if let (true, Some(action)) = (here == Some(id), action) {
             let cause = format!("actions.{name} happens as often as itself: a circle of `per_action`");
             decoder.problem(action.origin, cause, "say `per_user` or `rate` for one of them");
             return;

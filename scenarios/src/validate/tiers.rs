@@ -367,13 +367,9 @@ fn schemed(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Replication
 }
 
 fn sharding(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Sharding> {
-    if let Value::Text(text) = &node.value {
-        let shards = text.replace('_', "").parse::<u32>().ok().filter(|n| (1..=SHARDS_MAX).contains(n));
-        if shards.is_none() {
-            let cause = format!("{path} is {text}");
-            decoder.problem(node.origin, cause, format!("write a number of shards, or `{}`", SHARDS.example));
-        }
-        return Some(Sharding { shards: shards?, by: ShardBy::Hash, origin: node.origin });
+    if let Value::Text(_) = &node.value {
+        let shards = decoder.whole(node, path, (1, SHARDS_MAX), "64")?.get() as u32;
+        return Some(Sharding { shards, by: ShardBy::Hash, origin: node.origin });
     }
     let mut fields = decoder.fields(node, path, &SHARDS)?;
     let shards = fields.number(decoder, "count", (1, SHARDS_MAX), "64");
