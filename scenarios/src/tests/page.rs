@@ -37,25 +37,34 @@ fn generated() -> String {
     page + rest
 }
 
-/// The tables of one or several shapes: `tiers tiers.cache`.
+/// The table of one or several shapes: `tiers tiers.cache`. Where they are in one another, or of one another's
+/// parent, a field is named from there: `cache.capacity`.
 fn fields(paths: &str) -> String {
     let mut text = String::from("| field | write | means |\n|---|---|---|\n");
-    for path in paths.split_whitespace() {
-        let path = if path == "top" { "" } else { path };
+    let paths: Vec<&str> = paths.split_whitespace().collect();
+    let outer = paths[0];
+    let inside = |parent: &str| paths[1..].iter().all(|path| path.starts_with(&format!("{parent}.")));
+    let parent = if inside(outer) { outer } else { outer.rsplit_once('.').map_or("", |(parent, _)| parent) };
+    for path in &paths {
+        let below = path.strip_prefix(parent).unwrap_or(path).trim_start_matches('.');
+        let steps = parent == "path" || paths.len() == 1;
+        let prefix = if steps || below.is_empty() { String::new() } else { format!("{below}.") };
+        let path = if *path == "top" { "" } else { path };
         let shape = shapes().into_iter().find(|(other, _)| other == path);
         let (_, shape) =
             shape.unwrap_or_else(|| panic!("the page asks for the fields of `{path}`, which has none"));
-        rows(&mut text, shape);
+        rows(&mut text, shape, &prefix);
     }
     text
 }
 
-fn rows(text: &mut String, shape: &Shape) {
+fn rows(text: &mut String, shape: &Shape, prefix: &str) {
     for field in shape.fields {
+        let name = format!("`{prefix}{}`", field.name);
         let name = match field.need {
-            Need::May => format!("`{}`", field.name),
-            Need::Must => format!("**`{}`**", field.name),
-            Need::Either => format!("*`{}`*", field.name),
+            Need::May => name,
+            Need::Must => format!("**{name}**"),
+            Need::Either => format!("*{name}*"),
         };
         let means = field.means.replace('|', "\\|");
         writeln!(text, "| {name} | {} | {means} |", written(&field.kind)).unwrap();
@@ -75,7 +84,7 @@ fn written(kind: &Kind) -> String {
         Kind::Choice(names) => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
         Kind::Never => "nothing".into(),
         Kind::Flag => "`true`, `false`".into(),
-        Kind::Name(of) => format!("{of}'s name"),
+        Kind::Name(of) => format!("name of {}", crate::decode::a(of)),
         Kind::Fields(shape) => format!("`{}`", shape.example),
         Kind::Named(each) => format!("by name, {}", written(each)),
         Kind::List(each) => format!("a list: {}", written(each)),
