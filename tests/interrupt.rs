@@ -47,7 +47,10 @@ fn a_simulation_is_stopped() {
 fn a_scaled_simulation_keeps_the_replications_that_were_finished() {
     let path = common::small();
     let path = path.to_str().unwrap();
+    // Long enough that a fast machine is not through with a hundred of them.
+    let longer = ["--set", "load.duration=40 s"];
     let args = ["simulate", path, "--scaled", "--replications", "100", "--format", "json"];
+    let args = [&args[..], &longer].concat();
     let mut playing = Playing::start(&args);
     std::thread::sleep(Duration::from_millis(700));
     interrupted(&mut playing, 130);

@@ -13,7 +13,9 @@ use crate::story;
 pub fn estimate(record: &Estimate, style: Style) -> String {
     let mut out = title(style, &record.provenance.scenario, &record.summary);
     if !record.headline.is_empty() {
-        out.push_str(&format!(" {}\n", style.paint(Tone::Quiet, &clean(&record.headline))));
+        for line in wrap(&clean(&record.headline), style.width.saturating_sub(1)) {
+            out.push_str(&format!(" {}\n", style.paint(Tone::Quiet, &line)));
+        }
     }
     out.push('\n');
     let shown = |q: &&Quantity| !q.detail || record.claims.iter().any(|c| c.what == q.id);
@@ -138,7 +140,9 @@ fn range_text(quantity: &Quantity) -> Option<String> {
 #[must_use]
 pub fn estimate_explained(record: &Estimate, style: Style) -> String {
     let mut out = title(style, &record.provenance.scenario, &record.summary);
-    out.push_str(&format!(" {}\n", style.paint(Tone::Quiet, CONSTANTS)));
+    for line in wrap(CONSTANTS, style.width.saturating_sub(1)) {
+        out.push_str(&format!(" {}\n", style.paint(Tone::Quiet, &line)));
+    }
     for group in groups(record) {
         out.push_str(&format!("\n {}\n", style.paint(Tone::Strong, &clean(group))));
         for quantity in record.quantities.iter().filter(|q| q.group == group) {
