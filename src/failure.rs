@@ -32,6 +32,8 @@ pub enum Failure {
     #[error("{0}")]
     Stack(#[from] plimsoll_stack::StackError),
     #[error("{0}")]
+    Remote(#[from] plimsoll_stack::RemoteError),
+    #[error("{0}")]
     Load(#[from] plimsoll_loadgen::LoadError),
     #[error("cannot write {path}: {cause}\nhint: choose another place with `--out DIR`, or make room")]
     Write { path: String, cause: std::io::Error },
@@ -55,6 +57,7 @@ impl Failure {
             | Self::Usage(_)
             | Self::Read { .. }
             | Self::Stack(S::Unplayable { .. })
+            | Self::Remote(plimsoll_stack::RemoteError::Refused { status: 400..500, .. })
             | Self::Load(
                 L::NothingToSend { .. }
                 | L::NoTarget { .. }
@@ -64,7 +67,9 @@ impl Failure {
                 | L::BadTemplate { .. }
                 | L::BadOption { .. },
             ) => Code::Usage,
-            Self::Stack(_) | Self::Load(_) | Self::Write { .. } | Self::Json(_) => Code::Failure,
+            Self::Stack(_) | Self::Remote(_) | Self::Load(_) | Self::Write { .. } | Self::Json(_) => {
+                Code::Failure
+            }
             Self::Interrupted => Code::Interrupted,
         }
     }

@@ -58,7 +58,8 @@ async fn throughput_without_emulation() {
 async fn throughput_of_search_over_the_full_catalogue() {
     let full = plimsoll_scenarios::load("spotify").unwrap().scaled_for_load().unwrap();
     let begun = Instant::now();
-    let stack = Stack::start(&full, &StackOptions { seed: SEED, port: None, emulate: false }).unwrap();
+    let stack =
+        Stack::start(&full, &StackOptions { seed: SEED, emulate: false, ..StackOptions::default() }).unwrap();
     println!("start with {} songs: {:?}", full.datasets["song"].count.get(), begun.elapsed());
     let user = User::new(&stack);
     let query = |i: u64| {
@@ -99,7 +100,7 @@ async fn rate_events(user: &User, base: &str) -> f64 {
 #[ignore = "a measurement, not a check"]
 async fn emulated_times_against_the_scenario() {
     let full = plimsoll_scenarios::load("spotify").unwrap().scaled_for_load().unwrap();
-    let stack = Stack::start(&full, &StackOptions { seed: SEED, port: None, emulate: true }).unwrap();
+    let stack = Stack::start(&full, &StackOptions { seed: SEED, ..StackOptions::default() }).unwrap();
     let user = User::new(&stack);
     let span_s = 8.0;
     let begun = Instant::now();
