@@ -43,6 +43,8 @@ pub enum Failure {
     Json(#[from] plimsoll_reports::json::JsonError),
     #[error("{0}")]
     Usage(String),
+    #[error("{0}")]
+    Process(String),
     #[error("interrupted before anything was finished")]
     Interrupted,
 }
@@ -67,9 +69,12 @@ impl Failure {
                 | L::BadTemplate { .. }
                 | L::BadOption { .. },
             ) => Code::Usage,
-            Self::Stack(_) | Self::Remote(_) | Self::Load(_) | Self::Write { .. } | Self::Json(_) => {
-                Code::Failure
-            }
+            Self::Stack(_)
+            | Self::Remote(_)
+            | Self::Load(_)
+            | Self::Write { .. }
+            | Self::Json(_)
+            | Self::Process(_) => Code::Failure,
             Self::Interrupted => Code::Interrupted,
         }
     }

@@ -37,7 +37,9 @@ impl HttpBody for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
-            Self::Full(body) => Pin::new(body).poll_frame(cx).map(|frame| frame.map(|Ok(frame)| Ok(frame))),
+            Self::Full(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
             Self::Through(body) => Pin::new(body).poll_frame(cx),
             Self::Paced(body) => body.poll_frame(cx),
         }

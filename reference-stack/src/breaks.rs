@@ -422,9 +422,15 @@ impl Breaker {
         match harmed {
             Harmed::Bus => self.bus.stall(false),
             Harmed::Speed(parts) => {
-                parts.iter().for_each(|&index| self.parts[index].gate.slow_by(Duration::ZERO));
+                for &index in parts {
+                    self.parts[index].gate.slow_by(Duration::ZERO);
+                }
             }
-            Harmed::Links(parts) => parts.iter().for_each(|&index| self.parts[index].gate.link.restore()),
+            Harmed::Links(parts) => {
+                for &index in parts {
+                    self.parts[index].gate.link.restore();
+                }
+            }
             Harmed::Health(parts) => {
                 for part in parts.iter().map(|&index| &self.parts[index]) {
                     if part.tier == tiers::EVENTS {

@@ -14,6 +14,7 @@ const HEURISTIC_MAX: Duration = Duration::from_hours(24);
 
 /// What `Cache-Control` says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "directives are independent of each other")]
 pub struct Control {
     pub no_store: bool,
     /// Not to be given to anybody else.

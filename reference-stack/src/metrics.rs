@@ -220,7 +220,7 @@ const PLAIN: [(&str, &str, &str, Read); 10] = [
         m.bus.as_ref().map(|bus| bus.appended.load(Relaxed))
     }),
     ("plimsoll_bus_lag_events", "gauge", "Events in the log that the heat map has not counted.", |m| {
-        m.bus.as_ref().map(|bus| bus.lag())
+        m.bus.as_ref().map(BusMetrics::lag)
     }),
 ];
 

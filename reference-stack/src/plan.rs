@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use plimsoll_scenarios::distribution::Distribution;
+use plimsoll_scenarios::units::Quantity;
 use plimsoll_scenarios::{Balance, Policy, Scenario, Tier};
 
 use crate::error::StackError;
@@ -148,7 +149,7 @@ fn tier_plan(scenario: &Scenario, name: &'static str, problems: &mut Vec<String>
         balance: tier.station.as_ref().map_or(Balance::RoundRobin, |station| station.balance),
         cache: cache
             .map(|cache| CachePlan { policy: cache.policy, bytes: cache.capacity.get().round() as u64 }),
-        link_bits_per_s: tier.link.as_ref().map(|link| link.get()),
+        link_bits_per_s: tier.link.as_ref().map(Quantity::get),
         copies: (tier.copies as usize).clamp(1, COPIES_MAX),
     }
 }

@@ -338,7 +338,7 @@ fn build(
     let endpoints = ports.endpoints(&shared.key, &token);
     // Called from within: its runtime must be known while tiers are made.
     let _entered = runtime.enter();
-    let (tiers, breaker) = assemble(plan, options, directory, &ports, shared, made)?;
+    let (tiers, breaker) = assemble(plan, options, directory, &ports, &shared, made)?;
     let running = Running::new(&plan.name, &endpoints, directory);
     running.write(directory).map_err(prepare("its card", directory))?;
     let breaker = Arc::new(breaker);
@@ -399,10 +399,10 @@ fn assemble(
     options: &StackOptions,
     directory: &Path,
     ports: &Ports,
-    shared: Shared,
+    shared: &Shared,
     made: Made,
 ) -> Result<(Tiers, Breaker), StackError> {
-    let mut gates = Gates { shared: &shared, ports, parts: Vec::new() };
+    let mut gates = Gates { shared, ports, parts: Vec::new() };
     let songs = Arc::new(AtomicU64::new(plan.songs));
     let below = |tier: &TierPlan, port: &Port| Below {
         upstream: Upstream::new(tier.name, shared.rtt(tier), shared.timer.clone()),

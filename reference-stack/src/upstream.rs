@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HOST, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, RANGE, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, IF_MATCH, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, PRAGMA, RANGE, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
@@ -36,7 +36,8 @@ pub const USER: HeaderName = HeaderName::from_static("x-user");
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Headers that one tier passes on to the next.
-const PASSED_ON: [HeaderName; 5] = [API_KEY, ACCEPT_ENCODING, USER, FORWARDED_FOR, CONTENT_TYPE];
+const PASSED_ON: [HeaderName; 7] =
+    [API_KEY, ACCEPT_ENCODING, USER, FORWARDED_FOR, CONTENT_TYPE, CACHE_CONTROL, PRAGMA];
 /// Those that ask for less than the whole; a cache answers them itself.
 const CONDITIONS: [HeaderName; 6] =
     [RANGE, IF_RANGE, IF_NONE_MATCH, IF_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];

@@ -308,7 +308,6 @@ fn bad(detail: &str) -> Response<Body> {
 }
 
 /// The answer to a request that the table does not know.
-#[expect(clippy::needless_pass_by_value, reason = "the end of an error")]
 pub fn wrong(wrong: Wrong) -> Response<Body> {
     match wrong {
         Wrong::Path => reply::problem(

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY};
+use http::header::{
+    ACCEPT_ENCODING, AGE, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request};
 
 use crate::freshness::{Control, Freshness};
@@ -37,7 +39,10 @@ impl Stored {
     /// The same object, confirmed by a 304 with these headers.
     pub fn confirmed(&self, newer: &HeaderMap, delay: Duration) -> Option<Self> {
         let object = self.object.refreshed(newer);
-        let freshness = Freshness::of(&object.headers, delay)?;
+        // The copy is as old as the one that confirmed it.
+        let mut dated = object.headers.clone();
+        dated.extend(newer.get(AGE).map(|age| (AGE, age.clone())));
+        let freshness = Freshness::of(&dated, delay)?;
         Some(Self { object, freshness, vary: self.vary.clone() })
     }
 
@@ -97,7 +102,7 @@ pub fn answer(
     {
         return Answer::Stored(std::sync::Arc::new(stored));
     }
-    let kept = [CONTENT_TYPE, CACHE_CONTROL, ETAG, VARY, RETRY_AFTER];
+    let kept = [ALLOW, CONTENT_TYPE, CONTENT_ENCODING, CACHE_CONTROL, ETAG, VARY, RETRY_AFTER];
     let shareable = Control::read(headers).is_shareable() || status.is_server_error();
     let headers = kept.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
     Answer::Other { status, headers, body, shareable }
@@ -142,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_confirmation_makes_a_stored_response_young_again() {
-        let old = headers(&[(CACHE_CONTROL, "max-age=60"), (http::header::AGE, "61"), (ETAG, "\"a\"")]);
+        let old = headers(&[(CACHE_CONTROL, "max-age=60"), (AGE, "61"), (ETAG, "\"a\"")]);
         let stored = Stored::of(&HeaderMap::new(), &old, bytes::Bytes::from_static(b"x"), Duration::ZERO);
         let stored = stored.unwrap();
         assert!(!stored.freshness.is_fresh());

@@ -60,13 +60,11 @@ fn down(which: &Which, terminal: &Terminal) -> Result<Code, Failure> {
     let began = Instant::now();
     while running.is_there() {
         if began.elapsed() > DOWN_MAX {
-            let cause = std::io::Error::other(format!(
-                "process {} still runs after {} s; end it with `kill {}`",
-                running.process,
-                DOWN_MAX.as_secs(),
-                running.process
-            ));
-            return Err(Failure::Write { path: "the stack".to_owned(), cause });
+            let process = running.process;
+            return Err(Failure::Process(format!(
+                "the stack of process {process} still runs after {} s\nhint: end it with `kill {process}`",
+                DOWN_MAX.as_secs()
+            )));
         }
         std::thread::sleep(Duration::from_millis(20));
     }

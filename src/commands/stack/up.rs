@@ -88,7 +88,11 @@ pub fn time(option: &str, text: &str) -> Result<Duration, Failure> {
 
 /// Starts the same command in a process of its own, and waits until it is up.
 fn detach(args: &StackUpArgs, terminal: &Terminal) -> Result<Code, Failure> {
-    let failed = |cause| Failure::Write { path: "a process in the background".to_owned(), cause };
+    let failed = |cause: std::io::Error| {
+        Failure::Process(format!(
+            "can't start a process in the background: {cause}\nhint: leave out `--detach`"
+        ))
+    };
     let program = std::env::current_exe().map_err(failed)?;
     let kept: Vec<OsString> = std::env::args_os().skip(1).filter(|arg| arg != "--detach").collect();
     let mut said = tempfile::tempfile().map_err(failed)?;
@@ -112,11 +116,8 @@ fn detach(args: &StackUpArgs, terminal: &Terminal) -> Result<Code, Failure> {
             let text = text.trim().trim_start_matches("error: ");
             let text = if text.is_empty() { "the stack ended before it was up" } else { text };
             let wrong = status.code() == Some(Code::Usage as i32);
-            return Err(if wrong {
-                Failure::Usage(text.to_owned())
-            } else {
-                failed(std::io::Error::other(text.to_owned()))
-            });
+            let text = text.to_owned();
+            return Err(if wrong { Failure::Usage(text) } else { Failure::Process(text) });
         }
         let interrupted = stop.load(Ordering::Relaxed);
         if interrupted || began.elapsed() > UP_MAX {
@@ -125,7 +126,7 @@ fn detach(args: &StackUpArgs, terminal: &Terminal) -> Result<Code, Failure> {
             return Err(if interrupted {
                 Failure::Interrupted
             } else {
-                failed(std::io::Error::other(format!("it was not up after {} s", UP_MAX.as_secs())))
+                Failure::Process(format!("the stack was not up after {} s", UP_MAX.as_secs()))
             });
         }
         std::thread::sleep(Duration::from_millis(20));
