@@ -44,7 +44,7 @@ impl Admin {
             (&Method::GET, "/breaks") => json(&self.breaker.active()),
             (&Method::POST, "/breaks") => match front::read(body).await {
                 Ok(body) => self.break_it(&body).await,
-                Err(refusal) => refusal,
+                Err((refusal, _)) => refusal,
             },
             (&Method::DELETE, path) if path.starts_with("/breaks") => self.heal(path).await,
             (&Method::POST, "/warm") => {

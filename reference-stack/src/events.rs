@@ -13,8 +13,7 @@ use crate::api::{self, Op, Query, Wrong};
 use crate::balance::Balancer;
 use crate::bus::{Bus, HeatSong, Refusal, WINDOW_S};
 use crate::front::{self, Shared};
-use crate::gate::{Gate, Refused};
-use crate::metrics::Outcome;
+use crate::gate::Gate;
 use crate::plan::TierPlan;
 use crate::reply::{self, Body};
 use crate::tiers;
@@ -65,21 +64,17 @@ impl Events {
         let mut visit = Visit::start(&gate.metrics, op);
         let id = self.shared.ids.of(&head.headers);
         self.shared.arrive(&mut visit, self.rtt, &head.headers).await;
-        let (mut response, outcome) = if let Some(refusal) = self.shared.refuse(&head.headers) {
-            (refusal, Outcome::Rejected)
-        } else {
+        let admitted = async {
+            self.shared.admit(&head.headers).map_err(|refusal| *refusal)?;
             // The body is read first: a client that sends slowly must not hold a slot.
-            match front::read(body).await {
-                Err(refusal) => (refusal, Outcome::Rejected),
-                Ok(body) => match gate.pass(op, async { self.serve(&head, &body) }).await {
-                    Err(Refused::Full) => (reply::busy(tiers::EVENTS), Outcome::Rejected),
-                    Err(Refused::Down) => (reply::unavailable(tiers::EVENTS), Outcome::Failed),
-                    Ok((response, queued)) => {
-                        visit.queued = queued;
-                        let outcome = self.shared.outcome(tiers::EVENTS, &id, &response);
-                        (response, outcome)
-                    }
-                },
+            let body = front::read(body).await?;
+            front::pass(gate, op, &mut visit, async { self.serve(&head, &body) }).await
+        };
+        let (mut response, outcome) = match admitted.await {
+            Err(refusal) => refusal,
+            Ok(response) => {
+                let outcome = self.shared.outcome(tiers::EVENTS, &id, &response);
+                (response, outcome)
             }
         };
         let trail = visit.end(outcome, reply::length(&response));

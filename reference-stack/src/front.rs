@@ -1,5 +1,6 @@
 //! What every tier that listens does first: emulate the way to it, check the key, name the request.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,15 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
+use crate::api::Op;
 use crate::auth::{ApiKey, RequestIds};
+use crate::gate::{Gate, Refused};
 use crate::log::Log;
 use crate::metrics::Outcome;
 use crate::plan::TierPlan;
 use crate::reply::{self, Body};
 use crate::timer::Timer;
-use crate::upstream::INSIDE;
+use crate::upstream::{FORWARDED_FOR, INSIDE};
 use crate::visit::Visit;
 
 /// What all tiers of one stack share.
@@ -64,11 +67,22 @@ impl Shared {
         Outcome::Failed
     }
 
-    /// The refusal of a request without the right key.
-    pub fn refuse(&self, headers: &HeaderMap) -> Option<Response<Body>> {
-        (!self.key.admits(headers)).then(|| {
-            reply::problem(StatusCode::UNAUTHORIZED, "send the key of this start in the header x-api-key")
-        })
+    /// Lets in requests with the right key.
+    ///
+    /// # Errors
+    /// The answer to one without it.
+    pub fn admit(&self, headers: &HeaderMap) -> Result<(), Box<Refusal>> {
+        if self.key.admits(headers) {
+            return Ok(());
+        }
+        let detail = "send the key of this start in the header x-api-key";
+        Err(Box::new((reply::problem(StatusCode::UNAUTHORIZED, detail), Outcome::Rejected)))
+    }
+
+    /// Whose request it is: the address it came from, or whom one of our own tiers speaks for.
+    pub fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        let told = || headers.get(FORWARDED_FOR)?.to_str().ok()?.parse().ok();
+        if self.is_inside(headers) { told().unwrap_or(peer) } else { peer }
     }
 }
 
@@ -77,21 +91,44 @@ const BODY_BYTES_MAX: usize = 4096;
 /// A client must have sent its body within this time.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// An answer without any work, and how it is counted.
+pub type Refusal = (Response<Body>, Outcome);
+
+/// Waits for a slot of an instance and does the work in it.
+///
+/// # Errors
+/// The answer of one that is full or down.
+pub async fn pass<T>(
+    gate: &Gate,
+    op: Op,
+    visit: &mut Visit<'_>,
+    work: impl Future<Output = T>,
+) -> Result<T, Refusal> {
+    match gate.pass(op, work).await {
+        Ok((result, queued)) => {
+            visit.queued = queued;
+            Ok(result)
+        }
+        Err(Refused::Full) => Err((reply::busy(gate.metrics.tier), Outcome::Rejected)),
+        Err(Refused::Down) => Err((reply::unavailable(gate.metrics.tier), Outcome::Failed)),
+    }
+}
+
 /// The whole body of a request.
 ///
 /// # Errors
 /// The answer to one that is too long, comes too slowly or breaks off.
-pub async fn read(body: Incoming) -> Result<Bytes, Response<Body>> {
+pub async fn read(body: Incoming) -> Result<Bytes, Refusal> {
+    let problem = |status, detail: &str| Err((reply::problem(status, detail), Outcome::Rejected));
     match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let detail = format!("a body has at most {BODY_BYTES_MAX} bytes");
-            Err(reply::problem(StatusCode::PAYLOAD_TOO_LARGE, &detail))
+            problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body has at most {BODY_BYTES_MAX} bytes"))
         }
-        Ok(Err(_)) => Err(reply::problem(StatusCode::BAD_REQUEST, "the body broke off")),
+        Ok(Err(_)) => problem(StatusCode::BAD_REQUEST, "the body broke off"),
         Err(_) => {
             let detail = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
-            Err(reply::problem(StatusCode::REQUEST_TIMEOUT, &detail))
+            problem(StatusCode::REQUEST_TIMEOUT, &detail)
         }
     }
 }

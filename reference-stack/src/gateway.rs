@@ -18,12 +18,12 @@ use hyper::body::Incoming;
 use crate::api;
 use crate::balance::Balancer;
 use crate::front::{self, Shared};
-use crate::gate::{Gate, Refused};
+use crate::gate::Gate;
 use crate::metrics::Outcome;
 use crate::plan::Plan;
 use crate::reply::{self, Body, SERVED_BY};
 use crate::tiers;
-use crate::upstream::{self, FORWARDED_FOR, HopError, Upstream};
+use crate::upstream::{self, HopError, Upstream};
 use crate::visit::{Trail, Visit};
 use crate::web::HEALTH_PATH;
 
@@ -61,6 +61,13 @@ struct WebServer {
     authority: String,
     open: AtomicU64,
     answers: AtomicBool,
+}
+
+/// A request as it is passed on.
+struct Asked<'a> {
+    head: &'a request::Parts,
+    headers: HeaderMap,
+    body: Bytes,
 }
 
 /// A request that a web server has not answered yet.
@@ -125,25 +132,27 @@ impl Gateway {
         self.shared.arrive(&mut visit, self.rtt, &head.headers).await;
 
         let mut by = HeaderValue::from_static(tiers::GATEWAY);
-        let (mut response, outcome) = if let Some(refusal) = self.shared.refuse(&head.headers) {
-            (refusal, Outcome::Rejected)
-        } else if self.comes_too_often(&head.headers, peer) {
-            let detail = "this client asks too often; slow down and try again";
-            (reply::problem(StatusCode::TOO_MANY_REQUESTS, detail), Outcome::Rejected)
-        } else {
+        let client = self.shared.client(&head.headers, peer);
+        let admitted = async {
+            self.shared.admit(&head.headers).map_err(|refusal| *refusal)?;
+            if self.comes_too_often(client) {
+                let detail = "this client asks too often; slow down and try again";
+                return Err((reply::problem(StatusCode::TOO_MANY_REQUESTS, detail), Outcome::Rejected));
+            }
             // Read first: a client that sends slowly must not hold a slot.
             let bodiless = head.method == Method::GET || head.method == Method::HEAD;
-            let body = if bodiless { Ok(Bytes::new()) } else { front::read(body).await };
-            match (body, gate.pass(op, async {}).await) {
-                (Err(refusal), _) => (refusal, Outcome::Rejected),
-                (_, Err(Refused::Full)) => (reply::busy(tiers::GATEWAY), Outcome::Rejected),
-                (_, Err(Refused::Down)) => (reply::unavailable(tiers::GATEWAY), Outcome::Failed),
-                (Ok(body), Ok(((), queued))) => {
-                    visit.queued = queued;
-                    let response = self.pass_on(&mut visit, &mut by, gate, &head, body, &id).await;
-                    let outcome = self.shared.outcome(tiers::GATEWAY, &id, &response);
-                    (response, outcome)
-                }
+            let body = if bodiless { Bytes::new() } else { front::read(body).await? };
+            front::pass(gate, op, &mut visit, async {}).await?;
+            Ok(body)
+        };
+        let (mut response, outcome) = match admitted.await {
+            Err(refusal) => refusal,
+            Ok(body) => {
+                let headers = upstream::pass_on(&self.shared, &head.headers, &id, client, true);
+                let asked = Asked { head: &head, headers, body };
+                let response = self.pass_on(&mut visit, &mut by, gate, &asked).await;
+                let outcome = self.shared.outcome(tiers::GATEWAY, &id, &response);
+                (response, outcome)
             }
         };
         let trail = visit.end(outcome, reply::length(&response));
@@ -151,12 +160,9 @@ impl Gateway {
         response.map(|body| gate.link.carry(body))
     }
 
-    /// Whether the client has used up what it may ask for. A client is an address; whom one of our own tiers
-    /// speaks for, it says.
-    fn comes_too_often(&self, headers: &HeaderMap, peer: IpAddr) -> bool {
+    /// Whether the client has used up what it may ask for.
+    fn comes_too_often(&self, client: IpAddr) -> bool {
         let Some(limiter) = &self.limiter else { return false };
-        let told = || headers.get(FORWARDED_FOR)?.to_str().ok()?.parse().ok();
-        let client = if self.shared.is_inside(headers) { told().unwrap_or(peer) } else { peer };
         if limiter.len() > CLIENTS_MAX {
             limiter.retain_recent();
         }
@@ -169,18 +175,14 @@ impl Gateway {
         visit: &mut Visit<'_>,
         by: &mut HeaderValue,
         gate: &Gate,
-        head: &request::Parts,
-        body: Bytes,
-        id: &HeaderValue,
+        asked: &Asked<'_>,
     ) -> Response<Body> {
+        let head = asked.head;
         let for_events = api::ENDPOINTS
             .iter()
             .any(|endpoint| endpoint.tier == tiers::EVENTS && endpoint.path == head.uri.path());
         if for_events {
-            return self
-                .hop(&self.events, &self.events_at, visit, by, head, body, id)
-                .await
-                .unwrap_or_else(failed);
+            return self.hop(&self.events, &self.events_at, visit, by, asked).await.unwrap_or_else(failed);
         }
         self.retries
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| {
@@ -200,7 +202,7 @@ impl Gateway {
                 );
             };
             let open = Open::count(&web.open);
-            let answer = self.hop(&self.upstream, &web.authority, visit, by, head, body.clone(), id).await;
+            let answer = self.hop(&self.upstream, &web.authority, visit, by, asked).await;
             drop(open);
             let error = match answer {
                 Ok(response) => return response,
@@ -228,21 +230,18 @@ impl Gateway {
     }
 
     /// Calls the tier below and gives its answer.
-    #[expect(clippy::too_many_arguments, reason = "all of them are one request")]
     async fn hop(
         &self,
         upstream: &Upstream,
         authority: &str,
         visit: &mut Visit<'_>,
         by: &mut HeaderValue,
-        head: &request::Parts,
-        body: Bytes,
-        id: &HeaderValue,
+        asked: &Asked<'_>,
     ) -> Result<Response<Body>, HopError> {
-        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let headers = upstream::pass_on(&self.shared, &head.headers, id, true);
+        let path = asked.head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let (method, headers, body) = (asked.head.method.clone(), asked.headers.clone(), asked.body.clone());
         let begun = Instant::now();
-        match upstream.call(authority, head.method.clone(), path, headers, body).await {
+        match upstream.call(authority, method, path, headers, body).await {
             Ok(mut response) => {
                 visit.came_back(upstream.tier, begun.elapsed(), Trail::read(response.headers()));
                 upstream::off_the_wire(response.headers_mut());

@@ -540,12 +540,12 @@ fn serve(ports: Ports, tiers: Tiers, admin: Arc<Admin>) -> JoinSet<()> {
     let Tiers { edges, shield, gateway, webs, events, metrics } = tiers;
     let mut listeners = JoinSet::new();
     for (port, edge) in ports.edge.into_iter().zip(edges) {
-        answer!(listeners, port, edge, |request, _| edge.handle(request));
+        answer!(listeners, port, edge, |request, peer| edge.handle(request, peer));
     }
     for (port, web) in ports.web.into_iter().zip(webs) {
         answer!(listeners, port, web, |request, _| web.handle(request));
     }
-    answer!(listeners, ports.shield, shield, |request, _| shield.handle(request));
+    answer!(listeners, ports.shield, shield, |request, peer| shield.handle(request, peer));
     answer!(listeners, ports.gateway, gateway, |request, peer| gateway.handle(request, peer));
     answer!(listeners, ports.events, events, |request, _| events.handle(request));
     answer!(listeners, ports.admin, admin, |request, _| admin.handle(request));
@@ -625,7 +625,9 @@ mod tests {
         let options =
             StackOptions { emulate: false, rate_limit_per_s: NonZeroU32::new(3), ..StackOptions::default() };
         let stack = Stack::start_planned(plan(), options).unwrap();
-        let statuses: Vec<String> = (0..20).map(|_| status(&stack, "gateway", "")).collect();
+        // Who they say they are does not help them.
+        let names = |i| format!("x-forwarded-for: 10.0.0.{i}\r\nx-plimsoll-inside: 1\r\n");
+        let statuses: Vec<String> = (0..20).map(|i| status(&stack, "gateway", &names(i))).collect();
         assert_eq!(statuses[..3], ["200", "200", "200"]);
         assert!(statuses.contains(&"429".to_owned()), "{statuses:?}");
     }

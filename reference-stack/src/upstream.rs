@@ -1,6 +1,7 @@
 //! Calling the next tier over HTTP/1.1, with a pool of kept connections per calling tier.
 
 use std::error::Error as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,8 +37,7 @@ pub const USER: HeaderName = HeaderName::from_static("x-user");
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Headers that one tier passes on to the next.
-const PASSED_ON: [HeaderName; 7] =
-    [API_KEY, ACCEPT_ENCODING, USER, FORWARDED_FOR, CONTENT_TYPE, CACHE_CONTROL, PRAGMA];
+const PASSED_ON: [HeaderName; 6] = [API_KEY, ACCEPT_ENCODING, USER, CONTENT_TYPE, CACHE_CONTROL, PRAGMA];
 /// Those that ask for less than the whole; a cache answers them itself.
 const CONDITIONS: [HeaderName; 6] =
     [RANGE, IF_RANGE, IF_NONE_MATCH, IF_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
@@ -120,6 +120,7 @@ pub fn pass_on(
     shared: &Shared,
     headers: &HeaderMap,
     request_id: &HeaderValue,
+    client: IpAddr,
     conditions: bool,
 ) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(12);
@@ -128,6 +129,9 @@ pub fn pass_on(
         if let Some(value) = headers.get(name) {
             passed.insert(name.clone(), value.clone());
         }
+    }
+    if let Ok(client) = HeaderValue::try_from(client.to_string()) {
+        passed.insert(FORWARDED_FOR, client);
     }
     passed.insert(REQUEST_ID, request_id.clone());
     passed.insert(INSIDE, shared.inside_proof.clone());

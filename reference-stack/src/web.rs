@@ -18,10 +18,9 @@ use crate::catalogue;
 use crate::database::{Page, Question};
 use crate::digest;
 use crate::front::{self, Shared};
-use crate::gate::{Gate, Refused};
+use crate::gate::Gate;
 use crate::inner::Fault;
 use crate::metadata::Metadata;
-use crate::metrics::Outcome;
 use crate::openapi;
 use crate::plan::TierPlan;
 use crate::reply::{self, Body, Object, REPR_DIGEST, conditions, encoding};
@@ -106,11 +105,10 @@ impl Web {
         let id = self.shared.ids.of(&request.headers);
         self.shared.arrive(&mut visit, self.rtt, &request.headers).await;
         let mut by = tiers::WEB;
-        let (mut response, outcome) = if let Some(refusal) = self.shared.refuse(&request.headers) {
-            (refusal, Outcome::Rejected)
-        } else {
+        let admitted = async {
+            self.shared.admit(&request.headers).map_err(|refusal| *refusal)?;
             let takes = routed.as_ref().is_ok_and(|call| call.endpoint.takes.is_some());
-            let body = if takes { front::read(body).await } else { Ok(Bytes::new()) };
+            let body = if takes { front::read(body).await? } else { Bytes::new() };
             let work = async {
                 let call = routed.map_err(wrong)?;
                 let query = Query::read(call.endpoint, request.uri.query())
@@ -118,22 +116,20 @@ impl Web {
                 let cached = (op == Op::Audio).then(|| self.cache.get(&call.ids[0].to_string())).flatten();
                 Ok((call, query, cached))
             };
-            match (body, self.gate.pass(op, work).await) {
-                (Err(refusal), _) => (refusal, Outcome::Rejected),
-                (_, Err(Refused::Full)) => (reply::busy(tiers::WEB), Outcome::Rejected),
-                (_, Err(Refused::Down)) => (reply::unavailable(tiers::WEB), Outcome::Failed),
-                (Ok(body), Ok((understood, queued))) => {
-                    visit.queued = queued;
-                    let response = match understood {
-                        Err(wrong) => reply::headless(&request.method, wrong),
-                        Ok((call, query, cached)) => {
-                            let task = Task { request: &request, body: &body, call, query, cached };
-                            self.serve(&mut visit, &mut by, task).await
-                        }
-                    };
-                    let outcome = self.shared.outcome(tiers::WEB, &id, &response);
-                    (response, outcome)
-                }
+            Ok((body, front::pass(&self.gate, op, &mut visit, work).await?))
+        };
+        let (mut response, outcome) = match admitted.await {
+            Err(refusal) => refusal,
+            Ok((body, understood)) => {
+                let response = match understood {
+                    Err(wrong) => reply::headless(&request.method, wrong),
+                    Ok((call, query, cached)) => {
+                        let task = Task { request: &request, body: &body, call, query, cached };
+                        self.serve(&mut visit, &mut by, task).await
+                    }
+                };
+                let outcome = self.shared.outcome(tiers::WEB, &id, &response);
+                (response, outcome)
             }
         };
         let trail = visit.end(outcome, reply::length(&response));

@@ -7,6 +7,7 @@
 
 mod stored;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,8 +24,8 @@ use crate::digest;
 use crate::flights::{Flights, Lead, Role};
 use crate::freshness::Control;
 use crate::front::{self, Shared};
-use crate::gate::{Gate, Refused};
-use crate::metrics::{Found, Outcome};
+use crate::gate::Gate;
+use crate::metrics::Found;
 use crate::plan::TierPlan;
 use crate::reply::{self, Body, REPR_DIGEST, SERVED_BY};
 use crate::upstream::{self, HOP_TIMEOUT, HopError, Upstream};
@@ -110,7 +111,7 @@ impl Cdn {
         let fresh = || self.look(path, &asked, false).filter(|stored| stored.freshness.is_fresh());
         let (Some(_), None) = (&self.cache, fresh()) else { return self.cache.is_some() };
         let id = self.shared.ids.next();
-        let mut headers = upstream::pass_on(&self.shared, &asked, &id, false);
+        let mut headers = upstream::pass_on(&self.shared, &asked, &id, Ipv4Addr::LOCALHOST.into(), false);
         headers.insert(crate::auth::API_KEY, self.shared.key.header());
         if let Role::Leader(lead, waiter) = self.flights.join(path, || None) {
             tokio::spawn(Arc::clone(self).lead(lead, path.to_owned(), headers, None));
@@ -120,7 +121,7 @@ impl Cdn {
     }
 
     /// Answers one request.
-    pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
+    pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         let (request, body) = request.into_parts();
         let picked = self.balancer.pick(&self.gates, |gate| gate.is_up(), |gate| gate.metrics.load());
         let gate = &self.gates[picked.unwrap_or(0)];
@@ -132,26 +133,26 @@ impl Cdn {
         let mut by = HeaderValue::from_static(self.tier);
         let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
         let reads = request.method == Method::GET || request.method == Method::HEAD;
-        let (mut response, outcome) = if let Some(refusal) = self.shared.refuse(&request.headers) {
-            (refusal, Outcome::Rejected)
-        } else {
+        let client = self.shared.client(&request.headers, peer);
+        let admitted = async {
+            self.shared.admit(&request.headers).map_err(|refusal| *refusal)?;
             // Read first: a client that sends slowly must not hold a slot.
-            let body = if reads { Ok(Bytes::new()) } else { front::read(body).await };
+            let body = if reads { Bytes::new() } else { front::read(body).await? };
             let look = async { reads.then(|| self.look(path, &request.headers, true)).flatten() };
-            match (body, gate.pass(op, look).await) {
-                (Err(refusal), _) => (refusal, Outcome::Rejected),
-                (_, Err(Refused::Full)) => (reply::busy(self.tier), Outcome::Rejected),
-                (_, Err(Refused::Down)) => (reply::unavailable(self.tier), Outcome::Failed),
-                (Ok(body), Ok((known, queued))) => {
-                    visit.queued = queued;
-                    let response = if reads {
-                        self.serve(&mut visit, &mut by, path, &request, &id, known).await
-                    } else {
-                        self.pass_through(&mut visit, &mut by, path, &request, &id, body).await
-                    };
-                    let outcome = self.shared.outcome(self.tier, &id, &response);
-                    (response, outcome)
-                }
+            Ok((body, front::pass(gate, op, &mut visit, look).await?))
+        };
+        let (mut response, outcome) = match admitted.await {
+            Err(refusal) => refusal,
+            Ok((body, known)) => {
+                let passed =
+                    |conditions| upstream::pass_on(&self.shared, &request.headers, &id, client, conditions);
+                let response = if reads {
+                    self.serve(&mut visit, &mut by, path, &request, || passed(false), known).await
+                } else {
+                    self.pass_through(&mut visit, &mut by, path, &request, passed(true), body).await
+                };
+                let outcome = self.shared.outcome(self.tier, &id, &response);
+                (response, outcome)
             }
         };
         let trail = visit.end(outcome, reply::length(&response));
@@ -180,7 +181,7 @@ impl Cdn {
         by: &mut HeaderValue,
         path: &str,
         request: &request::Parts,
-        id: &HeaderValue,
+        headers: impl Fn() -> HeaderMap,
         known: Option<Arc<Stored>>,
     ) -> Response<Body> {
         let control = Control::of_request(&request.headers);
@@ -192,7 +193,7 @@ impl Cdn {
                 return self.with_status(stored.answer(request), None, "hit");
             }
             if stored.freshness.serves_while_asking() {
-                self.refresh(path, request, id, stored);
+                self.refresh(path, headers(), stored);
                 visit.looked_up(Found::Stale);
                 return self.with_status(stored.answer(request), None, "hit; detail=stale-while-revalidate");
             }
@@ -201,8 +202,7 @@ impl Cdn {
             let detail = "this is not in the cache, and nothing else was asked for";
             return reply::headless(&request.method, reply::problem(StatusCode::GATEWAY_TIMEOUT, detail));
         }
-        let headers = upstream::pass_on(&self.shared, &request.headers, id, false);
-        let (fetched, found) = self.obtain(visit, path, headers, known.clone(), &control).await;
+        let (fetched, found) = self.obtain(visit, path, headers(), known.clone(), &control).await;
         let Some(fetched) = fetched else {
             visit.looked_up(found);
             let detail = "the fetch of this object was abandoned; try again";
@@ -278,15 +278,8 @@ impl Cdn {
     }
 
     /// Asks whether a copy is still right, for later requests.
-    fn refresh(
-        self: &Arc<Self>,
-        path: &str,
-        request: &request::Parts,
-        id: &HeaderValue,
-        stored: &Arc<Stored>,
-    ) {
+    fn refresh(self: &Arc<Self>, path: &str, headers: HeaderMap, stored: &Arc<Stored>) {
         if let Role::Leader(lead, _) = self.flights.join(path, || None) {
-            let headers = upstream::pass_on(&self.shared, &request.headers, id, false);
             tokio::spawn(Arc::clone(self).lead(lead, path.to_owned(), headers, Some(Arc::clone(stored))));
         }
     }
@@ -383,11 +376,10 @@ impl Cdn {
         by: &mut HeaderValue,
         path: &str,
         request: &request::Parts,
-        id: &HeaderValue,
+        headers: HeaderMap,
         body: Bytes,
     ) -> Response<Body> {
         let Some(below) = self.below.first() else { return reply::unavailable(self.tier) };
-        let headers = upstream::pass_on(&self.shared, &request.headers, id, true);
         let begun = Instant::now();
         let call = below.upstream.call(&below.at, request.method.clone(), path, headers, body);
         match call.await {
