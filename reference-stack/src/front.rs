@@ -119,16 +119,17 @@ pub async fn pass<T>(
 /// # Errors
 /// The answer to one that is too long, comes too slowly or breaks off.
 pub async fn read(body: Incoming) -> Result<Bytes, Refusal> {
-    let problem = |status, detail: &str| Err((reply::problem(status, detail), Outcome::Rejected));
+    let refusal = |status, detail: &str| (reply::problem(status, detail), Outcome::Rejected);
     match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            problem(StatusCode::PAYLOAD_TOO_LARGE, &format!("a body has at most {BODY_BYTES_MAX} bytes"))
+            let detail = format!("a body has at most {BODY_BYTES_MAX} bytes");
+            Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, &detail))
         }
-        Ok(Err(_)) => problem(StatusCode::BAD_REQUEST, "the body broke off"),
+        Ok(Err(_)) => Err(refusal(StatusCode::BAD_REQUEST, "the body broke off")),
         Err(_) => {
             let detail = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
-            problem(StatusCode::REQUEST_TIMEOUT, &detail)
+            Err(refusal(StatusCode::REQUEST_TIMEOUT, &detail))
         }
     }
 }

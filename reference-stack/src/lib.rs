@@ -12,6 +12,9 @@
 //!        -> events (also through the gateway)
 //! ```
 //!
+//! The API is one table (`api.rs`), documented at `/v1/openapi.json`. Parts can be broken on purpose (`breaks.rs`)
+//! through an admin API of its own; a stack that is up is found by the card it leaves (`state.rs`).
+//!
 //! Every response says who answered (`x-served-by`) and where its time went (`Server-Timing`, see
 //! `visit.rs`); every tier counts (`/metrics`, see `metrics.rs`).
 
@@ -43,6 +46,7 @@ mod metrics;
 mod openapi;
 mod patience;
 mod plan;
+mod ports;
 mod reply;
 mod scratch;
 mod server;

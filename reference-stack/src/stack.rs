@@ -4,7 +4,6 @@
 //! stack can be started and stopped from anywhere, also from within somebody else's runtime.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
@@ -15,7 +14,6 @@ use std::time::{Duration, Instant};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use plimsoll_scenarios::Scenario;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -38,6 +36,7 @@ use crate::log::Log;
 use crate::metadata::Metadata;
 use crate::metrics::{self, TierMetrics};
 use crate::plan::{Plan, TierPlan};
+use crate::ports::{Port, Ports};
 use crate::reply::{self, Body};
 use crate::scratch::Scratch;
 use crate::server::Door;
@@ -214,98 +213,6 @@ fn run(plan: &Plan, options: &StackOptions, stop: &watch::Sender<bool>, ready: &
 fn report(ready: &Ready, result: Result<(Endpoints, Running), StackError>) {
     // Whoever started the stack waits for this; if not, the stop signal comes next.
     let _ = ready.send(result);
-}
-
-/// Ports, before anything behind them exists.
-struct Ports {
-    edge: Vec<Port>,
-    shield: Port,
-    gateway: Port,
-    web: Vec<Port>,
-    events: Port,
-    metrics: Port,
-    admin: Port,
-}
-
-struct Port {
-    listener: TcpListener,
-    address: SocketAddr,
-    door: Door,
-}
-
-impl Port {
-    async fn open(tier: &str, port: Option<u16>) -> Result<Self, StackError> {
-        let (listener, address) = server::listen(tier, port).await?;
-        Ok(Self { listener, address, door: Door::new() })
-    }
-
-    async fn open_all(tier: &TierPlan) -> Result<Vec<Self>, StackError> {
-        let mut ports = Vec::with_capacity(tier.instances.len());
-        for _ in &tier.instances {
-            ports.push(Self::open(tier.name, None).await?);
-        }
-        Ok(ports)
-    }
-
-    fn authority(&self) -> String {
-        self.address.to_string()
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-impl Ports {
-    async fn open(plan: &Plan, gateway: Option<u16>) -> Result<Self, StackError> {
-        Ok(Self {
-            // First: it is the one that may be taken.
-            gateway: Port::open(tiers::GATEWAY, gateway).await?,
-            edge: Port::open_all(&plan.edge).await?,
-            shield: Port::open(tiers::SHIELD, None).await?,
-            web: Port::open_all(&plan.web).await?,
-            events: Port::open(tiers::EVENTS, None).await?,
-            metrics: Port::open("metrics", None).await?,
-            admin: Port::open("admin", None).await?,
-        })
-    }
-
-    fn endpoints(&self, key: &ApiKey, token: &ApiKey) -> Endpoints {
-        let urls = |ports: &[Port]| ports.iter().map(Port::url).collect::<Vec<_>>();
-        let tiers = [
-            (tiers::EDGE, urls(&self.edge)),
-            (tiers::SHIELD, vec![self.shield.url()]),
-            (tiers::GATEWAY, vec![self.gateway.url()]),
-            (tiers::WEB, urls(&self.web)),
-            (tiers::EVENTS, vec![self.events.url()]),
-        ];
-        Endpoints {
-            tiers: tiers.into_iter().map(|(tier, urls)| (tier.to_owned(), urls)).collect(),
-            metrics: format!("{}/metrics", self.metrics.url()),
-            api_key: key.text().to_owned(),
-            admin: format!("{}/admin", self.admin.url()),
-            admin_token: token.text().to_owned(),
-        }
-    }
-
-    fn doors(&self) -> Vec<Door> {
-        let single = [&self.shield, &self.gateway, &self.events, &self.metrics, &self.admin];
-        let all = self.edge.iter().chain(&self.web).chain(single);
-        all.map(|port| port.door.clone()).collect()
-    }
-
-    /// The port that a replica of a tier listens on, alone or with the others.
-    fn door(&self, tier: &str, replica: usize) -> Option<Door> {
-        let port = match tier {
-            tiers::EDGE => self.edge.get(replica),
-            tiers::WEB => self.web.get(replica),
-            tiers::SHIELD => Some(&self.shield),
-            tiers::GATEWAY => Some(&self.gateway),
-            tiers::EVENTS => Some(&self.events),
-            _ => None,
-        };
-        port.map(|port| port.door.clone())
-    }
 }
 
 /// Opens ports, makes data and starts all tiers.

@@ -159,7 +159,7 @@ fn mismatch(value: &Value, schema: &Value, document: &Value, at: &str) -> Option
         return Some(format!("{at} is {value}, expected {types:?}"));
     }
     if let (Some(given), Some(known)) = (value.as_object(), schema["properties"].as_object()) {
-        for name in known.keys().filter(|name| !given.contains_key(*name)) {
+        if let Some(name) = known.keys().find(|name| !given.contains_key(*name)) {
             return Some(format!("{at} lacks {name}"));
         }
         for (name, value) in given {
