@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_scenarios::Policy;
 use plimsoll_sim::replay::TraceFormat;
+use plimsoll_stack::BreakKind;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success · 1 failure · 2 usage or bad scenario · 3 SLO breached · 130 Ctrl-C (what was finished is kept)
@@ -49,9 +50,11 @@ pub enum Command {
         after_help = "Examples:\n  plimsoll simulate spotify\n  plimsoll simulate spotify --set 'tiers.edge.cache.capacity=60 TB'\n  plimsoll simulate spotify --scaled --format json > prediction.json"
     )]
     Simulate(SimulateArgs),
-    /// Start the bundled reference stack and keep it up until Ctrl-C
+    /// The bundled reference stack: start it, look at it, break it, stop it
     #[command(
-        after_help = "Examples:\n  plimsoll stack spotify --port 8080\n  plimsoll stack spotify --format json"
+        args_conflicts_with_subcommands = true,
+        arg_required_else_help = true,
+        after_help = "`plimsoll stack SCENARIO` is short for `plimsoll stack up SCENARIO`.\n\nExamples:\n  plimsoll stack up spotify --port 8080\n  plimsoll stack up --detach\n  plimsoll stack break kill web/0 --for 10s\n  plimsoll stack down"
     )]
     Stack(StackArgs),
     /// Play a scenario, scaled down, against the bundled stack or another one on this machine
@@ -231,16 +234,112 @@ pub struct SimulateArgs {
 
 #[derive(Debug, Args)]
 pub struct StackArgs {
+    #[command(subcommand)]
+    pub command: Option<StackCommand>,
     #[command(flatten)]
-    pub what: What,
+    pub up: StackUpArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StackCommand {
+    /// Start it and keep it up until Ctrl-C
+    #[command(
+        after_help = "Examples:\n  plimsoll stack up\n  plimsoll stack up spotify --port 8080 --format json\n  plimsoll stack up --detach --data playlists"
+    )]
+    Up(StackUpArgs),
+    /// What is up, and how it is
+    #[command(after_help = "Examples:\n  plimsoll stack status\n  plimsoll stack status --format json")]
+    Status {
+        #[command(flatten)]
+        which: Which,
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
+    /// Stop what is up
+    #[command(after_help = "Examples:\n  plimsoll stack down")]
+    Down(Which),
+    /// What happened so far, line by line: failures, breaks, repairs
+    #[command(after_help = "Examples:\n  plimsoll stack logs")]
+    Logs(Which),
+    /// Break something on purpose
+    #[command(
+        after_help = "Targets: a tier (web), a replica (web/1) or a song (song/7).\n\nExamples:\n  plimsoll stack break kill web/0 --for 10s\n  plimsoll stack break slow metadata-db --by 200ms\n  plimsoll stack break cut-bandwidth edge --to '1 Mbit/s'\n  plimsoll stack break corrupt song/7 --copies 2\n  plimsoll stack break hot-release"
+    )]
+    Break(StackBreakArgs),
+    /// Heal all that is broken
+    #[command(after_help = "Examples:\n  plimsoll stack heal")]
+    Heal(Which),
+}
+
+/// Which of several stacks.
+#[derive(Debug, Clone, Args)]
+pub struct Which {
+    /// The stack of this process, where several are up
+    #[arg(long, value_name = "NUMBER")]
+    pub process: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct StackUpArgs {
+    /// A bundled scenario's name, or a path to a YAML file [default: spotify]
+    pub scenario: Option<String>,
+    /// Put a value into the scenario; may be given several times
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Everything in one process, or real servers as its children
+    #[arg(long, default_value = "embedded")]
+    pub profile: Profile,
+    /// Go on in the background; `plimsoll stack down` stops it
+    #[arg(long)]
+    pub detach: bool,
     /// Port of the gateway on 127.0.0.1 [default: any free one]
     #[arg(long)]
     pub port: Option<u16>,
-    /// Every tier as fast as it can: no emulated service times and round trips
+    /// Every tier as fast as it can: no emulated service times, round trips and links
     #[arg(long)]
     pub no_emulation: bool,
+    /// Requests per second that one client may make [default: any number]
+    #[arg(long, value_name = "NUMBER")]
+    pub rate_limit: Option<std::num::NonZeroU32>,
+    /// Directory that keeps playlists and play events beyond this start [default: none]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Bring the songs played most into the edge caches this often, as in `30s` [default: never]
+    #[arg(long, value_name = "TIME")]
+    pub warm_every: Option<String>,
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    Embedded,
+    Services,
+}
+
+#[derive(Debug, Args)]
+pub struct StackBreakArgs {
+    /// What to do
+    #[arg(value_parser = PossibleValuesParser::new(BreakKind::NAMES.map(|(name, ..)| name)))]
+    pub kind: String,
+    /// What to do it to [default: depends on the kind]
+    pub target: Option<String>,
+    /// Heal by itself after this time, as in `30s` [default: when told]
+    #[arg(long = "for", value_name = "TIME")]
+    pub time: Option<String>,
+    /// slow: by this much [default: 100ms]
+    #[arg(long, value_name = "TIME")]
+    pub by: Option<String>,
+    /// cut-bandwidth: to this much [default: 1 Mbit/s]
+    #[arg(long, value_name = "BANDWIDTH")]
+    pub to: Option<String>,
+    /// corrupt, lose: how many copies [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    pub copies: Option<usize>,
+    #[command(flatten)]
+    pub which: Which,
     #[arg(long, default_value = "text")]
     pub format: Format,
 }

@@ -34,6 +34,8 @@ pub enum Failure {
     #[error("{0}")]
     Stack(#[from] plimsoll_stack::StackError),
     #[error("{0}")]
+    Remote(#[from] plimsoll_stack::RemoteError),
+    #[error("{0}")]
     Load(#[from] plimsoll_loadgen::LoadError),
     #[error("cannot write {path}: {cause}\nhint: choose another place with `--out DIR`, or make room")]
     Write { path: String, cause: std::io::Error },
@@ -47,6 +49,8 @@ pub enum Failure {
         "{command} does not know yet how to play all of {scenario}:\n  {list}\nhint: `plimsoll estimate {scenario}` covers all of it"
     )]
     OnlyEstimated { command: &'static str, scenario: String, list: String },
+    #[error("{0}")]
+    Process(String),
     #[error("interrupted before anything was finished")]
     Interrupted,
 }
@@ -71,6 +75,7 @@ impl Failure {
             | Self::Usage(_)
             | Self::Read { .. }
             | Self::Stack(S::Unplayable { .. })
+            | Self::Remote(plimsoll_stack::RemoteError::Refused { status: 400..500, .. })
             | Self::Load(
                 L::NothingToSend { .. }
                 | L::NoTarget { .. }
@@ -81,10 +86,12 @@ impl Failure {
                 | L::BadOption { .. },
             ) => Code::Usage,
             Self::Stack(_)
+            | Self::Remote(_)
             | Self::Load(_)
             | Self::Write { .. }
             | Self::Json(_)
-            | Self::OnlyEstimated { .. } => Code::Failure,
+            | Self::OnlyEstimated { .. }
+            | Self::Process(_) => Code::Failure,
             Self::Interrupted => Code::Interrupted,
         }
     }

@@ -31,9 +31,19 @@ impl ApiKey {
         &self.0
     }
 
+    /// The key as the value of a header.
+    pub fn header(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.0).expect("hexadecimal digits are a header value")
+    }
+
     /// Whether the request carries the key; takes as long for a wrong key as for a nearly right one.
     pub fn admits(&self, headers: &HeaderMap) -> bool {
-        headers.get(API_KEY).is_some_and(|key| key.as_bytes().ct_eq(self.0.as_bytes()).into())
+        headers.get(API_KEY).is_some_and(|key| self.is(key.as_bytes()))
+    }
+
+    /// Whether this text is the key, in constant time.
+    pub fn is(&self, text: &[u8]) -> bool {
+        text.ct_eq(self.0.as_bytes()).into()
     }
 }
 
@@ -45,12 +55,51 @@ impl RequestIds {
     /// The id that the request brought, or a new one.
     pub fn of(&self, headers: &HeaderMap) -> HeaderValue {
         match headers.get(REQUEST_ID) {
-            Some(id) if id.len() <= REQUEST_ID_MAX && id.to_str().is_ok() => id.clone(),
-            _ => {
-                let number = self.0.fetch_add(1, Ordering::Relaxed);
-                HeaderValue::try_from(format!("plimsoll-{number:x}"))
-                    .expect("hexadecimal digits are a header value")
-            }
+            Some(id) if is_sane(id) => id.clone(),
+            _ => self.next(),
         }
+    }
+
+    /// A new one.
+    pub fn next(&self) -> HeaderValue {
+        let number = self.0.fetch_add(1, Ordering::Relaxed);
+        HeaderValue::try_from(format!("plimsoll-{number:x}")).expect("hexadecimal digits are a header value")
+    }
+}
+
+/// Short, and of characters that no log and no shell minds.
+fn is_sane(id: &HeaderValue) -> bool {
+    let sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(byte);
+    (1..=REQUEST_ID_MAX).contains(&id.len()) && id.as_bytes().iter().all(sane)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sane_ids_are_taken_over_and_others_replaced() {
+        let ids = RequestIds::default();
+        let long = "x".repeat(REQUEST_ID_MAX + 1);
+        for (given, kept) in [
+            ("mine-1", true),
+            ("4bf92f35:77/b34da6.a3==", true),
+            ("", false),
+            ("two words", false),
+            ("<script>", false),
+            (long.as_str(), false),
+        ] {
+            let headers = HeaderMap::from_iter([(REQUEST_ID, given.parse().unwrap())]);
+            assert_eq!(ids.of(&headers) == given, kept, "{given}");
+        }
+    }
+
+    #[test]
+    fn only_the_key_itself_is_admitted() {
+        let key = ApiKey::new().unwrap();
+        let admits =
+            |text: &str| key.admits(&HeaderMap::from_iter([(API_KEY, HeaderValue::from_str(text).unwrap())]));
+        assert!(admits(key.text()) && !key.admits(&HeaderMap::new()));
+        assert!(!admits("") && !admits(&key.text()[1..]) && !admits(&format!("{}0", key.text())));
     }
 }

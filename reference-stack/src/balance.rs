@@ -23,19 +23,31 @@ impl Balancer {
         }
     }
 
-    /// Index of the replica to call, of those whose loads `load` tells (ties go to the first). 0 for none.
-    pub fn pick<T>(&self, replicas: &[T], load: impl Fn(&T) -> u64) -> usize {
+    /// Index of the replica to call, of those that can be used and whose loads `load` tells (ties go to the
+    /// first); `None` where none can be used.
+    pub fn pick<T>(
+        &self,
+        replicas: &[T],
+        usable: impl Fn(&T) -> bool,
+        load: impl Fn(&T) -> u64,
+    ) -> Option<usize> {
         let count = replicas.len();
         if count <= 1 {
-            return 0;
+            return (count == 1 && usable(&replicas[0])).then_some(0);
         }
         match self.kind {
             Balance::Random => {
-                self.draws.lock().unwrap_or_else(PoisonError::into_inner).below(count as u64) as usize
+                let mut usable = (0..count).filter(|&i| usable(&replicas[i]));
+                let mut draws = self.draws.lock().unwrap_or_else(PoisonError::into_inner);
+                let left = usable.clone().count() as u64;
+                if left == 0 { None } else { usable.nth(draws.below(left) as usize) }
             }
-            Balance::RoundRobin => self.next.fetch_add(1, Ordering::Relaxed) % count,
+            Balance::RoundRobin => {
+                let first = self.next.fetch_add(1, Ordering::Relaxed);
+                (0..count).map(|step| first.wrapping_add(step) % count).find(|&i| usable(&replicas[i]))
+            }
             Balance::LeastConnections => {
-                replicas.iter().enumerate().min_by_key(|(_, replica)| load(replica)).map_or(0, |(i, _)| i)
+                (0..count).filter(|&i| usable(&replicas[i])).min_by_key(|&i| load(&replicas[i]))
             }
         }
     }
@@ -50,7 +62,7 @@ mod tests {
         let loads = [3_u64, 1, 1, 2];
         let picks = |kind, n: usize| {
             let balancer = Balancer::new(kind, 1, "web");
-            (0..n).map(|_| balancer.pick(&loads, |&load| load)).collect::<Vec<_>>()
+            (0..n).map(|_| balancer.pick(&loads, |_| true, |&load| load).unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(picks(Balance::RoundRobin, 6), [0, 1, 2, 3, 0, 1]);
         assert_eq!(picks(Balance::LeastConnections, 3), [1, 1, 1]);
@@ -58,6 +70,20 @@ mod tests {
         for replica in 0..4 {
             let share = random.iter().filter(|&&i| i == replica).count();
             assert!((800..1200).contains(&share), "{replica}: {share}");
+        }
+    }
+
+    #[test]
+    fn who_is_down_is_passed_over() {
+        let loads = [3_u64, 1, 1, 2];
+        for kind in [Balance::RoundRobin, Balance::LeastConnections, Balance::Random] {
+            let balancer = Balancer::new(kind, 1, "web");
+            for _ in 0..20 {
+                let picked = balancer.pick(&loads, |&load| load > 1, |&load| load).unwrap();
+                assert!([0, 3].contains(&picked), "{kind:?}");
+            }
+            assert_eq!(balancer.pick(&loads, |_| false, |&load| load), None);
+            assert_eq!(balancer.pick(&loads[..1], |_| false, |&load| load), None);
         }
     }
 }

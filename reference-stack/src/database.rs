@@ -3,23 +3,21 @@
 //! Why threads of its own and not tokio's blocking pool: a connection keeps its statements prepared only
 //! while its thread keeps it, and their number is bounded without regard to what else blocks.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use plimsoll_scenarios::catalogue;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Statement};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use crate::catalogue;
 use crate::error::StackError;
 
 /// Reading threads; slots beyond that wait for one.
 const THREADS_MAX: usize = 8;
 /// Questions that may wait for a thread. The gate before it admits fewer.
 const WAITING_MAX: usize = 1 << 16;
-/// Results on a page.
-const PAGE: u32 = 10;
 /// Words of a query that count.
 const WORDS_MAX: usize = 16;
 /// Bytes of a query.
@@ -29,8 +27,18 @@ pub const QUERY_BYTES_MAX: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
     /// Songs that match a query, in FTS5's language; see [`Question::search`].
-    Search(String),
+    Search(String, Page),
     Song(u64),
+    Artist(u64),
+    ArtistSongs(u64, Page),
+    Album(u64),
+}
+
+/// Which results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    pub limit: u64,
+    pub offset: u64,
 }
 
 impl Question {
@@ -38,26 +46,31 @@ impl Question {
     ///
     /// Each word becomes a quoted string of FTS5, in which nothing has a meaning but the quote; and as
     /// words are runs of letters and digits, they hold none.
-    pub fn search(text: &str) -> Option<Self> {
+    pub fn search(text: &str, page: Page) -> Option<Self> {
         let words: Vec<String> = text
             .split(|c: char| !c.is_alphanumeric())
             .filter(|word| !word.is_empty())
             .take(WORDS_MAX)
             .map(|word| format!("\"{}\"", word.to_lowercase()))
             .collect();
-        (!words.is_empty()).then(|| Self::Search(words.join(" OR ")))
+        (!words.is_empty()).then(|| Self::Search(words.join(" OR "), page))
     }
 
     /// Name of its answer in a cache.
     pub fn key(&self) -> String {
         match self {
-            Self::Search(query) => format!("search:{query}"),
+            Self::Search(query, Page { limit, offset }) => format!("search:{limit}:{offset}:{query}"),
             Self::Song(song) => format!("song:{song}"),
+            Self::Artist(artist) => format!("artist:{artist}"),
+            Self::ArtistSongs(artist, Page { limit, offset }) => {
+                format!("artist-songs:{limit}:{offset}:{artist}")
+            }
+            Self::Album(album) => format!("album:{album}"),
         }
     }
 }
 
-/// JSON text, nothing if there is no such song, or what went wrong.
+/// JSON text, nothing if there is no such thing, or what went wrong.
 pub type Rows = Result<Option<Vec<u8>>, String>;
 
 type Job = (Question, oneshot::Sender<Rows>);
@@ -66,6 +79,8 @@ type Job = (Question, oneshot::Sender<Rows>);
 #[derive(Debug)]
 pub struct Database {
     jobs: SyncSender<Job>,
+    file: PathBuf,
+    seed: u64,
 }
 
 #[derive(Serialize)]
@@ -73,36 +88,161 @@ struct Song {
     id: u64,
     title: String,
     artist: String,
+    artist_id: u64,
+    album: String,
+    album_id: u64,
+    track: u64,
+    duration_s: u64,
+    released: String,
+    audio: String,
+}
+
+/// A song in a list: what a player needs to show and play it.
+#[derive(Serialize)]
+struct Found {
+    id: u64,
+    title: String,
+    artist: String,
+    artist_id: u64,
+    album_id: u64,
+    duration_s: u64,
     audio: String,
 }
 
 #[derive(Serialize)]
-struct Page {
-    songs: Vec<Song>,
+struct FoundPage {
+    songs: Vec<Found>,
+    next_offset: Option<u64>,
 }
+
+#[derive(Serialize)]
+struct Artist {
+    id: u64,
+    name: String,
+    also_known_as: Option<String>,
+    country: Country,
+    albums: Vec<AlbumLine>,
+}
+
+#[derive(Serialize)]
+struct Country {
+    code: String,
+    name: String,
+}
+
+#[derive(Serialize)]
+struct AlbumLine {
+    id: u64,
+    title: String,
+    released: String,
+    songs: u64,
+}
+
+#[derive(Serialize)]
+struct Album {
+    id: u64,
+    title: String,
+    artist: String,
+    artist_id: u64,
+    released: String,
+    songs: Vec<Found>,
+}
+
+const TABLES: &str = "
+    CREATE TABLE artist(id INTEGER PRIMARY KEY, name TEXT NOT NULL, also TEXT, country_code TEXT NOT NULL,
+        country TEXT NOT NULL);
+    CREATE TABLE album(id INTEGER PRIMARY KEY, title TEXT NOT NULL, artist INTEGER NOT NULL,
+        released TEXT NOT NULL);
+    CREATE TABLE song(id INTEGER PRIMARY KEY, title TEXT NOT NULL, artist INTEGER NOT NULL,
+        album INTEGER NOT NULL, track INTEGER NOT NULL, duration_s INTEGER NOT NULL);
+    CREATE VIRTUAL TABLE song_text USING fts5(title, artist, also, content = '',
+        tokenize = 'unicode61 remove_diacritics 2');";
+
+/// Once everything is in, for rows come in the order of these anyway.
+const INDEXES: &str = "
+    CREATE INDEX song_by_album ON song(album, track);
+    CREATE INDEX song_by_artist ON song(artist, id);
+    CREATE INDEX album_by_artist ON album(artist, id);
+    INSERT INTO song_text(song_text) VALUES ('optimize');";
 
 /// Makes the database with this many songs.
 ///
 /// # Errors
 /// If the file can't be written.
-pub fn build(file: &Path, songs: u64) -> Result<(), StackError> {
+pub fn build(file: &Path, seed: u64, songs: u64) -> Result<(), StackError> {
     let mut connection = Connection::open(file)?;
     // Nothing here outlives the process, so nothing needs to survive a crash.
     connection
         .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -64000;")?;
     let transaction = connection.transaction()?;
-    transaction.execute_batch(
-        "CREATE VIRTUAL TABLE song USING fts5(title, artist, tokenize = 'unicode61 remove_diacritics 2');",
-    )?;
-    {
-        let mut insert = transaction.prepare("INSERT INTO song(rowid, title, artist) VALUES (?1, ?2, ?3)")?;
-        for song in 1..=songs {
-            insert.execute((song.cast_signed(), catalogue::title(song), catalogue::artist(song)))?;
-        }
-    }
-    transaction.execute_batch("INSERT INTO song(song) VALUES ('optimize');")?;
+    transaction.execute_batch(TABLES)?;
+    Writer::prepare(&transaction)?.songs(seed, 1..songs + 1)?;
+    transaction.execute_batch(INDEXES)?;
     transaction.commit()?;
+    // From now on somebody may read while a song is published.
+    connection.execute_batch("PRAGMA journal_mode = WAL;")?;
     Ok(())
+}
+
+/// The statements that fill the tables.
+struct Writer<'a> {
+    artist: Statement<'a>,
+    album: Statement<'a>,
+    song: Statement<'a>,
+    text: Statement<'a>,
+}
+
+impl<'a> Writer<'a> {
+    fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            artist: connection.prepare("INSERT OR IGNORE INTO artist VALUES (?1, ?2, ?3, ?4, ?5)")?,
+            album: connection.prepare("INSERT OR IGNORE INTO album VALUES (?1, ?2, ?3, ?4)")?,
+            song: connection.prepare("INSERT INTO song VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?,
+            text: connection
+                .prepare("INSERT INTO song_text(rowid, title, artist, also) VALUES (?1, ?2, ?3, ?4)")?,
+        })
+    }
+
+    /// Puts songs in, with artists and albums that are not there yet.
+    fn songs(&mut self, seed: u64, songs: std::ops::Range<u64>) -> rusqlite::Result<()> {
+        let (mut artist, mut album) = (None, None);
+        for id in songs {
+            let song = catalogue::song(seed, id);
+            if artist.as_ref().is_none_or(|(known, _)| *known != song.artist) {
+                artist = Some((song.artist, catalogue::artist(seed, song.artist)));
+            }
+            let Some((artist_id, by)) = &artist else { continue };
+            let also = by.also_known_as.as_deref();
+            if album != Some(song.album) {
+                self.artist.execute((
+                    number(*artist_id),
+                    &by.name,
+                    also,
+                    by.country.code,
+                    by.country.name,
+                ))?;
+                let on = catalogue::album(seed, song.album);
+                self.album.execute((number(song.album), on.title, number(on.artist), on.released.text()))?;
+                album = Some(song.album);
+            }
+            let (track, duration) = (number(song.track), number(song.duration_s));
+            self.song.execute((
+                number(id),
+                &song.title,
+                number(song.artist),
+                number(song.album),
+                track,
+                duration,
+            ))?;
+            self.text.execute((number(id), song.title, &by.name, also.unwrap_or_default()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Numbers here are far below what `SQLite` can hold.
+const fn number(value: u64) -> i64 {
+    value.cast_signed()
 }
 
 impl Database {
@@ -110,7 +250,7 @@ impl Database {
     ///
     /// # Errors
     /// If it can't be opened, or there are no threads.
-    pub fn open(file: &Path, slots: usize) -> Result<Self, StackError> {
+    pub fn open(file: &Path, seed: u64, slots: usize) -> Result<Self, StackError> {
         let (jobs, queue) = sync_channel(WAITING_MAX);
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..slots.clamp(1, THREADS_MAX) {
@@ -124,7 +264,7 @@ impl Database {
                 .spawn(move || answer_all(&connection, &queue))
                 .map_err(StackError::Threads)?;
         }
-        Ok(Self { jobs })
+        Ok(Self { jobs, file: file.to_owned(), seed })
     }
 
     /// Asks and waits.
@@ -135,6 +275,17 @@ impl Database {
             TrySendError::Disconnected(_) => "its threads have ended".to_owned(),
         })?;
         answer.await.unwrap_or_else(|_| Err("its thread has ended".to_owned()))
+    }
+
+    /// Puts in one more song. Blocks.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn publish(&self, song: u64) -> rusqlite::Result<()> {
+        let mut connection = Connection::open(&self.file)?;
+        let transaction = connection.transaction()?;
+        Writer::prepare(&transaction)?.songs(self.seed, song..song + 1)?;
+        transaction.commit()
     }
 }
 
@@ -158,38 +309,129 @@ fn answer_all(connection: &Connection, queue: &Mutex<Receiver<Job>>) {
 struct Reader<'a> {
     search: Statement<'a>,
     song: Statement<'a>,
+    artist: Statement<'a>,
+    artist_albums: Statement<'a>,
+    artist_songs: Statement<'a>,
+    album: Statement<'a>,
+    album_songs: Statement<'a>,
 }
 
 impl<'a> Reader<'a> {
     fn prepare(connection: &'a Connection) -> rusqlite::Result<Self> {
+        let prepare = |sql| connection.prepare(sql);
         Ok(Self {
-            // Ties go to the more popular song.
-            search: connection.prepare(
-                "SELECT rowid, title, artist FROM song WHERE song MATCH ?1 ORDER BY bm25(song), rowid LIMIT ?2",
+            // A word of a title counts twice; ties go to the more popular song, which has the lower number.
+            search: prepare(
+                "SELECT s.id, s.title, a.name, a.id, s.album, s.duration_s FROM (SELECT rowid AS id,
+                 bm25(song_text, 2.0, 1.0, 1.0) AS rank FROM song_text WHERE song_text MATCH ?1
+                 ORDER BY rank, rowid LIMIT ?2 OFFSET ?3) AS f
+                 CROSS JOIN song s ON s.id = f.id CROSS JOIN artist a ON a.id = s.artist ORDER BY f.rank, f.id",
             )?,
-            song: connection.prepare("SELECT rowid, title, artist FROM song WHERE rowid = ?1")?,
+            song: prepare(
+                "SELECT s.id, s.title, a.name, a.id, s.album, s.duration_s, b.title, s.track, b.released
+                 FROM song s JOIN artist a ON a.id = s.artist JOIN album b ON b.id = s.album WHERE s.id = ?1",
+            )?,
+            artist: prepare("SELECT name, also, country_code, country FROM artist WHERE id = ?1")?,
+            artist_albums: prepare(
+                "SELECT b.id, b.title, b.released, (SELECT count(*) FROM song s WHERE s.album = b.id)
+                 FROM album b WHERE b.artist = ?1 ORDER BY b.released, b.id",
+            )?,
+            artist_songs: prepare(
+                "SELECT s.id, s.title, a.name, a.id, s.album, s.duration_s FROM song s
+                 JOIN artist a ON a.id = s.artist WHERE s.artist = ?1 ORDER BY s.id LIMIT ?2 OFFSET ?3",
+            )?,
+            album: prepare(
+                "SELECT b.title, a.name, a.id, b.released FROM album b JOIN artist a ON a.id = b.artist
+                 WHERE b.id = ?1",
+            )?,
+            album_songs: prepare(
+                "SELECT s.id, s.title, a.name, a.id, s.album, s.duration_s FROM song s
+                 JOIN artist a ON a.id = s.artist WHERE s.album = ?1 ORDER BY s.track",
+            )?,
         })
     }
 
     fn answer(&mut self, question: &Question) -> rusqlite::Result<Option<Vec<u8>>> {
         match question {
-            Question::Search(query) => {
-                let songs = self.search.query_map((query, PAGE), song)?.collect::<rusqlite::Result<_>>()?;
-                Ok(Some(text(&Page { songs })))
+            Question::Search(query, page) => {
+                // One more than wanted tells whether there is more.
+                let window = (query, number(page.limit + 1), number(page.offset));
+                let songs = self.search.query_map(window, found)?.collect::<rusqlite::Result<_>>()?;
+                Ok(Some(text(&page_of(songs, *page))))
             }
-            Question::Song(id) => {
-                // Beyond SQLite's numbers there is no song either.
+            Question::Song(id) => self.song(*id),
+            Question::Artist(id) => self.artist(*id),
+            Question::ArtistSongs(id, page) => {
                 let Ok(id) = i64::try_from(*id) else { return Ok(None) };
-                let song = self.song.query_row((id,), song).optional()?;
-                Ok(song.map(|song| text(&song)))
+                if self.artist.query_row((id,), |_| Ok(())).optional()?.is_none() {
+                    return Ok(None);
+                }
+                let window = (id, number(page.limit + 1), number(page.offset));
+                let songs = self.artist_songs.query_map(window, found)?.collect::<rusqlite::Result<_>>()?;
+                Ok(Some(text(&page_of(songs, *page))))
             }
+            Question::Album(id) => self.album(*id),
         }
+    }
+
+    fn song(&mut self, id: u64) -> rusqlite::Result<Option<Vec<u8>>> {
+        // Beyond SQLite's numbers there is no song either.
+        let Ok(id) = i64::try_from(id) else { return Ok(None) };
+        let song = self.song.query_row((id,), |row| {
+            let Found { id, title, artist, artist_id, album_id, duration_s, audio } = found(row)?;
+            let (album, track, released) = (row.get(6)?, unsigned(row, 7)?, row.get(8)?);
+            Ok(Song { id, title, artist, artist_id, album, album_id, track, duration_s, released, audio })
+        });
+        Ok(song.optional()?.map(|song| text(&song)))
+    }
+
+    fn artist(&mut self, id: u64) -> rusqlite::Result<Option<Vec<u8>>> {
+        let Ok(key) = i64::try_from(id) else { return Ok(None) };
+        let lines = self.artist_albums.query_map((key,), |row| {
+            let (id, songs) = (unsigned(row, 0)?, unsigned(row, 3)?);
+            Ok(AlbumLine { id, title: row.get(1)?, released: row.get(2)?, songs })
+        })?;
+        let albums = lines.collect::<rusqlite::Result<_>>()?;
+        let artist = self.artist.query_row((key,), |row| {
+            let country = Country { code: row.get(2)?, name: row.get(3)? };
+            Ok(Artist { id, name: row.get(0)?, also_known_as: row.get(1)?, country, albums })
+        });
+        Ok(artist.optional()?.map(|artist| text(&artist)))
+    }
+
+    fn album(&mut self, id: u64) -> rusqlite::Result<Option<Vec<u8>>> {
+        let Ok(key) = i64::try_from(id) else { return Ok(None) };
+        let songs = self.album_songs.query_map((key,), found)?.collect::<rusqlite::Result<_>>()?;
+        let album = self.album.query_row((key,), |row| {
+            let (title, artist, artist_id) = (row.get(0)?, row.get(1)?, unsigned(row, 2)?);
+            Ok(Album { id, title, artist, artist_id, released: row.get(3)?, songs })
+        });
+        Ok(album.optional()?.map(|album| text(&album)))
     }
 }
 
-fn song(row: &Row<'_>) -> rusqlite::Result<Song> {
-    let id = row.get::<_, i64>(0)?.unsigned_abs();
-    Ok(Song { id, title: row.get(1)?, artist: row.get(2)?, audio: format!("/v1/songs/{id}/audio") })
+fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.unsigned_abs())
+}
+
+fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+    let id = unsigned(row, 0)?;
+    Ok(Found {
+        id,
+        title: row.get(1)?,
+        artist: row.get(2)?,
+        artist_id: unsigned(row, 3)?,
+        album_id: unsigned(row, 4)?,
+        duration_s: unsigned(row, 5)?,
+        audio: format!("/v1/songs/{id}/audio"),
+    })
+}
+
+/// A page of which one song more than wanted was asked for.
+fn page_of(mut songs: Vec<Found>, page: Page) -> FoundPage {
+    let more = songs.len() as u64 > page.limit;
+    songs.truncate(page.limit as usize);
+    FoundPage { songs, next_offset: more.then(|| page.offset + page.limit) }
 }
 
 fn text(value: &impl Serialize) -> Vec<u8> {
@@ -198,7 +440,12 @@ fn text(value: &impl Serialize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use plimsoll_scenarios::catalogue as names;
+    use serde_json::Value;
+
     use super::*;
+
+    const FIRST: Page = Page { limit: 10, offset: 0 };
 
     #[test]
     fn any_text_makes_a_harmless_query() {
@@ -206,34 +453,97 @@ mod tests {
             ("Golden Light", Some("\"golden\" OR \"light\"")),
             ("a\" OR title:b*", Some("\"a\" OR \"or\" OR \"title\" OR \"b\"")),
             ("NEAR(x, 2)", Some("\"near\" OR \"x\" OR \"2\"")),
-            ("Café São", Some("\"café\" OR \"são\"")),
+            ("Café São 雪", Some("\"café\" OR \"são\" OR \"雪\"")),
             (" '\"; -- ", None),
         ] {
-            let expected = expected.map(|query| Question::Search(query.to_owned()));
-            assert_eq!(Question::search(text), expected, "{text}");
+            let expected = expected.map(|query| Question::Search(query.to_owned(), FIRST));
+            assert_eq!(Question::search(text, FIRST), expected, "{text}");
         }
         let many = "word ".repeat(1000);
-        let Some(Question::Search(query)) = Question::search(&many) else { panic!("it has words") };
+        let Some(Question::Search(query, _)) = Question::search(&many, FIRST) else { panic!("it has words") };
         assert_eq!(query.matches("\"word\"").count(), WORDS_MAX);
+    }
+
+    fn database(songs: u64) -> (tempfile::TempDir, Database) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("songs.db");
+        build(&file, 3, songs).unwrap();
+        let database = Database::open(&file, 3, 3).unwrap();
+        (directory, database)
+    }
+
+    async fn json(database: &Database, question: Question) -> Value {
+        serde_json::from_slice(&database.ask(question).await.unwrap().unwrap()).unwrap()
+    }
+
+    async fn search(database: &Database, text: &str, page: Page) -> Value {
+        json(database, Question::search(text, page).unwrap()).await
+    }
+
+    fn ids(page: &Value) -> Vec<u64> {
+        page["songs"].as_array().unwrap().iter().map(|song| song["id"].as_u64().unwrap()).collect()
     }
 
     #[tokio::test]
     async fn songs_are_found_by_their_words_without_regard_to_accents() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("songs.db");
-        build(&file, 500).unwrap();
-        let database = Database::open(&file, 3).unwrap();
-        let found = |text: &str| {
-            let question = Question::search(text).unwrap();
-            async { String::from_utf8(database.ask(question).await.unwrap().unwrap()).unwrap() }
-        };
+        let (_directory, database) = database(500);
         for song in [1, 250, 500] {
-            let text = format!("{} {}", catalogue::title(song), catalogue::artist(song));
-            assert!(found(&text).await.contains(&format!("\"id\":{song},")), "{text}");
+            let text = format!("{} {}", names::title(song), names::artist(song));
+            let found = search(&database, &text, FIRST).await;
+            assert!(ids(&found).contains(&song), "{text}: {found}");
+            assert_eq!(found["songs"][0]["title"], names::title(song), "all words rank above some");
         }
-        assert_eq!(found("cafe").await, found("Café").await);
-        assert_eq!(found("zzzzz").await, "{\"songs\":[]}");
-        assert_eq!(database.ask(Question::Song(501)).await, Ok(None));
-        assert_eq!(database.ask(Question::Song(u64::MAX)).await, Ok(None));
+        assert_eq!(search(&database, "cafe", FIRST).await, search(&database, "Café", FIRST).await);
+        let nothing = search(&database, "zzzzz", FIRST).await;
+        assert_eq!(nothing.to_string(), "{\"next_offset\":null,\"songs\":[]}");
+        for question in
+            [Question::Song(501), Question::Song(u64::MAX), Question::Artist(0), Question::Album(999)]
+        {
+            assert_eq!(database.ask(question).await, Ok(None));
+        }
+        let at_home = (1..70).find_map(|id| Some((id, catalogue::artist(3, id).also_known_as?))).unwrap();
+        let found = search(&database, &at_home.1, Page { limit: 50, offset: 0 }).await;
+        assert!(found["songs"].as_array().unwrap().iter().any(|song| song["artist_id"] == at_home.0));
+    }
+
+    #[tokio::test]
+    async fn pages_follow_each_other_without_gap_or_repetition() {
+        let (_directory, database) = database(500);
+        let all = search(&database, "golden", Page { limit: 50, offset: 0 }).await;
+        assert_eq!(all["next_offset"], Value::Null);
+        let (mut paged, mut offset) = (Vec::new(), 0);
+        loop {
+            let page = search(&database, "golden", Page { limit: 3, offset }).await;
+            paged.extend(ids(&page));
+            let Some(next) = page["next_offset"].as_u64() else { break };
+            offset = next;
+        }
+        assert!(paged.len() > 3 && paged == ids(&all), "{paged:?}");
+    }
+
+    #[tokio::test]
+    async fn artists_albums_and_songs_lead_to_each_other() {
+        let (_directory, database) = database(500);
+        let song = json(&database, Question::Song(42)).await;
+        assert_eq!((&song["title"], &song["artist"]), (&names::title(42).into(), &names::artist(42).into()));
+        let artist = json(&database, Question::Artist(song["artist_id"].as_u64().unwrap())).await;
+        assert_eq!(artist["name"], song["artist"]);
+        let on = artist["albums"].as_array().unwrap().iter().find(|album| album["id"] == song["album_id"]);
+        assert_eq!(on.unwrap()["title"], song["album"]);
+        let album = json(&database, Question::Album(song["album_id"].as_u64().unwrap())).await;
+        assert_eq!(album["released"], song["released"]);
+        let track = song["track"].as_u64().unwrap() as usize;
+        assert_eq!(album["songs"][track - 1]["id"], 42);
+        let page = json(&database, Question::ArtistSongs(7, Page { limit: 3, offset: 3 })).await;
+        assert_eq!((ids(&page), &page["next_offset"]), (vec![45, 46, 47], &6.into()));
+    }
+
+    #[tokio::test]
+    async fn a_song_published_later_is_found() {
+        let (_directory, database) = database(10);
+        assert_eq!(database.ask(Question::Song(11)).await, Ok(None));
+        database.publish(11).unwrap();
+        assert_eq!(json(&database, Question::Song(11)).await["title"], names::title(11));
+        assert!(ids(&search(&database, &names::title(11), FIRST).await).contains(&11));
     }
 }

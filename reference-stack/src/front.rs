@@ -1,15 +1,24 @@
 //! What every tier that listens does first: emulate the way to it, check the key, name the request.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, Response, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+
+use crate::api::Op;
 use crate::auth::{ApiKey, RequestIds};
+use crate::gate::{Gate, Refused};
+use crate::log::Log;
+use crate::metrics::Outcome;
 use crate::plan::TierPlan;
 use crate::reply::{self, Body};
 use crate::timer::Timer;
-use crate::upstream::INSIDE;
+use crate::upstream::{FORWARDED_FOR, INSIDE};
 use crate::visit::Visit;
 
 /// What all tiers of one stack share.
@@ -17,7 +26,12 @@ use crate::visit::Visit;
 pub struct Shared {
     pub key: Arc<ApiKey>,
     pub ids: Arc<RequestIds>,
+    /// Proves that a call comes from one of our own tiers.
+    pub inside: Arc<ApiKey>,
+    /// The same as a header.
+    pub inside_proof: HeaderValue,
     pub timer: Timer,
+    pub log: Log,
     pub seed: u64,
     /// Hold slots for drawn service times, and delay hops by their round trips.
     pub emulate: bool,
@@ -31,17 +45,91 @@ impl Shared {
 
     /// Emulates the round trip of a request from outside; a tier that calls does so itself.
     pub async fn arrive(&self, visit: &mut Visit<'_>, plan_rtt: Duration, headers: &HeaderMap) {
-        if !plan_rtt.is_zero() && !headers.contains_key(INSIDE) {
+        if !plan_rtt.is_zero() && !self.is_inside(headers) {
             let begun = std::time::Instant::now();
             self.timer.sleep(plan_rtt).await;
             visit.arrival = begun.elapsed();
         }
     }
 
-    /// The refusal of a request without the right key.
-    pub fn refuse(&self, headers: &HeaderMap) -> Option<Response<Body>> {
-        (!self.key.admits(headers)).then(|| {
-            reply::problem(StatusCode::UNAUTHORIZED, "send the key of this start in the header x-api-key")
-        })
+    /// Whether one of our own tiers calls.
+    pub fn is_inside(&self, headers: &HeaderMap) -> bool {
+        headers.get(INSIDE).is_some_and(|proof| self.inside.is(proof.as_bytes()))
+    }
+
+    /// Counts and notes how a tier answered a request; a failure is one of this tier or of one below.
+    pub fn outcome(&self, tier: &str, id: &HeaderValue, response: &Response<Body>) -> Outcome {
+        if !response.status().is_server_error() {
+            return Outcome::Ok;
+        }
+        let id = id.to_str().unwrap_or("-");
+        self.log.request(tier, id, format_args!("answered {}", response.status()));
+        Outcome::Failed
+    }
+
+    /// Lets in requests with the right key.
+    ///
+    /// # Errors
+    /// The answer to one without it.
+    pub fn admit(&self, headers: &HeaderMap) -> Result<(), Box<Refusal>> {
+        if self.key.admits(headers) {
+            return Ok(());
+        }
+        let detail = "send the key of this start in the header x-api-key";
+        Err(Box::new((reply::problem(StatusCode::UNAUTHORIZED, detail), Outcome::Rejected)))
+    }
+
+    /// Whose request it is: the address it came from, or whom one of our own tiers speaks for.
+    pub fn client(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
+        let told = || headers.get(FORWARDED_FOR)?.to_str().ok()?.parse().ok();
+        if self.is_inside(headers) { told().unwrap_or(peer) } else { peer }
+    }
+}
+
+/// Bytes of a request's body; nothing that this API takes is longer.
+const BODY_BYTES_MAX: usize = 4096;
+/// A client must have sent its body within this time.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An answer without any work, and how it is counted.
+pub type Refusal = (Response<Body>, Outcome);
+
+/// Waits for a slot of an instance and does the work in it.
+///
+/// # Errors
+/// The answer of one that is full or down.
+pub async fn pass<T>(
+    gate: &Gate,
+    op: Op,
+    visit: &mut Visit<'_>,
+    work: impl Future<Output = T>,
+) -> Result<T, Refusal> {
+    match gate.pass(op, work).await {
+        Ok((result, queued)) => {
+            visit.queued = queued;
+            Ok(result)
+        }
+        Err(Refused::Full) => Err((reply::busy(gate.metrics.tier), Outcome::Rejected)),
+        Err(Refused::Down) => Err((reply::unavailable(gate.metrics.tier), Outcome::Failed)),
+    }
+}
+
+/// The whole body of a request.
+///
+/// # Errors
+/// The answer to one that is too long, comes too slowly or breaks off.
+pub async fn read(body: Incoming) -> Result<Bytes, Refusal> {
+    let refusal = |status, detail: &str| (reply::problem(status, detail), Outcome::Rejected);
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let detail = format!("a body has at most {BODY_BYTES_MAX} bytes");
+            Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, &detail))
+        }
+        Ok(Err(_)) => Err(refusal(StatusCode::BAD_REQUEST, "the body broke off")),
+        Err(_) => {
+            let detail = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
+            Err(refusal(StatusCode::REQUEST_TIMEOUT, &detail))
+        }
     }
 }

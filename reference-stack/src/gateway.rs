@@ -1,28 +1,40 @@
-//! The gateway: key, rate limit, and a choice among the web servers. It passes bodies through unread, but for
-//! play events: those it reads first, within the limits of the events tier, so that its one address serves
-//! every request of the scenario.
+//! The gateway: key, rate limit, and a choice among the web servers that work. It passes responses through
+//! unread.
+//!
+//! Why a budget for retries: when everything fails, trying everything twice makes it fail twice as hard. So
+//! every request earns a tenth of a retry, and no more than a few are saved up.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use http::{HeaderValue, Request, Response, StatusCode, request};
-use http_body_util::Either;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
 use hyper::body::Incoming;
 
+use crate::api;
 use crate::balance::Balancer;
-use crate::events::{self, EVENTS_PATH};
-use crate::front::Shared;
-use crate::gate::{Full as QueueFull, Gate};
+use crate::front::{self, Shared};
+use crate::gate::Gate;
 use crate::metrics::Outcome;
 use crate::plan::Plan;
 use crate::reply::{self, Body, SERVED_BY};
 use crate::tiers;
-use crate::upstream::{self, Upstream};
+use crate::upstream::{self, HopError, Upstream};
 use crate::visit::{Trail, Visit};
+use crate::web::HEALTH_PATH;
+
+/// Tenths of a retry: what a request earns, what one costs, and how many are saved up.
+const RETRY_COSTS: i64 = 10;
+const RETRIES_SAVED_MAX: i64 = 100 * RETRY_COSTS;
+/// Web servers that did not answer are asked this often whether they are back.
+const HEALTH_EVERY: Duration = Duration::from_millis(100);
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
+/// Clients whose rates are remembered; beyond that those who were quiet are forgotten.
+const CLIENTS_MAX: usize = 1 << 16;
 
 /// All gateway replicas: one port, a gate for each.
 #[derive(Debug)]
@@ -31,11 +43,13 @@ pub struct Gateway {
     rtt: Duration,
     gates: Vec<Arc<Gate>>,
     balancer: Balancer,
-    /// Of the one client that has a key.
-    limiter: DefaultDirectRateLimiter,
+    /// None: as often as they like.
+    limiter: Option<DefaultKeyedRateLimiter<IpAddr>>,
     upstream: Upstream,
     webs: Vec<WebServer>,
     web_balancer: Balancer,
+    /// Tenths of retries that may be made.
+    retries: AtomicI64,
     events: Upstream,
     /// The events tier, `127.0.0.1:port`.
     events_at: String,
@@ -46,6 +60,14 @@ pub struct Gateway {
 struct WebServer {
     authority: String,
     open: AtomicU64,
+    answers: AtomicBool,
+}
+
+/// A request as it is passed on.
+struct Asked<'a> {
+    head: &'a request::Parts,
+    headers: HeaderMap,
+    body: Bytes,
 }
 
 /// A request that a web server has not answered yet.
@@ -65,63 +87,86 @@ impl Drop for Open<'_> {
 }
 
 impl Gateway {
-    pub fn new(
+    /// Of `rate_limit_per_s` requests a second for each client, where there is a limit. Starts a task that
+    /// watches the web servers, and ends with the gateway.
+    pub fn start(
         shared: Shared,
         plan: &Plan,
         gates: Vec<Arc<Gate>>,
         webs: &[String],
         events_at: &str,
+        rate_limit_per_s: Option<NonZeroU32>,
     ) -> Arc<Self> {
-        let per_second = NonZeroU32::new(plan.rate_limit_per_s).unwrap_or(NonZeroU32::MAX);
         let upstream = Upstream::new(tiers::WEB, shared.rtt(&plan.web), shared.timer.clone());
         let events = Upstream::new(tiers::EVENTS, shared.rtt(&plan.events), shared.timer.clone());
-        let webs =
-            webs.iter().map(|at| WebServer { authority: at.clone(), open: AtomicU64::new(0) }).collect();
-        Arc::new(Self {
+        let web = |at: &String| WebServer {
+            authority: at.clone(),
+            open: AtomicU64::new(0),
+            answers: AtomicBool::new(true),
+        };
+        let gateway = Arc::new(Self {
             rtt: shared.rtt(&plan.gateway),
             gates,
             balancer: Balancer::new(plan.gateway.balance, shared.seed, tiers::GATEWAY),
-            limiter: RateLimiter::direct(Quota::per_second(per_second)),
+            limiter: rate_limit_per_s.map(|limit| RateLimiter::keyed(Quota::per_second(limit))),
             upstream,
-            webs,
+            webs: webs.iter().map(web).collect(),
             web_balancer: Balancer::new(plan.web.balance, shared.seed, tiers::WEB),
+            retries: AtomicI64::new(RETRIES_SAVED_MAX),
             events,
             events_at: events_at.to_owned(),
             shared,
-        })
+        });
+        tokio::spawn(watch_webs(Arc::downgrade(&gateway)));
+        gateway
     }
 
     /// Answers one request.
-    pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
-        let gate = &self.gates[self.balancer.pick(&self.gates, |gate| gate.metrics.load())];
-        let mut visit = Visit::start(&gate.metrics);
-        let id = self.shared.ids.of(request.headers());
-        self.shared.arrive(&mut visit, self.rtt, request.headers()).await;
+    pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let picked = self.balancer.pick(&self.gates, |gate| gate.is_up(), |gate| gate.metrics.load());
+        let gate = &self.gates[picked.unwrap_or(0)];
+        let op = api::op(&head.method, head.uri.path());
+        let mut visit = Visit::start(&gate.metrics, op);
+        let id = self.shared.ids.of(&head.headers);
+        self.shared.arrive(&mut visit, self.rtt, &head.headers).await;
 
         let mut by = HeaderValue::from_static(tiers::GATEWAY);
-        let (mut response, outcome) = if let Some(refusal) = self.shared.refuse(request.headers()) {
-            (refusal, Outcome::Rejected)
-        } else if self.limiter.check().is_err() {
-            let detail = "this key asks too often; slow down and try again";
-            (reply::problem(StatusCode::TOO_MANY_REQUESTS, detail), Outcome::Rejected)
-        } else {
-            let (head, body) = request.into_parts();
+        let client = self.shared.client(&head.headers, peer);
+        let admitted = async {
+            self.shared.admit(&head.headers).map_err(|refusal| *refusal)?;
+            if self.comes_too_often(client) {
+                let detail = "this client asks too often; slow down and try again";
+                return Err((reply::problem(StatusCode::TOO_MANY_REQUESTS, detail), Outcome::Rejected));
+            }
             // Read first: a client that sends slowly must not hold a slot.
-            let body =
-                if head.uri.path() == EVENTS_PATH { events::read(body).await } else { Some(Bytes::new()) };
-            match gate.pass(async {}).await {
-                Err(QueueFull) => (reply::busy(tiers::GATEWAY), Outcome::Rejected),
-                Ok(((), queued)) => {
-                    visit.queued = queued;
-                    let response = self.pass_on(&mut visit, &mut by, head, body, &id).await;
-                    let failed = response.status().is_server_error();
-                    (response, if failed { Outcome::Failed } else { Outcome::Ok })
-                }
+            let bodiless = head.method == Method::GET || head.method == Method::HEAD;
+            let body = if bodiless { Bytes::new() } else { front::read(body).await? };
+            front::pass(gate, op, &mut visit, async {}).await?;
+            Ok(body)
+        };
+        let (mut response, outcome) = match admitted.await {
+            Err(refusal) => refusal,
+            Ok(body) => {
+                let headers = upstream::pass_on(&self.shared, &head.headers, &id, client, true);
+                let asked = Asked { head: &head, headers, body };
+                let response = self.pass_on(&mut visit, &mut by, gate, &asked).await;
+                let outcome = self.shared.outcome(tiers::GATEWAY, &id, &response);
+                (response, outcome)
             }
         };
         let trail = visit.end(outcome, reply::length(&response));
         reply::sign(&mut response, &trail, by, id);
-        response
+        response.map(|body| gate.link.carry(body))
+    }
+
+    /// Whether the client has used up what it may ask for.
+    fn comes_too_often(&self, client: IpAddr) -> bool {
+        let Some(limiter) = &self.limiter else { return false };
+        if limiter.len() > CLIENTS_MAX {
+            limiter.retain_recent();
+        }
+        limiter.check_key(&client).is_err()
     }
 
     /// Has the tier answer that the request is for.
@@ -129,48 +174,112 @@ impl Gateway {
         &self,
         visit: &mut Visit<'_>,
         by: &mut HeaderValue,
-        head: request::Parts,
-        body: Option<Bytes>,
-        id: &HeaderValue,
+        gate: &Gate,
+        asked: &Asked<'_>,
     ) -> Response<Body> {
-        let Some(body) = body else { return events::too_long() };
-        if head.uri.path() == EVENTS_PATH {
-            return hop(&self.events, &self.events_at, visit, by, head, body, id).await;
+        let head = asked.head;
+        let for_events = api::ENDPOINTS
+            .iter()
+            .any(|endpoint| endpoint.tier == tiers::EVENTS && endpoint.path == head.uri.path());
+        if for_events {
+            return self.hop(&self.events, &self.events_at, visit, by, asked).await.unwrap_or_else(failed);
         }
-        let Some(web) =
-            self.webs.get(self.web_balancer.pick(&self.webs, |web| web.open.load(Ordering::Relaxed)))
-        else {
-            return reply::problem(StatusCode::BAD_GATEWAY, "there is no web server");
-        };
-        let _open = Open::count(&web.open);
-        hop(&self.upstream, &web.authority, visit, by, head, body, id).await
+        self.retries
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| {
+                (saved < RETRIES_SAVED_MAX).then_some(saved + 1)
+            })
+            .ok();
+        let mut tried = None;
+        loop {
+            let usable = |web: &WebServer| web.answers.load(Ordering::Relaxed);
+            let load = |web: &WebServer| web.open.load(Ordering::Relaxed);
+            let picked = self.web_balancer.pick(&self.webs, usable, load);
+            let Some(web) = picked.filter(|picked| Some(*picked) != tried).map(|picked| &self.webs[picked])
+            else {
+                return reply::problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "no web server works; try again later",
+                );
+            };
+            let open = Open::count(&web.open);
+            let answer = self.hop(&self.upstream, &web.authority, visit, by, asked).await;
+            drop(open);
+            let error = match answer {
+                Ok(response) => return response,
+                Err(error) => error,
+            };
+            if matches!(error, HopError::Unreachable { .. }) && web.answers.swap(false, Ordering::Relaxed) {
+                self.shared
+                    .log
+                    .note(tiers::GATEWAY, format_args!("web server {} is out: {error}", web.authority));
+            }
+            // Only what can be asked twice, and once more at most.
+            let again =
+                tried.is_none() && head.method.is_safe() && matches!(error, HopError::Unreachable { .. });
+            if !again || !self.may_retry() {
+                return failed(error);
+            }
+            tried = picked;
+            gate.metrics.retries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn may_retry(&self) -> bool {
+        let spend = |saved: i64| (saved >= RETRY_COSTS).then_some(saved - RETRY_COSTS);
+        self.retries.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
+    }
+
+    /// Calls the tier below and gives its answer.
+    async fn hop(
+        &self,
+        upstream: &Upstream,
+        authority: &str,
+        visit: &mut Visit<'_>,
+        by: &mut HeaderValue,
+        asked: &Asked<'_>,
+    ) -> Result<Response<Body>, HopError> {
+        let path = asked.head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let (method, headers, body) = (asked.head.method.clone(), asked.headers.clone(), asked.body.clone());
+        let begun = Instant::now();
+        match upstream.call(authority, method, path, headers, body).await {
+            Ok(mut response) => {
+                visit.came_back(upstream.tier, begun.elapsed(), Trail::read(response.headers()));
+                upstream::off_the_wire(response.headers_mut());
+                if let Some(tier) = response.headers().get(SERVED_BY) {
+                    *by = tier.clone();
+                }
+                Ok(response.map(Body::Through))
+            }
+            Err(error) => {
+                visit.came_back(upstream.tier, begun.elapsed(), Trail::default());
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks the web servers that did not answer whether they are back.
+    async fn look_after_webs(&self) {
+        for web in self.webs.iter().filter(|web| !web.answers.load(Ordering::Relaxed)) {
+            let headers = HeaderMap::new();
+            let ask = self.upstream.call(&web.authority, Method::GET, HEALTH_PATH, headers, Bytes::new());
+            let answer = tokio::time::timeout(HEALTH_TIMEOUT, ask).await;
+            if answer.is_ok_and(|answer| answer.is_ok_and(|response| response.status().is_success())) {
+                web.answers.store(true, Ordering::Relaxed);
+                self.shared.log.note(tiers::GATEWAY, format_args!("web server {} is back", web.authority));
+            }
+        }
     }
 }
 
-/// Calls the tier below and gives its answer.
-async fn hop(
-    upstream: &Upstream,
-    authority: &str,
-    visit: &mut Visit<'_>,
-    by: &mut HeaderValue,
-    head: request::Parts,
-    body: Bytes,
-    id: &HeaderValue,
-) -> Response<Body> {
-    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let headers = upstream::pass_on(&head.headers, id, true);
-    let begun = Instant::now();
-    match upstream.call(authority, head.method, path, headers, body).await {
-        Ok(response) => {
-            visit.came_back(upstream.tier, begun.elapsed(), Trail::read(response.headers()));
-            if let Some(tier) = response.headers().get(SERVED_BY) {
-                *by = tier.clone();
-            }
-            response.map(Either::Right)
-        }
-        Err(error) => {
-            visit.came_back(upstream.tier, begun.elapsed(), Trail::default());
-            reply::problem(error.status(), &error.to_string())
-        }
+#[expect(clippy::needless_pass_by_value, reason = "the end of an error")]
+fn failed(error: HopError) -> Response<Body> {
+    reply::problem(error.status(), &error.to_string())
+}
+
+async fn watch_webs(gateway: std::sync::Weak<Gateway>) {
+    loop {
+        tokio::time::sleep(HEALTH_EVERY).await;
+        let Some(gateway) = gateway.upgrade() else { return };
+        gateway.look_after_webs().await;
     }
 }

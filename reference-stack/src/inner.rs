@@ -4,10 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::api::Op;
 use crate::balance::Balancer;
 use crate::front::Shared;
-use crate::gate::{Full, Gate};
-use crate::metrics::Outcome;
+use crate::gate::{Gate, Refused};
+use crate::metrics::{Outcome, TierMetrics};
 use crate::plan::TierPlan;
 use crate::visit::{Trail, Visit};
 
@@ -17,6 +18,9 @@ pub enum Fault {
     /// A queue is full.
     #[error("the queue of {0} is full; try again later")]
     Busy(&'static str),
+    /// No replica works.
+    #[error("{0} is down; try again later")]
+    Down(&'static str),
     #[error("{0}")]
     Missing(String),
     #[error("{tier} failed: {cause}")]
@@ -56,12 +60,13 @@ impl Replicas {
         }
     }
 
-    /// Goes to one of the replicas.
-    pub async fn enter(&self) -> Stay<'_> {
+    /// Goes to one of the replicas. If all are down, to the first, which will say so.
+    pub async fn enter(&self, op: Op) -> Stay<'_> {
         let begun = Instant::now();
         self.shared.timer.sleep(self.half_rtt).await;
-        let gate = &self.gates[self.balancer.pick(&self.gates, |gate| gate.metrics.load())];
-        Stay { replicas: self, gate, visit: Visit::start(&gate.metrics), begun }
+        let picked = self.balancer.pick(&self.gates, |gate| gate.is_up(), |gate| gate.metrics.load());
+        let gate = &self.gates[picked.unwrap_or(0)];
+        Stay { replicas: self, gate, op, visit: Visit::start(&gate.metrics, op), begun }
     }
 }
 
@@ -70,22 +75,29 @@ impl Replicas {
 pub struct Stay<'a> {
     replicas: &'a Replicas,
     gate: &'a Gate,
+    op: Op,
     pub visit: Visit<'a>,
     begun: Instant,
 }
 
 impl Stay<'_> {
+    /// Metrics of the replica.
+    pub fn metrics(&self) -> &TierMetrics {
+        &self.gate.metrics
+    }
+
     /// Does the work in one of the replica's slots.
     ///
     /// # Errors
-    /// [`Fault::Busy`] if the queue is full.
+    /// [`Fault::Busy`] if the queue is full, [`Fault::Down`] if the replica does not work.
     pub async fn pass<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Fault> {
-        match self.gate.pass(work).await {
+        match self.gate.pass(self.op, work).await {
             Ok((result, queued)) => {
                 self.visit.queued = queued;
                 Ok(result)
             }
-            Err(Full) => Err(Fault::Busy(self.replicas.tier)),
+            Err(Refused::Full) => Err(Fault::Busy(self.replicas.tier)),
+            Err(Refused::Down) => Err(Fault::Down(self.replicas.tier)),
         }
     }
 
@@ -103,6 +115,7 @@ impl Stay<'_> {
             Err(_) => Outcome::Failed,
         };
         let trail = self.visit.end(outcome, bytes as u64);
+        self.gate.link.send(bytes).await;
         self.replicas.shared.timer.sleep(self.replicas.half_rtt).await;
         Answered { tier, result, served_by, trail, took: self.begun.elapsed() }
     }

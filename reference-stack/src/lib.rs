@@ -12,36 +12,56 @@
 //!        -> events (also through the gateway)
 //! ```
 //!
+//! The API is one table (`api.rs`), documented at `/v1/openapi.json`. Parts can be broken on purpose (`breaks.rs`)
+//! through an admin API of its own; a stack that is up is found by the card it leaves (`state.rs`).
+//!
 //! Every response says who answered (`x-served-by`) and where its time went (`Server-Timing`, see
 //! `visit.rs`); every tier counts (`/metrics`, see `metrics.rs`).
 
+mod admin;
+mod api;
 mod audio;
 mod auth;
 mod balance;
+mod body;
+mod breaks;
+mod bus;
 mod cache;
+mod catalogue;
 mod cdn;
 mod database;
+mod digest;
 mod error;
 mod events;
 mod flights;
+mod freshness;
 mod front;
 mod gate;
 mod gateway;
 mod inner;
+mod link;
+mod log;
 mod metadata;
 mod metrics;
+mod openapi;
+mod patience;
 mod plan;
+mod ports;
 mod reply;
 mod scratch;
 mod server;
 mod stack;
+mod state;
 mod through;
 pub mod tiers;
 mod timer;
 mod upstream;
+mod users;
 mod visit;
 mod web;
 
 pub use audio::song_bytes;
+pub use breaks::{Break, BreakKind, Done};
 pub use error::StackError;
 pub use stack::{Endpoints, Stack, StackOptions};
+pub use state::{PartStatus, RemoteError, Running, StackStatus};

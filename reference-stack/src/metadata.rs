@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::api::Op;
 use crate::database::{Database, Question};
 use crate::inner::{Answered, Fault, Replicas};
+use crate::plan::CachePlan;
 use crate::through::ReadThrough;
 
 /// The two tiers; the cache calls the database on a miss.
@@ -22,24 +24,24 @@ pub struct Metadata {
 impl Metadata {
     pub fn new(
         cache_replicas: Replicas,
-        cache_bytes: Option<u64>,
+        cache: Option<CachePlan>,
         db_replicas: Replicas,
         database: Database,
         search_bytes: usize,
     ) -> Arc<Self> {
-        let cache = ReadThrough::new(cache_bytes);
+        let cache = ReadThrough::new(cache);
         Arc::new(Self { cache_replicas, cache, db_replicas, database, search_bytes })
     }
 
     /// The answer as JSON text.
-    pub async fn ask(&self, question: Question) -> Answered<Bytes> {
+    pub async fn ask(&self, op: Op, question: Question) -> Answered<Bytes> {
         let key = question.key();
-        let mut stay = self.cache_replicas.enter().await;
+        let mut stay = self.cache_replicas.enter(op).await;
         let mut served_by = self.cache_replicas.tier;
         let result = match stay.pass(async { self.cache.get(&key) }).await {
-            Err(full) => Err(full),
+            Err(refused) => Err(refused),
             Ok(known) => {
-                let fetch = self.ask_database(question);
+                let fetch = self.ask_database(op, question);
                 self.cache.or_fetch(&key, known, &mut stay.visit, &mut served_by, fetch).await
             }
         };
@@ -47,16 +49,32 @@ impl Metadata {
         stay.leave(result, served_by, bytes).await
     }
 
-    async fn ask_database(&self, question: Question) -> Answered<Bytes> {
-        let pad = match question {
-            Question::Search(_) => self.search_bytes,
-            Question::Song(_) => 0,
+    /// Forgets all answers.
+    pub fn clear_cache(&self) {
+        self.cache.clear();
+    }
+
+    /// Puts in one more song, and forgets the answers that lack it. Blocks.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn publish(&self, song: u64) -> Result<(), String> {
+        self.database.publish(song).map_err(|error| error.to_string())?;
+        self.clear_cache();
+        Ok(())
+    }
+
+    async fn ask_database(&self, op: Op, question: Question) -> Answered<Bytes> {
+        let (pad, what) = match question {
+            Question::Search(..) => (self.search_bytes, "page"),
+            Question::Song(_) => (0, "song"),
+            Question::Artist(_) | Question::ArtistSongs(..) => (0, "artist"),
+            Question::Album(_) => (0, "album"),
         };
-        let mut stay = self.db_replicas.enter().await;
+        let mut stay = self.db_replicas.enter(op).await;
         let result = stay.pass(self.database.ask(question)).await.and_then(|rows| {
             let rows = rows.map_err(|cause| Fault::Broken { tier: self.db_replicas.tier, cause })?;
-            let mut text =
-                rows.ok_or_else(|| Fault::Missing("there is no such song; songs count from 1".to_owned()))?;
+            let mut text = rows.ok_or_else(|| Fault::Missing(format!("there is no such {what}")))?;
             // JSON may end in white space.
             text.resize(text.len().max(pad), b' ');
             Ok(Bytes::from(text))

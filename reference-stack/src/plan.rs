@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use plimsoll_scenarios::distribution::Distribution;
-use plimsoll_scenarios::units::Seconds;
+use plimsoll_scenarios::units::{Quantity, Seconds};
 use plimsoll_scenarios::{Balance, Policy, Scenario, Tier};
 
 use crate::error::StackError;
@@ -20,8 +20,10 @@ const SLOTS_MAX: usize = 1 << 20;
 const SONGS_MAX: u64 = 5_000_000;
 /// Bytes of one song.
 const SONG_BYTES_MAX: u64 = 64 << 20;
-/// Bytes of all songs, on disk.
+/// Bytes of all copies of all songs, on disk.
 const LIBRARY_BYTES_MAX: u64 = 16 << 30;
+/// Copies of the audio that are kept; more than three tell nothing new.
+const COPIES_MAX: usize = 3;
 /// Slots of a tier that the scenario gives no servers: it shall never queue.
 const UNLIMITED_SLOTS: usize = 1 << 16;
 
@@ -35,8 +37,19 @@ pub struct TierPlan {
     pub instances: Vec<InstancePlan>,
     pub service: Option<Distribution<Seconds>>,
     pub balance: Balance,
-    /// Bytes of one cache, where the tier has caches.
-    pub cache_bytes: Option<u64>,
+    /// Each of its caches, where the tier has caches.
+    pub cache: Option<CachePlan>,
+    /// Bits per second that one instance sends.
+    pub link_bits_per_s: Option<f64>,
+    /// Whole copies of what is stored here.
+    pub copies: usize,
+}
+
+/// One cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CachePlan {
+    pub policy: Policy,
+    pub bytes: u64,
 }
 
 /// One replica, or one site's share of the edge.
@@ -49,6 +62,8 @@ pub struct InstancePlan {
 /// The whole stack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
+    /// Name of the scenario.
+    pub name: String,
     pub edge: TierPlan,
     pub shield: TierPlan,
     pub gateway: TierPlan,
@@ -61,8 +76,6 @@ pub struct Plan {
     pub song_bytes: usize,
     /// Bytes of one page of search results.
     pub search_bytes: usize,
-    /// Requests a second that the gateway lets one key make.
-    pub rate_limit_per_s: u32,
 }
 
 impl Plan {
@@ -83,6 +96,7 @@ impl Plan {
         }
         let mut tier = |name| tier_plan(scenario, name, &mut problems);
         let mut plan = Self {
+            name: scenario.name.clone(),
             edge: tier(tiers::EDGE),
             shield: tier(tiers::SHIELD),
             gateway: tier(tiers::GATEWAY),
@@ -94,7 +108,6 @@ impl Plan {
             songs: 0,
             song_bytes: 0,
             search_bytes: search_bytes(scenario),
-            rate_limit_per_s: rate_limit(scenario),
         };
         match songs(scenario) {
             Ok((count, bytes)) => (plan.songs, plan.song_bytes) = (count, bytes),
@@ -118,21 +131,13 @@ fn tier_plan(scenario: &Scenario, name: &'static str, problems: &mut Vec<String>
             instances: Vec::new(),
             service: None,
             balance: Balance::RoundRobin,
-            cache_bytes: None,
+            cache: None,
+            link_bits_per_s: None,
+            copies: 1,
         };
     };
     let instances = instances(scenario, name, tier, problems);
-    let mut cache_bytes = None;
-    if let Some(cache) = tier.cache.as_ref().filter(|_| tiers::is_cache(name)) {
-        if cache.policy != Policy::Lru {
-            problems.push(format!(
-                "tiers.{name}.cache.policy is {:?}: the stack's caches are lru, so write `policy: lru` (the \
-                 simulator plays all policies)",
-                cache.policy
-            ));
-        }
-        cache_bytes = Some(cache.capacity.get().round() as u64);
-    }
+    let cache = tier.cache.as_ref().filter(|_| tiers::is_cache(name));
     TierPlan {
         name,
         rtt: tier
@@ -142,7 +147,10 @@ fn tier_plan(scenario: &Scenario, name: &'static str, problems: &mut Vec<String>
         instances,
         service: tier.station.as_ref().map(|station| station.service_time.clone()),
         balance: tier.station.as_ref().map_or(Balance::RoundRobin, |station| station.balance),
-        cache_bytes,
+        cache: cache
+            .map(|cache| CachePlan { policy: cache.policy, bytes: cache.capacity.get().round() as u64 }),
+        link_bits_per_s: tier.link.as_ref().map(Quantity::get),
+        copies: (tier.copies() as usize).clamp(1, COPIES_MAX),
     }
 }
 
@@ -195,10 +203,14 @@ fn songs(scenario: &Scenario) -> Result<(u64, usize), String> {
         })?;
     let count = dataset.count.get().round().max(1.0) as u64;
     let bytes = dataset.size.get().round().max(1.0) as u64;
-    if count > SONGS_MAX || bytes > SONG_BYTES_MAX || count.saturating_mul(bytes) > LIBRARY_BYTES_MAX {
+    let copies = scenario
+        .tier(tiers::AUDIO_STORE)
+        .map_or(1, |(_, tier)| u64::from(tier.copies()).clamp(1, COPIES_MAX as u64));
+    let library = count.saturating_mul(bytes).saturating_mul(copies);
+    if count > SONGS_MAX || bytes > SONG_BYTES_MAX || library > LIBRARY_BYTES_MAX {
         return Err(format!(
-            "dataset `{name}` has {count} objects of {bytes} B after scaling; the stack keeps at most {SONGS_MAX} objects, \
-             {SONG_BYTES_MAX} B each and {LIBRARY_BYTES_MAX} B in all: scale down under `load.scale` (objects, sizes)"
+            "dataset `{name}` has {count} objects of {bytes} B in {copies} copies after scaling; the stack keeps at most \
+             {SONGS_MAX} objects, {SONG_BYTES_MAX} B each and {LIBRARY_BYTES_MAX} B in all: scale down under `load.scale` (objects, sizes)"
         ));
     }
     Ok((count, bytes as usize))
@@ -212,17 +224,4 @@ fn search_bytes(scenario: &Scenario) -> usize {
         .values()
         .find(|action| database.is_some_and(|id| action.path.contains(&id)))
         .map_or(2000, |action| action.response.get().round().clamp(1.0, 1e6) as usize)
-}
-
-/// Ten times the planned peak, so that only a runaway client meets it.
-fn rate_limit(scenario: &Scenario) -> u32 {
-    let peak: f64 = scenario
-        .actions
-        .values()
-        .map(|action| {
-            let shape: f64 = scenario.population.regions.iter().map(|r| r.share * r.diurnal.peak()).sum();
-            scenario.mean_rate(action) * shape
-        })
-        .sum();
-    (peak * 10.0).clamp(20_000.0, 10_000_000.0) as u32
 }

@@ -44,6 +44,30 @@ impl Scratch {
     }
 }
 
+/// Directories in `place` that belong to this user and to living processes.
+pub fn alive(place: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    let mut alive: Vec<_> = entries.filter(is_alive).map(|entry| entry.path()).collect();
+    alive.sort();
+    alive
+}
+
+#[cfg(target_os = "linux")]
+fn is_alive(entry: &std::fs::DirEntry) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let Some(process) = entry.file_name().to_str().and_then(process) else { return false };
+    let (Ok(found), Ok(us)) = (entry.metadata(), std::fs::metadata("/proc/self")) else { return false };
+    found.is_dir() && found.uid() == us.uid() && !is_gone(process)
+}
+
+/// Elsewhere whoever holds the lock lives.
+#[cfg(not(target_os = "linux"))]
+fn is_alive(entry: &std::fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    name.to_str().is_some_and(|name| name.starts_with(PREFIX)) && lock(&entry.path()).is_none()
+}
+
 /// The lock of a directory; `None` if somebody else has it, or where directories can't be locked.
 fn lock(directory: &Path) -> Option<File> {
     let file = File::open(directory).ok()?;
@@ -120,6 +144,7 @@ mod tests {
         };
         let living = Scratch::create(place.path()).unwrap();
         let dead = [make(&format!("{PREFIX}{DEAD}-aB3xyz")), make(&format!("{PREFIX}{}-q", DEAD - 1))];
+        assert_eq!(alive(place.path()), [living.path()]);
         let locked = make(&format!("{PREFIX}{DEAD}-locked"));
         let held = lock(&locked).unwrap();
         let mut others = vec![living.path().to_owned(), locked.clone()];

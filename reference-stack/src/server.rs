@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
+use crate::body::Body;
 use crate::error::StackError;
-use crate::reply::Body;
+use crate::patience::Patient;
 
 /// Connections of one listener; more wait in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 4096;
@@ -36,6 +37,55 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// Pause after a failed accept (no file descriptors left), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// A client that asked for something must read on within this time.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections that wait in the kernel.
+const BACKLOG: u32 = 1024;
+
+/// What a port does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Refuses connections and has cut those it had, like a process that was killed.
+    Shut,
+    /// Lets open requests end.
+    Stopping,
+}
+
+/// A handle to a port, to shut and open it.
+#[derive(Debug, Clone)]
+pub struct Door(watch::Sender<Phase>);
+
+impl Door {
+    pub fn new() -> Self {
+        Self(watch::Sender::new(Phase::Open))
+    }
+
+    /// Cuts all connections and refuses new ones.
+    pub fn shut(&self) {
+        self.turn(Phase::Shut);
+    }
+
+    pub fn open(&self) {
+        self.turn(Phase::Open);
+    }
+
+    /// For good, but gently.
+    pub fn stop(&self) {
+        self.0.send_replace(Phase::Stopping);
+    }
+
+    fn turn(&self, to: Phase) {
+        self.0.send_if_modified(|phase| {
+            let turns = *phase != Phase::Stopping && *phase != to;
+            if turns {
+                *phase = to;
+            }
+            turns
+        });
+    }
+}
+
 /// Opens a port on 127.0.0.1; any free one without `port`.
 ///
 /// # Errors
@@ -50,47 +100,87 @@ pub async fn listen(tier: &str, port: Option<u16>) -> Result<(TcpListener, Socke
     Ok((listener, address))
 }
 
-/// Serves until `stop` turns true (or its sender is gone), then closes the port and lets open requests end.
-pub async fn serve<H, F>(listener: TcpListener, mut stop: watch::Receiver<bool>, handler: H)
+/// Serves until the door is stopped, then closes the port and lets open requests end.
+pub async fn serve<H, F>(mut listener: TcpListener, address: SocketAddr, door: Door, handler: H)
 where
-    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<Incoming>, IpAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
+    let (mut phase, watched) = (door.0.subscribe(), door.0.subscribe());
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let stopped = stop.clone();
-    let accepting = async {
-        loop {
-            let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let connection = connection(stream, stopped.clone(), handler.clone());
-                    tokio::spawn(async move {
-                        connection.await;
-                        drop(permit);
-                    });
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            }
+    loop {
+        tokio::select! {
+            () = accept(&listener, &connections, &watched, &handler) => {}
+            _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
         }
-    };
-    tokio::select! {
-        () = accepting => {}
-        _ = stop.wait_for(|&stop| stop) => {}
+        drop(listener);
+        if *phase.borrow_and_update() == Phase::Stopping {
+            break;
+        }
+        match reopened(address, &mut phase).await {
+            Some(open) => listener = open,
+            None => break,
+        }
     }
-    drop(listener);
     // All permits are back once every connection has ended.
     let _ = tokio::time::timeout(DRAIN, connections.acquire_many(CONNECTIONS_MAX as u32)).await;
 }
 
-async fn connection<H, F>(stream: TcpStream, mut stop: watch::Receiver<bool>, handler: H)
+/// Keeps the port without listening, so that connections are refused and nobody else takes it, until the door
+/// is open again; `None` if it stops instead.
+async fn reopened(address: SocketAddr, phase: &mut watch::Receiver<Phase>) -> Option<TcpListener> {
+    let bind = || {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address).map(|()| socket)
+    };
+    let mut held = bind();
+    let _ = phase.wait_for(|phase| *phase != Phase::Shut).await;
+    loop {
+        if *phase.borrow() == Phase::Stopping || phase.has_changed().is_err() {
+            return None;
+        }
+        match held.and_then(|socket| socket.listen(BACKLOG)) {
+            Ok(listener) => return Some(listener),
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+        held = bind();
+    }
+}
+
+async fn accept<H, F>(
+    listener: &TcpListener,
+    connections: &Arc<Semaphore>,
+    phase: &watch::Receiver<Phase>,
+    handler: &H,
+) where
+    H: Fn(Request<Incoming>, IpAddr) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    loop {
+        let Ok(permit) = Arc::clone(connections).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let connection = connection(stream, peer.ip(), phase.clone(), handler.clone());
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn connection<H, F>(stream: TcpStream, peer: IpAddr, mut phase: watch::Receiver<Phase>, handler: H)
 where
-    H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+    H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     // Without it a small response may wait for an acknowledgement; not fatal where refused.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
-        let response = handler(request);
+        let response = handler(request, peer);
         async move { Ok::<_, Infallible>(response.await) }
     });
     let connection = http1::Builder::new()
@@ -99,13 +189,15 @@ where
         .max_headers(HEADERS_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), service);
     let mut connection = pin!(connection);
     // An error here is the client's: it went away or spoke no HTTP. hyper has answered what can be answered.
     tokio::select! {
         _ = connection.as_mut() => return,
-        _ = stop.wait_for(|&stop| stop) => {}
+        _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
     }
-    connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(DRAIN, connection).await;
+    if *phase.borrow() == Phase::Stopping {
+        connection.as_mut().graceful_shutdown();
+        let _ = tokio::time::timeout(DRAIN, connection).await;
+    }
 }

@@ -4,58 +4,79 @@
 //! stack can be started and stopped from anywhere, also from within somebody else's runtime.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use plimsoll_scenarios::Scenario;
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::admin::Admin;
 use crate::audio::{self, AudioStore};
 use crate::auth::{ApiKey, RequestIds};
-use crate::cdn::Cdn;
+use crate::breaks::{Breaker, Part, PartCache};
+use crate::bus::Bus;
+use crate::cdn::{Below, Cdn};
 use crate::database::{self, Database};
+use crate::digest::Digest;
 use crate::error::StackError;
 use crate::events::Events;
 use crate::front::Shared;
 use crate::gate::Gate;
 use crate::gateway::Gateway;
 use crate::inner::Replicas;
+use crate::log::Log;
 use crate::metadata::Metadata;
 use crate::metrics::{self, TierMetrics};
 use crate::plan::{Plan, TierPlan};
+use crate::ports::{Port, Ports};
 use crate::reply::{self, Body};
 use crate::scratch::Scratch;
+use crate::server::Door;
+use crate::state::{self, Running};
 use crate::timer::Timer;
-use crate::web::Web;
+use crate::upstream::Upstream;
+use crate::users::Users;
+use crate::web::{Behind, Web};
 use crate::{server, tiers};
 
 /// Tasks that outlast the drain are cut off after this time.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 /// Threads of the runtime.
 const WORKERS_MAX: usize = 8;
+/// How often breaks are looked at that heal by themselves.
+const HEAL_EVERY: Duration = Duration::from_millis(20);
+/// Songs that are brought into the edge caches each time.
+const WARM_SONGS: usize = 20;
 
 /// How to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackOptions {
-    /// Of service times, random balancing and the songs' bytes.
+    /// Of service times, random balancing, the catalogue and the songs' bytes.
     pub seed: u64,
     /// Port of the gateway; any free one without it.
     pub port: Option<u16>,
     /// Emulate the scenario's service times and round trips. Without it, every tier is as fast as it can.
     pub emulate: bool,
+    /// Requests per second that the gateway lets one client (address) make; any number without it.
+    pub rate_limit_per_s: Option<NonZeroU32>,
+    /// Where playlists and play events are kept beyond this start; gone with it without.
+    pub data: Option<PathBuf>,
+    /// How often the songs that are played most are brought into the edge caches; never without it, as in
+    /// the simulator.
+    pub warm_every: Option<Duration>,
 }
 
 impl Default for StackOptions {
     fn default() -> Self {
-        Self { seed: 1, port: None, emulate: true }
+        Self { seed: 1, port: None, emulate: true, rate_limit_per_s: None, data: None, warm_every: None }
     }
 }
 
@@ -69,11 +90,16 @@ pub struct Endpoints {
     pub metrics: String,
     /// Goes into the header `x-api-key` of every request.
     pub api_key: String,
+    /// Base URL of the admin API (`http://127.0.0.1:1234/admin`).
+    pub admin: String,
+    /// Goes into the header `authorization: Bearer ...` of requests to the admin API.
+    pub admin_token: String,
 }
 
 /// A running stack. Dropping it stops it.
 #[derive(Debug)]
 pub struct Stack {
+    running: Running,
     endpoints: Endpoints,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
@@ -97,21 +123,38 @@ impl Stack {
     }
 
     fn start_planned(plan: Plan, options: StackOptions) -> Result<Self, StackError> {
-        let (stop, stopped) = watch::channel(false);
+        let (stop, _) = watch::channel(false);
         let (ready, started) = mpsc::sync_channel(1);
+        let stopping = stop.clone();
         let thread = std::thread::Builder::new()
             .name("plimsoll-stack".into())
-            .spawn(move || run(&plan, &options, &stopped, &ready))
+            .spawn(move || run(&plan, &options, &stopping, &ready))
             .map_err(StackError::Threads)?;
-        // From here on, dropping the stack ends the thread.
-        let mut stack = Self { endpoints: nowhere(), stop, thread: Some(thread) };
-        stack.endpoints = started.recv().map_err(|_| StackError::Gone)??;
-        Ok(stack)
+        match started.recv() {
+            Ok(Ok((endpoints, running))) => Ok(Self { running, endpoints, stop, thread: Some(thread) }),
+            failed => {
+                // It is on its way out. A panic there has been printed already.
+                let _ = thread.join();
+                Err(failed.map_or(StackError::Gone, |result| result.err().unwrap_or(StackError::Gone)))
+            }
+        }
     }
 
     #[must_use]
     pub const fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// As other processes find it.
+    #[must_use]
+    pub const fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Whether somebody has stopped it through the admin API.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Stops all tiers: ports are closed and files removed when it returns, within two seconds or so.
@@ -134,14 +177,10 @@ impl Drop for Stack {
     }
 }
 
-fn nowhere() -> Endpoints {
-    Endpoints { tiers: BTreeMap::new(), metrics: String::new(), api_key: String::new() }
-}
-
-type Ready = mpsc::SyncSender<Result<Endpoints, StackError>>;
+type Ready = mpsc::SyncSender<Result<(Endpoints, Running), StackError>>;
 
 /// Life of the stack's thread.
-fn run(plan: &Plan, options: &StackOptions, stop: &watch::Receiver<bool>, ready: &Ready) {
+fn run(plan: &Plan, options: &StackOptions, stop: &watch::Sender<bool>, ready: &Ready) {
     let workers = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, WORKERS_MAX));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
@@ -161,8 +200,8 @@ fn run(plan: &Plan, options: &StackOptions, stop: &watch::Receiver<bool>, ready:
         }
     };
     match build(&runtime, plan, options, directory.path(), stop) {
-        Ok((endpoints, mut listeners)) => {
-            report(ready, Ok(endpoints));
+        Ok((endpoints, running, mut listeners)) => {
+            report(ready, Ok((endpoints, running)));
             runtime.block_on(async { while listeners.join_next().await.is_some() {} });
         }
         Err(error) => report(ready, Err(error)),
@@ -171,73 +210,9 @@ fn run(plan: &Plan, options: &StackOptions, stop: &watch::Receiver<bool>, ready:
     drop(directory);
 }
 
-fn report(ready: &Ready, result: Result<Endpoints, StackError>) {
+fn report(ready: &Ready, result: Result<(Endpoints, Running), StackError>) {
     // Whoever started the stack waits for this; if not, the stop signal comes next.
     let _ = ready.send(result);
-}
-
-/// Ports, before anything behind them exists.
-struct Ports {
-    edge: Vec<Port>,
-    shield: Port,
-    gateway: Port,
-    web: Vec<Port>,
-    events: Port,
-    metrics: Port,
-}
-
-struct Port {
-    listener: TcpListener,
-    authority: String,
-}
-
-impl Port {
-    async fn open(tier: &str, port: Option<u16>) -> Result<Self, StackError> {
-        let (listener, address) = server::listen(tier, port).await?;
-        Ok(Self { listener, authority: address.to_string() })
-    }
-
-    async fn open_all(tier: &TierPlan) -> Result<Vec<Self>, StackError> {
-        let mut ports = Vec::with_capacity(tier.instances.len());
-        for _ in &tier.instances {
-            ports.push(Self::open(tier.name, None).await?);
-        }
-        Ok(ports)
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.authority)
-    }
-}
-
-impl Ports {
-    async fn open(plan: &Plan, gateway: Option<u16>) -> Result<Self, StackError> {
-        Ok(Self {
-            // First: it is the one that may be taken.
-            gateway: Port::open(tiers::GATEWAY, gateway).await?,
-            edge: Port::open_all(&plan.edge).await?,
-            shield: Port::open(tiers::SHIELD, None).await?,
-            web: Port::open_all(&plan.web).await?,
-            events: Port::open(tiers::EVENTS, None).await?,
-            metrics: Port::open("metrics", None).await?,
-        })
-    }
-
-    fn endpoints(&self, key: &ApiKey) -> Endpoints {
-        let urls = |ports: &[Port]| ports.iter().map(Port::url).collect::<Vec<_>>();
-        let tiers = [
-            (tiers::EDGE, urls(&self.edge)),
-            (tiers::SHIELD, vec![self.shield.url()]),
-            (tiers::GATEWAY, vec![self.gateway.url()]),
-            (tiers::WEB, urls(&self.web)),
-            (tiers::EVENTS, vec![self.events.url()]),
-        ];
-        Endpoints {
-            tiers: tiers.into_iter().map(|(tier, urls)| (tier.to_owned(), urls)).collect(),
-            metrics: format!("{}/metrics", self.metrics.url()),
-            api_key: key.text().to_owned(),
-        }
-    }
 }
 
 /// Opens ports, makes data and starts all tiers.
@@ -246,43 +221,73 @@ fn build(
     plan: &Plan,
     options: &StackOptions,
     directory: &Path,
-    stop: &watch::Receiver<bool>,
-) -> Result<(Endpoints, JoinSet<()>), StackError> {
+    stop: &watch::Sender<bool>,
+) -> Result<(Endpoints, Running, JoinSet<()>), StackError> {
     let ports = runtime.block_on(Ports::open(plan, options.port))?;
-    let (songs, database) = prepare(plan, options.seed, directory)?;
-    let key = Arc::new(ApiKey::new()?);
-    let endpoints = ports.endpoints(&key);
+    let prepare = |what, place: &Path| {
+        let place = place.to_owned();
+        move |cause| StackError::Prepare { what, place, cause }
+    };
+    let log = directory.join(state::LOG);
+    let log = Log::open(&log).map_err(prepare("the log", &log))?;
+    let made = make(plan, options.seed, directory)?;
+    let (token, inside) = (ApiKey::new()?, ApiKey::new()?);
     let shared = Shared {
-        key,
+        key: Arc::new(ApiKey::new()?),
         ids: Arc::new(RequestIds::default()),
+        inside_proof: inside.header(),
+        inside: Arc::new(inside),
         timer: Timer::start().map_err(StackError::Threads)?,
+        log,
         seed: options.seed,
         emulate: options.emulate,
     };
-    let mut gates = Gates { shared: &shared, metrics: Vec::new() };
+    let endpoints = ports.endpoints(&shared.key, &token);
     // Called from within: its runtime must be known while tiers are made.
     let _entered = runtime.enter();
+    let (tiers, breaker) = assemble(plan, options, directory, &ports, &shared, made)?;
+    let running = Running::new(&plan.name, &endpoints, directory);
+    running.write(directory).map_err(prepare("its card", directory))?;
+    let breaker = Arc::new(breaker);
+    let admin = Arc::new(Admin {
+        token,
+        breaker: Arc::clone(&breaker),
+        stop: stop.clone(),
+        started: Instant::now(),
+        scenario: plan.name.clone(),
+    });
+    look_after(&breaker, options.warm_every);
+    let doors = ports.doors();
+    let mut listeners = serve(ports, tiers, admin);
+    let mut stopped = stop.subscribe();
+    listeners.spawn(async move {
+        // Whoever could stop the stack is gone: the same.
+        let _ = stopped.wait_for(|&stop| stop).await;
+        doors.iter().for_each(Door::stop);
+    });
+    breaker.log.note("stack", format_args!("up, {} songs", plan.songs));
+    Ok((endpoints, running, listeners))
+}
 
-    let cdn = |tier: &TierPlan, gates: Vec<Arc<Gate>>, below: &TierPlan, at: &str| {
-        Cdn::new(shared.clone(), tier, gates, below, at)
-    };
-    let edge = |gate| cdn(&plan.edge, vec![gate], &plan.shield, &ports.shield.authority);
-    let edges: Vec<Arc<Cdn>> = gates.of(&plan.edge).into_iter().map(edge).collect();
-    let shield = cdn(&plan.shield, gates.of(&plan.shield), &plan.gateway, &ports.gateway.authority);
-    let web_addresses: Vec<String> = ports.web.iter().map(|port| port.authority.clone()).collect();
-    let gateway =
-        Gateway::new(shared.clone(), plan, gates.of(&plan.gateway), &web_addresses, &ports.events.authority);
-    let mut replicas = |tier: &TierPlan| Replicas::new(shared.clone(), tier, gates.of(tier));
-    let (cache, db) = (replicas(&plan.metadata_cache), replicas(&plan.metadata_db));
-    let metadata = Metadata::new(cache, plan.metadata_cache.cache_bytes, db, database, plan.search_bytes);
-    let store = replicas(&plan.audio_store);
-    let audio = Arc::new(AudioStore::open(store, &songs, plan.songs, plan.song_bytes)?);
-    let web = |gate| Web::new(shared.clone(), &plan.web, gate, Arc::clone(&audio), Arc::clone(&metadata));
-    let webs: Vec<Arc<Web>> = gates.of(&plan.web).into_iter().map(web).collect();
-    let log = directory.join("events.jsonl");
-    let events = Events::start(shared.clone(), &plan.events, gates.of(&plan.events), &log, plan.songs)?;
-    let metrics = gates.metrics.into();
-    Ok((endpoints, serve(ports, stop, Tiers { edges, shield, gateway, webs, events, metrics })))
+/// What is made before any tier starts.
+struct Made {
+    copies: Vec<PathBuf>,
+    digests: Vec<Digest>,
+    database: Database,
+}
+
+/// Makes the songs and the database, side by side.
+fn make(plan: &Plan, seed: u64, directory: &Path) -> Result<Made, StackError> {
+    let (copies, file) = (audio::directories(directory, plan.audio_store.copies), directory.join("songs.db"));
+    let slots = plan.metadata_db.instances.iter().map(|instance| instance.slots).sum();
+    let layout = audio::Layout { songs: plan.songs, song_bytes: plan.song_bytes };
+    let digests = std::thread::scope(|scope| {
+        let indexing = scope.spawn(|| database::build(&file, seed, plan.songs));
+        let digests = audio::fill(&copies, seed, layout)?;
+        indexing.join().unwrap_or(Err(StackError::Gone))?;
+        Ok::<_, StackError>(digests)
+    })?;
+    Ok(Made { copies, digests, database: Database::open(&file, seed, slots)? })
 }
 
 /// Everything that has a port.
@@ -295,54 +300,187 @@ struct Tiers {
     metrics: Arc<[Arc<TierMetrics>]>,
 }
 
+/// Puts the tiers together, the inner ones first.
+fn assemble(
+    plan: &Plan,
+    options: &StackOptions,
+    directory: &Path,
+    ports: &Ports,
+    shared: &Shared,
+    made: Made,
+) -> Result<(Tiers, Breaker), StackError> {
+    let mut gates = Gates { shared, ports, parts: Vec::new() };
+    let songs = Arc::new(AtomicU64::new(plan.songs));
+    let below = |tier: &TierPlan, port: &Port| Below {
+        upstream: Upstream::new(tier.name, shared.rtt(tier), shared.timer.clone()),
+        at: port.authority(),
+    };
+    let through_shield = || vec![below(&plan.shield, &ports.shield), below(&plan.gateway, &ports.gateway)];
+    let edge = |gate| Cdn::new(shared.clone(), &plan.edge, vec![gate], through_shield());
+    let edges: Vec<Arc<Cdn>> = gates.of(&plan.edge).into_iter().map(edge).collect();
+    let to_gateway = vec![below(&plan.gateway, &ports.gateway)];
+    let shield = Cdn::new(shared.clone(), &plan.shield, gates.of(&plan.shield), to_gateway);
+    let gateway_gates = gates.of(&plan.gateway);
+    let web_gates = gates.of(&plan.web);
+
+    let mut replicas = |tier: &TierPlan| Replicas::new(shared.clone(), tier, gates.of(tier));
+    let (cache, db) = (replicas(&plan.metadata_cache), replicas(&plan.metadata_db));
+    let metadata = Metadata::new(cache, plan.metadata_cache.cache, db, made.database, plan.search_bytes);
+    let layout = audio::Layout { songs: plan.songs, song_bytes: plan.song_bytes };
+    let store = replicas(&plan.audio_store);
+    let audio =
+        AudioStore::open(store, &made.copies, layout, made.digests, Arc::clone(&songs), shared.log.clone())?;
+    let kept = options.data.as_deref().unwrap_or(directory);
+    std::fs::create_dir_all(kept).map_err(|cause| StackError::Prepare {
+        what: "the data directory",
+        place: kept.to_owned(),
+        cause,
+    })?;
+    let users = Users::open(&kept.join("users.db"))?;
+    let behind = Arc::new(Behind { audio, metadata, users });
+    let web = |gate| Web::new(shared.clone(), &plan.web, gate, Arc::clone(&behind));
+    let webs: Vec<Arc<Web>> = web_gates.into_iter().map(web).collect();
+
+    let events_gates = gates.of(&plan.events);
+    let bus = Arc::new(Bus::open(&kept.join("bus"), Arc::clone(&events_gates[0].metrics))?);
+    let counted = (Arc::clone(&bus), Arc::clone(&songs));
+    let events = Events::new(shared.clone(), &plan.events, events_gates, counted.0, counted.1);
+    let web_addresses: Vec<String> = ports.web.iter().map(Port::authority).collect();
+    let gateway = Gateway::start(
+        shared.clone(),
+        plan,
+        gateway_gates,
+        &web_addresses,
+        &ports.events.authority(),
+        options.rate_limit_per_s,
+    );
+
+    let mut parts = gates.parts;
+    let metrics = parts.iter().map(|part| Arc::clone(&part.gate.metrics)).collect();
+    for part in &mut parts {
+        part.cache = wipeable(part.tier, part.replica, &edges, &shield, &webs, &behind.metadata);
+    }
+    let breaker = Breaker {
+        parts,
+        edges: edges.clone(),
+        behind,
+        bus,
+        songs,
+        songs_at_start: plan.songs,
+        song_bytes: plan.song_bytes,
+        seed: options.seed,
+        log: shared.log.clone(),
+        active: Mutex::default(),
+        next_id: AtomicU64::new(1),
+    };
+    Ok((Tiers { edges, shield, gateway, webs, events, metrics }, breaker))
+}
+
+/// The cache of a replica, to be wiped.
+fn wipeable(
+    tier: &str,
+    replica: usize,
+    edges: &[Arc<Cdn>],
+    shield: &Arc<Cdn>,
+    webs: &[Arc<Web>],
+    metadata: &Arc<Metadata>,
+) -> Option<PartCache> {
+    let (shared, wipe): (bool, Box<dyn Fn() + Send + Sync>) = match tier {
+        tiers::EDGE => {
+            let edge = Arc::clone(edges.get(replica)?);
+            (false, Box::new(move || edge.clear()))
+        }
+        tiers::SHIELD => {
+            let shield = Arc::clone(shield);
+            (true, Box::new(move || shield.clear()))
+        }
+        tiers::WEB => {
+            let web = Arc::clone(webs.get(replica)?);
+            (false, Box::new(move || web.clear()))
+        }
+        tiers::METADATA_CACHE => {
+            let metadata = Arc::clone(metadata);
+            (true, Box::new(move || metadata.clear_cache()))
+        }
+        _ => return None,
+    };
+    Some(PartCache { shared, wipe })
+}
+
+/// Tasks that go on in the background: breaks that heal by themselves, and warming.
+fn look_after(breaker: &Arc<Breaker>, warm_every: Option<Duration>) {
+    let healing = Arc::downgrade(breaker);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(HEAL_EVERY).await;
+            let Some(breaker) = healing.upgrade() else { return };
+            // On a thread that may wait for the disk; an error means that the runtime ends.
+            if tokio::task::spawn_blocking(move || breaker.heal_what_is_due()).await.is_err() {
+                return;
+            }
+        }
+    });
+    let Some(every) = warm_every else { return };
+    let warming = Arc::downgrade(breaker);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(every).await;
+            let Some(breaker) = warming.upgrade() else { return };
+            breaker.warm(WARM_SONGS).await;
+        }
+    });
+}
+
 /// Starts to answer on all ports.
-fn serve(ports: Ports, stop: &watch::Receiver<bool>, tiers: Tiers) -> JoinSet<()> {
+fn serve(ports: Ports, tiers: Tiers, admin: Arc<Admin>) -> JoinSet<()> {
+    /// One port with what answers there.
+    macro_rules! answer {
+        ($listeners:expr, $port:expr, $on:ident, |$request:ident, $peer:pat_param| $answer:expr) => {{
+            let Port { listener, address, door } = $port;
+            let handler = move |$request, $peer| {
+                let $on = Arc::clone(&$on);
+                $answer
+            };
+            $listeners.spawn(server::serve(listener, address, door, handler));
+        }};
+    }
     let Tiers { edges, shield, gateway, webs, events, metrics } = tiers;
     let mut listeners = JoinSet::new();
     for (port, edge) in ports.edge.into_iter().zip(edges) {
-        listeners.spawn(server::serve(port.listener, stop.clone(), move |r| Arc::clone(&edge).handle(r)));
+        answer!(listeners, port, edge, |request, peer| edge.handle(request, peer));
     }
     for (port, web) in ports.web.into_iter().zip(webs) {
-        listeners.spawn(server::serve(port.listener, stop.clone(), move |r| Arc::clone(&web).handle(r)));
+        answer!(listeners, port, web, |request, _| web.handle(request));
     }
-    let Ports { shield: at_shield, gateway: at_gateway, events: at_events, metrics: at_metrics, .. } = ports;
-    listeners.spawn(server::serve(at_shield.listener, stop.clone(), move |r| Arc::clone(&shield).handle(r)));
-    listeners
-        .spawn(server::serve(at_gateway.listener, stop.clone(), move |r| Arc::clone(&gateway).handle(r)));
-    listeners.spawn(server::serve(at_events.listener, stop.clone(), move |r| Arc::clone(&events).handle(r)));
-    let scrape = move |r| std::future::ready(scrape(&r, &metrics));
-    listeners.spawn(server::serve(at_metrics.listener, stop.clone(), scrape));
+    answer!(listeners, ports.shield, shield, |request, peer| shield.handle(request, peer));
+    answer!(listeners, ports.gateway, gateway, |request, peer| gateway.handle(request, peer));
+    answer!(listeners, ports.events, events, |request, _| events.handle(request));
+    answer!(listeners, ports.admin, admin, |request, _| admin.handle(request));
+    answer!(listeners, ports.metrics, metrics, |request, _| std::future::ready(scrape(&request, &metrics)));
     listeners
 }
 
-/// Makes the songs and the database, side by side.
-fn prepare(plan: &Plan, seed: u64, directory: &Path) -> Result<(std::path::PathBuf, Database), StackError> {
-    let (songs, file) = (directory.join("audio"), directory.join("songs.db"));
-    let slots = plan.metadata_db.instances.iter().map(|instance| instance.slots).sum();
-    std::thread::scope(|scope| {
-        let indexing = scope.spawn(|| database::build(&file, plan.songs));
-        audio::fill(&songs, seed, plan.songs, plan.song_bytes)?;
-        indexing.join().unwrap_or(Err(StackError::Gone))
-    })?;
-    let database = Database::open(&file, slots)?;
-    Ok((songs, database))
-}
-
-/// Makes gates, and keeps the metrics of each.
+/// Makes gates, and keeps each as a part that can be looked at and broken.
 struct Gates<'a> {
     shared: &'a Shared,
-    metrics: Vec<Arc<TierMetrics>>,
+    ports: &'a Ports,
+    parts: Vec<Part>,
 }
 
 impl Gates<'_> {
     fn of(&mut self, tier: &TierPlan) -> Vec<Arc<Gate>> {
         let service = tier.service.as_ref().filter(|_| self.shared.emulate);
-        let make = |(replica, &instance): (usize, &crate::plan::InstancePlan)| {
-            let metrics = TierMetrics::new(tier.name, replica, instance.slots, tier.cache_bytes.is_some());
-            self.metrics.push(Arc::clone(&metrics));
-            Arc::new(Gate::new(instance, service, self.shared.seed, self.shared.timer.clone(), metrics))
-        };
-        tier.instances.iter().enumerate().map(make).collect()
+        let link = tier.link_bits_per_s.filter(|_| self.shared.emulate);
+        let (seed, timer) = (self.shared.seed, &self.shared.timer);
+        let mut gates = Vec::with_capacity(tier.instances.len());
+        for (replica, &instance) in tier.instances.iter().enumerate() {
+            let metrics = TierMetrics::new(tier.name, replica, instance.slots, tier.cache.is_some());
+            let gate = Arc::new(Gate::new(instance, service, link, seed, timer.clone(), metrics));
+            let door = self.ports.door(tier.name, replica);
+            self.parts.push(Part { tier: tier.name, replica, gate: Arc::clone(&gate), door, cache: None });
+            gates.push(gate);
+        }
+        gates
     }
 }
 
@@ -353,7 +491,7 @@ fn scrape(request: &Request<Incoming>, all: &[Arc<TierMetrics>]) -> Response<Bod
         (&Method::GET | &Method::HEAD, "/healthz") => "ok\n".to_owned(),
         _ => return reply::problem(StatusCode::NOT_FOUND, "try GET /metrics or GET /healthz"),
     };
-    let mut response = Response::new(Either::Left(Full::new(text.into())));
+    let mut response = Response::new(Body::from(bytes::Bytes::from(text)));
     let kind = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
     reply::headless(request.method(), response)
@@ -391,10 +529,12 @@ mod tests {
 
     #[test]
     fn who_asks_too_often_is_slowed_down() {
-        let plan = Plan { rate_limit_per_s: 3, ..plan() };
-        let stack =
-            Stack::start_planned(plan, StackOptions { emulate: false, ..StackOptions::default() }).unwrap();
-        let statuses: Vec<String> = (0..20).map(|_| status(&stack, "gateway", "")).collect();
+        let options =
+            StackOptions { emulate: false, rate_limit_per_s: NonZeroU32::new(3), ..StackOptions::default() };
+        let stack = Stack::start_planned(plan(), options).unwrap();
+        // Who they say they are does not help them.
+        let names = |i| format!("x-forwarded-for: 10.0.0.{i}\r\nx-plimsoll-inside: 1\r\n");
+        let statuses: Vec<String> = (0..20).map(|i| status(&stack, "gateway", &names(i))).collect();
         assert_eq!(statuses[..3], ["200", "200", "200"]);
         assert!(statuses.contains(&"429".to_owned()), "{statuses:?}");
     }

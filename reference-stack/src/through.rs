@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::cache::LruCache;
+use crate::cache::Cache;
 use crate::flights::{Flights, Role};
 use crate::inner::{Answered, Fault};
 use crate::metrics::Found;
+use crate::plan::CachePlan;
 use crate::visit::Visit;
 
 /// A cache with fetches; or neither, where the scenario gives the tier none.
@@ -18,13 +19,20 @@ pub struct ReadThrough(Option<Cached>);
 
 #[derive(Debug)]
 struct Cached {
-    cache: LruCache<Bytes>,
+    cache: Cache<Bytes>,
     flights: Flights<Result<Bytes, Fault>>,
 }
 
 impl ReadThrough {
-    pub fn new(capacity_bytes: Option<u64>) -> Self {
-        Self(capacity_bytes.map(|bytes| Cached { cache: LruCache::new(bytes), flights: Flights::new() }))
+    pub fn new(plan: Option<CachePlan>) -> Self {
+        Self(plan.map(|plan| Cached { cache: Cache::new(plan.policy, plan.bytes), flights: Flights::new() }))
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        if let Some(cached) = &self.0 {
+            cached.cache.clear();
+        }
     }
 
     pub fn get(&self, key: &str) -> Option<Bytes> {
@@ -46,7 +54,7 @@ impl ReadThrough {
             visit.looked_up(Found::Hit);
             return Ok(known);
         }
-        let lead = match flights.join(key, || cache.get(key).map(Ok)) {
+        let lead = match flights.join(key, || cache.peek(key).map(Ok)) {
             Role::Landed(result) => {
                 visit.looked_up(Found::Hit);
                 return result;
@@ -74,6 +82,7 @@ impl ReadThrough {
         let result = came_back(visit, by, fetch.await);
         if let Ok(object) = &result {
             cache.insert(key, object.clone(), object.len());
+            visit.cache_holds(cache.bytes());
         }
         if let Some(lead) = lead {
             lead.land(result.clone());
@@ -97,6 +106,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::api::Op;
     use crate::metrics::{Outcome, TierMetrics, render};
     use crate::visit::Trail;
 
@@ -107,9 +117,10 @@ mod tests {
     #[tokio::test]
     async fn one_fetch_serves_all_who_miss_together_and_an_abandoned_one_is_made_up_for() {
         let metrics = TierMetrics::new("web", 0, 1, true);
-        let through = ReadThrough::new(Some(100));
+        let through =
+            ReadThrough::new(Some(CachePlan { policy: plimsoll_scenarios::Policy::Lru, bytes: 100 }));
         let ask = async |fetch: Duration, text: &'static str| {
-            let (mut visit, mut by) = (Visit::start(&metrics), "web");
+            let (mut visit, mut by) = (Visit::start(&metrics, Op::Song), "web");
             let fetch = async {
                 tokio::time::sleep(fetch).await;
                 answer(Ok(Bytes::from_static(text.as_bytes())))
@@ -126,10 +137,11 @@ mod tests {
         assert_eq!(made_up, (Bytes::from_static(b"made up"), "db"));
         assert_eq!(ask(Duration::ZERO, "unused").await, (Bytes::from_static(b"made up"), "web"));
 
-        let through = ReadThrough::new(Some(100));
+        let through =
+            ReadThrough::new(Some(CachePlan { policy: plimsoll_scenarios::Policy::Lru, bytes: 100 }));
         let metrics = TierMetrics::new("web", 0, 1, true);
         let ask = async |fetched: Result<Bytes, Fault>| {
-            let (mut visit, mut by) = (Visit::start(&metrics), "web");
+            let (mut visit, mut by) = (Visit::start(&metrics, Op::Song), "web");
             let fetch = async {
                 tokio::time::sleep(soon).await;
                 answer(fetched)

@@ -1,10 +1,14 @@
 //! Calling the next tier over HTTP/1.1, with a pool of kept connections per calling tier.
 
 use std::error::Error as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HOST, IF_NONE_MATCH, IF_RANGE, RANGE};
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, IF_MATCH, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, PRAGMA, RANGE, TRANSFER_ENCODING,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -13,6 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use crate::auth::API_KEY;
+use crate::front::Shared;
 use crate::reply::REQUEST_ID;
 use crate::timer::Timer;
 
@@ -27,8 +32,15 @@ const IDLE_MAX: usize = 512;
 /// Shorter than the servers' own limit, so that a kept connection is never closed under a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Whose request it is, and who asked first.
+pub const USER: HeaderName = HeaderName::from_static("x-user");
+pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// Headers that one tier passes on to the next.
-const PASSED_ON: [HeaderName; 5] = [API_KEY, REQUEST_ID, RANGE, IF_RANGE, IF_NONE_MATCH];
+const PASSED_ON: [HeaderName; 6] = [API_KEY, ACCEPT_ENCODING, USER, CONTENT_TYPE, CACHE_CONTROL, PRAGMA];
+/// Those that ask for less than the whole; a cache answers them itself.
+const CONDITIONS: [HeaderName; 6] =
+    [RANGE, IF_RANGE, IF_NONE_MATCH, IF_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
 
 /// A hop that failed.
 #[derive(Debug, thiserror::Error)]
@@ -104,16 +116,32 @@ impl Upstream {
 }
 
 /// Headers for the next tier: those of the request that concern it.
-pub fn pass_on(headers: &HeaderMap, request_id: &HeaderValue, conditions: bool) -> HeaderMap {
-    let names = if conditions { &PASSED_ON[..] } else { &PASSED_ON[..2] };
-    let mut passed = HeaderMap::with_capacity(names.len() + 2);
-    for name in names {
+pub fn pass_on(
+    shared: &Shared,
+    headers: &HeaderMap,
+    request_id: &HeaderValue,
+    client: IpAddr,
+    conditions: bool,
+) -> HeaderMap {
+    let mut passed = HeaderMap::with_capacity(12);
+    let conditions = if conditions { &CONDITIONS[..] } else { &[] };
+    for name in PASSED_ON.iter().chain(conditions) {
         if let Some(value) = headers.get(name) {
             passed.insert(name.clone(), value.clone());
         }
     }
+    if let Ok(client) = HeaderValue::try_from(client.to_string()) {
+        passed.insert(FORWARDED_FOR, client);
+    }
     passed.insert(REQUEST_ID, request_id.clone());
-    passed.insert(INSIDE, HeaderValue::from_static("1"));
+    passed.insert(INSIDE, shared.inside_proof.clone());
     debug_assert!(!passed.contains_key(HOST), "the client sets it");
     passed
+}
+
+/// Takes off what belongs to the connection that a response came over (RFC 9110, section 7.6.1).
+pub fn off_the_wire(headers: &mut HeaderMap) {
+    for name in [CONNECTION, TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
 }

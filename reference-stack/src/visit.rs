@@ -6,10 +6,12 @@
 //! wait for somebody else's fetch of the same object.
 
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
+use crate::api::Op;
 use crate::metrics::{Found, Outcome, TierMetrics};
 
 /// Longest trail that is read from a response; a longer one is cut off.
@@ -46,6 +48,7 @@ impl Trail {
 #[derive(Debug)]
 pub struct Visit<'a> {
     metrics: &'a TierMetrics,
+    op: Op,
     started: Instant,
     /// The way here, where this tier is the first.
     pub arrival: Duration,
@@ -65,9 +68,10 @@ struct Below {
 }
 
 impl<'a> Visit<'a> {
-    pub fn start(metrics: &'a TierMetrics) -> Self {
+    pub fn start(metrics: &'a TierMetrics, op: Op) -> Self {
         Self {
             metrics,
+            op,
             started: Instant::now(),
             arrival: Duration::ZERO,
             queued: Duration::ZERO,
@@ -84,15 +88,21 @@ impl<'a> Visit<'a> {
         self.found = Some(found);
     }
 
+    /// Notes how many bytes the instance's cache holds by now.
+    pub fn cache_holds(&self, bytes: u64) {
+        self.metrics.cache_bytes.store(bytes, Ordering::Relaxed);
+    }
+
     /// The tier below has answered.
     pub fn came_back(&mut self, tier: &'static str, took: Duration, trail: Trail) {
+        self.metrics.came_back(self.op, took);
         self.below = Some(Below { tier, took, trail });
     }
 
     /// Ends the visit: counts it and gives the trail, this tier first.
     pub fn end(mut self, outcome: Outcome, bytes: u64) -> Trail {
         self.ended = true;
-        self.metrics.ended(outcome, bytes);
+        self.metrics.ended(self.op, outcome, bytes);
         let tier = self.metrics.tier;
         let below = self.below.as_ref().map_or(Duration::ZERO, |below| below.took);
         let elsewhere = self.arrival + self.queued + self.waited + below;
@@ -119,7 +129,7 @@ impl Drop for Visit<'_> {
     /// A client that went away, or a task that was cancelled: count it, so that requests add up.
     fn drop(&mut self) {
         if !self.ended {
-            self.metrics.ended(Outcome::Failed, 0);
+            self.metrics.ended(self.op, Outcome::Failed, 0);
         }
     }
 }
@@ -161,11 +171,11 @@ mod tests {
     #[test]
     fn times_of_a_trail_add_up_and_survive_the_header() {
         let (edge, shield) = (TierMetrics::new("edge", 0, 1, true), TierMetrics::new("shield", 0, 1, true));
-        let mut inner = Visit::start(&shield);
+        let mut inner = Visit::start(&shield, Op::Audio);
         inner.looked_up(Found::Hit);
         std::thread::sleep(Duration::from_millis(3));
         let inner = inner.end(Outcome::Ok, 1);
-        let mut outer = Visit::start(&edge);
+        let mut outer = Visit::start(&edge, Op::Audio);
         outer.looked_up(Found::Miss);
         std::thread::sleep(Duration::from_millis(6));
         outer.came_back("shield", Duration::from_millis(5), inner);

@@ -1,25 +1,52 @@
-//! The web servers: routes, an audio cache in the memory of each, and the tiers behind it.
+//! The web servers: the API, an audio cache in the memory of each, and the tiers behind it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::ALLOW;
-use http::{HeaderValue, Method, Request, Response, StatusCode, request};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION, VARY,
+};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, request};
 use hyper::body::Incoming;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use crate::api::{self, Call, Op, Query, Wrong};
 use crate::audio::AudioStore;
-use crate::database::{QUERY_BYTES_MAX, Question};
-use crate::front::Shared;
-use crate::gate::{Full as QueueFull, Gate};
+use crate::catalogue;
+use crate::database::{Page, Question};
+use crate::digest;
+use crate::front::{self, Shared};
+use crate::gate::Gate;
 use crate::inner::Fault;
 use crate::metadata::Metadata;
-use crate::metrics::Outcome;
+use crate::openapi;
 use crate::plan::TierPlan;
-use crate::reply::{self, Body, Object};
+use crate::reply::{self, Body, Object, REPR_DIGEST, conditions, encoding};
 use crate::through::ReadThrough;
 use crate::tiers;
+use crate::users::{self, UserError, Users};
 use crate::visit::Visit;
+
+/// Answers without a key.
+pub const HEALTH_PATH: &str = "/healthz";
+
+/// Songs never change.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// Pages change when a song is published.
+const FOR_A_WHILE: HeaderValue =
+    HeaderValue::from_static("public, max-age=60, stale-while-revalidate=30, stale-if-error=600");
+/// A user's own.
+const FOR_ONE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// What the web servers share.
+#[derive(Debug)]
+pub struct Behind {
+    pub audio: AudioStore,
+    pub metadata: Arc<Metadata>,
+    pub users: Users,
+}
 
 /// One web server.
 #[derive(Debug)]
@@ -29,102 +56,119 @@ pub struct Web {
     gate: Arc<Gate>,
     /// Songs in memory.
     cache: ReadThrough,
-    audio: Arc<AudioStore>,
-    metadata: Arc<Metadata>,
+    behind: Arc<Behind>,
 }
 
-/// What a request is for.
-#[derive(Debug, PartialEq, Eq)]
-enum Route {
-    Audio(u64),
-    Song(u64),
-    Search(Question),
-    /// Status and what to do instead.
-    Wrong(StatusCode, &'static str),
+#[derive(Deserialize)]
+struct NewPlaylist {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Added {
+    song: u64,
+}
+
+/// A request on its way through one web server.
+struct Task<'a> {
+    request: &'a request::Parts,
+    body: &'a Bytes,
+    call: Call,
+    query: Query,
+    cached: Option<Bytes>,
 }
 
 impl Web {
-    pub fn new(
-        shared: Shared,
-        plan: &TierPlan,
-        gate: Arc<Gate>,
-        audio: Arc<AudioStore>,
-        metadata: Arc<Metadata>,
-    ) -> Arc<Self> {
-        let (rtt, cache) = (shared.rtt(plan), ReadThrough::new(plan.cache_bytes));
-        Arc::new(Self { shared, rtt, gate, cache, audio, metadata })
+    pub fn new(shared: Shared, plan: &TierPlan, gate: Arc<Gate>, behind: Arc<Behind>) -> Arc<Self> {
+        let (rtt, cache) = (shared.rtt(plan), ReadThrough::new(plan.cache));
+        Arc::new(Self { shared, rtt, gate, cache, behind })
+    }
+
+    /// Forgets the songs in memory.
+    pub fn clear(&self) {
+        self.cache.clear();
     }
 
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
-        let (request, _) = request.into_parts();
-        let mut visit = Visit::start(&self.gate.metrics);
+        let (request, body) = request.into_parts();
+        if request.uri.path() == HEALTH_PATH {
+            return reply::empty(if self.gate.is_up() {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            });
+        }
+        let routed = api::route(&request.method, request.uri.path());
+        let op = routed.as_ref().map_or(Op::Other, |call| call.endpoint.op);
+        let mut visit = Visit::start(&self.gate.metrics, op);
         let id = self.shared.ids.of(&request.headers);
         self.shared.arrive(&mut visit, self.rtt, &request.headers).await;
         let mut by = tiers::WEB;
-        let (mut response, outcome) = if let Some(refusal) = self.shared.refuse(&request.headers) {
-            (refusal, Outcome::Rejected)
-        } else {
+        let admitted = async {
+            self.shared.admit(&request.headers).map_err(|refusal| *refusal)?;
+            let takes = routed.as_ref().is_ok_and(|call| call.endpoint.takes.is_some());
+            let body = if takes { front::read(body).await? } else { Bytes::new() };
             let work = async {
-                let route = route(&request.method, request.uri.path(), request.uri.query());
-                let cached = match route {
-                    Route::Audio(song) => self.cache.get(&song.to_string()),
-                    _ => None,
-                };
-                (route, cached)
+                let call = routed.map_err(wrong)?;
+                let query = Query::read(call.endpoint, request.uri.query())
+                    .map_err(|detail| reply::problem(StatusCode::BAD_REQUEST, &detail))?;
+                let cached = (op == Op::Audio).then(|| self.cache.get(&call.ids[0].to_string())).flatten();
+                Ok((call, query, cached))
             };
-            match self.gate.pass(work).await {
-                Err(QueueFull) => (reply::busy(tiers::WEB), Outcome::Rejected),
-                Ok(((route, cached), queued)) => {
-                    visit.queued = queued;
-                    let response = self.serve(&mut visit, &mut by, &request, route, cached).await;
-                    let failed = response.status().is_server_error();
-                    (response, if failed { Outcome::Failed } else { Outcome::Ok })
-                }
+            Ok((body, front::pass(&self.gate, op, &mut visit, work).await?))
+        };
+        let (mut response, outcome) = match admitted.await {
+            Err(refusal) => refusal,
+            Ok((body, understood)) => {
+                let response = match understood {
+                    Err(wrong) => reply::headless(&request.method, wrong),
+                    Ok((call, query, cached)) => {
+                        let task = Task { request: &request, body: &body, call, query, cached };
+                        self.serve(&mut visit, &mut by, task).await
+                    }
+                };
+                let outcome = self.shared.outcome(tiers::WEB, &id, &response);
+                (response, outcome)
             }
         };
         let trail = visit.end(outcome, reply::length(&response));
         reply::sign(&mut response, &trail, HeaderValue::from_static(by), id);
-        response
+        response.map(|body| self.gate.link.carry(body))
     }
 
-    async fn serve(
-        &self,
-        visit: &mut Visit<'_>,
-        by: &mut &'static str,
-        request: &request::Parts,
-        route: Route,
-        cached: Option<Bytes>,
-    ) -> Response<Body> {
+    async fn serve(&self, visit: &mut Visit<'_>, by: &mut &'static str, task: Task<'_>) -> Response<Body> {
+        let (request, op, [id, _]) = (task.request, task.call.endpoint.op, task.call.ids);
         let method = &request.method;
-        let result = match route {
-            Route::Wrong(status, detail) => {
-                let mut response = reply::problem(status, detail);
-                if status == StatusCode::METHOD_NOT_ALLOWED {
-                    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-                }
-                return reply::headless(method, response);
-            }
-            Route::Audio(song) => self
-                .audio(visit, by, song, cached)
+        let page = Page { limit: task.query.limit, offset: task.query.offset };
+        let result = match op {
+            Op::Audio => self
+                .audio(visit, by, id, task.cached)
                 .await
-                .map(|body| reply::object(method, &request.headers, &self.object(song, body), None)),
-            Route::Song(song) => self
-                .metadata(visit, by, Question::Song(song))
-                .await
-                .map(|text| reply::json(method, text, "private, max-age=60")),
-            Route::Search(question) => {
-                self.metadata(visit, by, question).await.map(|text| reply::json(method, text, "no-store"))
+                .map(|body| self.song(id, body).answer(method, &request.headers, None)),
+            Op::Search => match Question::search(&task.query.q, page) {
+                None => return reply::headless(method, bad("q has no word to search for")),
+                Some(question) => self
+                    .metadata(visit, by, op, question)
+                    .await
+                    .map(|text| reply::json(method, text, "no-store")),
+            },
+            Op::Song => self.page(visit, by, request, op, Question::Song(id)).await,
+            Op::Artist => self.page(visit, by, request, op, Question::Artist(id)).await,
+            Op::ArtistSongs => self.page(visit, by, request, op, Question::ArtistSongs(id, page)).await,
+            Op::Album => self.page(visit, by, request, op, Question::Album(id)).await,
+            Op::OpenApi => Ok(page_of(request, &openapi::document(), FOR_A_WHILE)),
+            Op::PlaylistList
+            | Op::PlaylistCreate
+            | Op::Playlist
+            | Op::PlaylistDelete
+            | Op::PlaylistAdd
+            | Op::PlaylistRemove => return self.playlists(&task).await,
+            Op::Play | Op::Heat | Op::Other => {
+                return reply::headless(method, wrong(Wrong::Path));
             }
         };
-        result.unwrap_or_else(|fault| {
-            let status = match fault {
-                Fault::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
-                Fault::Missing(_) => StatusCode::NOT_FOUND,
-                Fault::Broken { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            reply::headless(method, reply::problem(status, &fault.to_string()))
-        })
+        result.unwrap_or_else(|fault| reply::headless(method, faulty(&fault)))
     }
 
     async fn audio(
@@ -134,92 +178,154 @@ impl Web {
         song: u64,
         cached: Option<Bytes>,
     ) -> Result<Bytes, Fault> {
-        self.cache.or_fetch(&song.to_string(), cached, visit, by, self.audio.get(song)).await
+        self.cache.or_fetch(&song.to_string(), cached, visit, by, self.behind.audio.get(song)).await
     }
 
     async fn metadata(
         &self,
         visit: &mut Visit<'_>,
         by: &mut &'static str,
+        op: Op,
         question: Question,
     ) -> Result<Bytes, Fault> {
-        let answered = self.metadata.ask(question).await;
+        let answered = self.behind.metadata.ask(op, question).await;
         visit.came_back(answered.tier, answered.took, answered.trail);
         *by = answered.served_by;
         answered.result
     }
 
-    fn object(&self, song: u64, body: Bytes) -> Object {
-        // A song never changes, so its number and the seed of its bytes name them.
-        let etag = format!("\"song-{song}-{:x}-{}\"", self.shared.seed, body.len());
-        Object {
-            etag: Some(HeaderValue::try_from(etag).expect("letters, digits and quotes are a header value")),
-            content_type: HeaderValue::from_static("audio/mpeg"),
-            cache_control: HeaderValue::from_static("public, max-age=31536000, immutable"),
-            body,
+    /// A page that anybody may keep for a while.
+    async fn page(
+        &self,
+        visit: &mut Visit<'_>,
+        by: &mut &'static str,
+        request: &request::Parts,
+        op: Op,
+        question: Question,
+    ) -> Result<Response<Body>, Fault> {
+        let text = self.metadata(visit, by, op, question).await?;
+        Ok(page_of(request, &text, FOR_A_WHILE))
+    }
+
+    fn song(&self, song: u64, body: Bytes) -> Object {
+        let digest = self.behind.audio.digest(song).unwrap_or_default();
+        let released = catalogue::album(self.shared.seed, catalogue::album_of(song).0).released;
+        let mut headers = HeaderMap::with_capacity(6);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("audio/mpeg"));
+        headers.insert(CACHE_CONTROL, FOR_EVER);
+        headers.insert(ETAG, digest::etag(&digest, ""));
+        headers.insert(REPR_DIGEST, digest::header(&digest));
+        headers.insert(LAST_MODIFIED, conditions::http_date(released.time()));
+        Object::new(body, &headers)
+    }
+
+    async fn playlists(&self, task: &Task<'_>) -> Response<Body> {
+        let (request, [id, song]) = (task.request, task.call.ids);
+        let users = &self.behind.users;
+        let done = async {
+            let user = users::user(&request.headers)?;
+            match task.call.endpoint.op {
+                Op::PlaylistList => {
+                    let page = Page { limit: task.query.limit, offset: task.query.offset };
+                    Ok(own(request, &users.list(user, page).await?))
+                }
+                Op::PlaylistCreate => {
+                    let playlist = users.create(user, parse::<NewPlaylist>(task.body)?.name).await?;
+                    let mut response = own(request, &playlist);
+                    *response.status_mut() = StatusCode::CREATED;
+                    let location = HeaderValue::try_from(format!("/v1/playlists/{}", playlist.id));
+                    response.headers_mut().extend(location.ok().map(|location| (LOCATION, location)));
+                    Ok(response)
+                }
+                Op::PlaylistAdd => {
+                    let song = parse::<Added>(task.body)?.song;
+                    if self.behind.audio.digest(song).is_none() {
+                        return Err(UserError::Wrong(format!("there is no song {song}")));
+                    }
+                    Ok(own(request, &users.add(user, id, song).await?))
+                }
+                Op::PlaylistRemove => {
+                    users.remove(user, id, song).await.map(|()| reply::empty(StatusCode::NO_CONTENT))
+                }
+                Op::PlaylistDelete => {
+                    users.delete(user, id).await.map(|()| reply::empty(StatusCode::NO_CONTENT))
+                }
+                _ => Ok(own(request, &users.get(user, id).await?)),
+            }
+        };
+        done.await.unwrap_or_else(|error: UserError| {
+            let status = match error {
+                UserError::Wrong(_) => StatusCode::BAD_REQUEST,
+                UserError::Missing(_) => StatusCode::NOT_FOUND,
+                UserError::Limit(_) => StatusCode::CONFLICT,
+                UserError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                UserError::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            reply::headless(&request.method, reply::problem(status, &error.to_string()))
+        })
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, UserError> {
+    serde_json::from_slice(body)
+        .map_err(|error| UserError::Wrong(format!("the body is not as expected: {error}")))
+}
+
+/// A document of one user.
+fn own(request: &request::Parts, document: &impl serde::Serialize) -> Response<Body> {
+    let text = serde_json::to_vec(document).expect("these records hold only numbers and text");
+    if request.method.is_safe() {
+        return page_of(request, &text.into(), FOR_ONE);
+    }
+    reply::json(&request.method, text.into(), "no-store")
+}
+
+/// A document with a tag, packed where the client takes it.
+fn page_of(request: &request::Parts, text: &Bytes, cache_control: HeaderValue) -> Response<Body> {
+    let digest = digest::of(text);
+    let mut headers = HeaderMap::with_capacity(6);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, cache_control);
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    let packed = text.len() >= encoding::GZIP_BYTES_MIN && encoding::accepts_gzip(&request.headers);
+    let body = if packed {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(ETAG, digest::etag(&digest, "-gzip"));
+        encoding::gzip(text)
+    } else {
+        headers.insert(ETAG, digest::etag(&digest, ""));
+        text.clone()
+    };
+    Object::new(body, &headers).answer(&request.method, &request.headers, None)
+}
+
+fn bad(detail: &str) -> Response<Body> {
+    reply::problem(StatusCode::BAD_REQUEST, detail)
+}
+
+/// The answer to a request that the table does not know.
+pub fn wrong(wrong: Wrong) -> Response<Body> {
+    match wrong {
+        Wrong::Path => reply::problem(
+            StatusCode::NOT_FOUND,
+            "there is nothing here; /v1/openapi.json says what there is",
+        ),
+        Wrong::Number(name) => bad(&format!("a {name} is a number, as in /v1/{name}s/1")),
+        Wrong::Method(allow) => reply::not_allowed(&allow),
+        Wrong::Options(allow) => {
+            let mut response = reply::empty(StatusCode::NO_CONTENT);
+            let allow = HeaderValue::try_from(allow);
+            response.headers_mut().extend(allow.ok().map(|allow| (ALLOW, allow)));
+            response
         }
     }
 }
 
-fn route(method: &Method, path: &str, query: Option<&str>) -> Route {
-    let known = path == "/v1/search" || path.starts_with("/v1/songs/");
-    if !known {
-        return Route::Wrong(StatusCode::NOT_FOUND, "try /v1/search?q=, /v1/songs/1 or /v1/songs/1/audio");
-    }
-    if method != Method::GET && method != Method::HEAD {
-        return Route::Wrong(StatusCode::METHOD_NOT_ALLOWED, "songs can only be read; use GET or HEAD");
-    }
-    if path == "/v1/search" {
-        return search(query.unwrap_or_default());
-    }
-    let rest = path.strip_prefix("/v1/songs/").unwrap_or_default();
-    let (id, audio) = rest.strip_suffix("/audio").map_or((rest, false), |id| (id, true));
-    match id.parse() {
-        Ok(song) if audio => Route::Audio(song),
-        Ok(song) => Route::Song(song),
-        Err(_) if id.contains('/') => Route::Wrong(StatusCode::NOT_FOUND, "try /v1/songs/1/audio"),
-        Err(_) => Route::Wrong(StatusCode::BAD_REQUEST, "a song is a number, as in /v1/songs/1"),
-    }
-}
-
-fn search(query: &str) -> Route {
-    let text =
-        form_urlencoded::parse(query.as_bytes()).find_map(|(name, value)| (name == "q").then_some(value));
-    match text {
-        Some(text) if text.len() > QUERY_BYTES_MAX => {
-            Route::Wrong(StatusCode::BAD_REQUEST, "q is longer than 256 bytes; search for fewer words")
-        }
-        Some(text) => Question::search(&text)
-            .map_or(Route::Wrong(StatusCode::BAD_REQUEST, "q has no word to search for"), Route::Search),
-        None => Route::Wrong(StatusCode::BAD_REQUEST, "say what to search for, as in /v1/search?q=golden"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_lead_where_they_say() {
-        let get = |path| route(&Method::GET, path, None);
-        assert_eq!(get("/v1/songs/7/audio"), Route::Audio(7));
-        assert_eq!(get("/v1/songs/7"), Route::Song(7));
-        for (path, status) in [
-            ("/v1/songs/seven", StatusCode::BAD_REQUEST),
-            ("/v1/songs/-1/audio", StatusCode::BAD_REQUEST),
-            ("/v1/songs/7/lyrics", StatusCode::NOT_FOUND),
-            ("/v1/songs/7/audio/../../x", StatusCode::NOT_FOUND),
-            ("/v1/search", StatusCode::BAD_REQUEST),
-            ("/", StatusCode::NOT_FOUND),
-        ] {
-            assert!(matches!(get(path), Route::Wrong(s, _) if s == status), "{path}");
-        }
-        let search = |query| route(&Method::GET, "/v1/search", Some(query));
-        assert_eq!(search("q=Caf%C3%A9+x"), Route::Search(Question::search("Café x").unwrap()));
-        assert!(matches!(search("q=%22%22"), Route::Wrong(StatusCode::BAD_REQUEST, _)));
-        assert!(matches!(
-            route(&Method::POST, "/v1/songs/7", None),
-            Route::Wrong(StatusCode::METHOD_NOT_ALLOWED, _)
-        ));
-    }
+fn faulty(fault: &Fault) -> Response<Body> {
+    let status = match fault {
+        Fault::Busy(_) | Fault::Down(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Fault::Missing(_) => StatusCode::NOT_FOUND,
+        Fault::Broken { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    reply::problem(status, &fault.to_string())
 }

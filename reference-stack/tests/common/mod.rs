@@ -35,7 +35,7 @@ pub fn set_cache(scenario: &mut Scenario, tier: &str, bytes: f64) {
 }
 
 pub fn start(scenario: &Scenario, emulate: bool) -> Stack {
-    Stack::start(scenario, &StackOptions { seed: SEED, port: None, emulate }).unwrap()
+    Stack::start(scenario, &StackOptions { seed: SEED, emulate, ..StackOptions::default() }).unwrap()
 }
 
 pub struct Answer {

@@ -1,0 +1,12 @@
+//! The bus of play events: a durable log, and the heat map as a group of one consumer that remembers how far
+//! it has read.
+
+mod consumer;
+mod heat;
+mod log;
+
+pub use consumer::{Bus, Refusal};
+pub use heat::HeatSong;
+
+/// Length of the window in which plays are hot, seconds.
+pub const WINDOW_S: u64 = heat::WINDOW_MS / 1000;
