@@ -14,6 +14,7 @@
 
 pub mod compare;
 pub mod format;
+pub mod gate;
 pub mod html;
 pub mod json;
 pub mod plot;
