@@ -16,6 +16,8 @@ use plimsoll_scenarios::rng::Stream;
 const RESAMPLES: u64 = 2_000;
 /// Fewest rounds that say anything about their own spread.
 pub const ROUNDS_MIN: usize = 3;
+/// Largest correlation of neighbouring rounds that is believed.
+const MEMORY_MAX: f64 = 0.6;
 /// Share of resamples beyond either end of the interval that is stretched, and the normal quantile for it.
 const TAIL: f64 = 0.025;
 const TAIL_Z: f64 = 1.959_963_985;
@@ -28,6 +30,8 @@ pub struct Spread {
     ends: (f64, f64),
     /// Rounds of the smaller side.
     rounds: usize,
+    /// How much longer intervals are because neighbouring rounds are alike.
+    memory: f64,
 }
 
 impl Spread {
@@ -43,9 +47,15 @@ impl Spread {
         self.value + (self.ends.1 - self.value).max(0.0) * self.stretch(p)
     }
 
+    /// The same for rounds that remember each other: see [`memory`].
+    #[must_use]
+    pub const fn remembering(self, memory: f64) -> Self {
+        Self { memory, ..self }
+    }
+
     fn stretch(&self, p: f64) -> f64 {
         let n = self.rounds as f64;
-        student(self.rounds.saturating_sub(1), 1.0 - p) / TAIL_Z * (n / (n - 1.0)).sqrt()
+        self.memory * student(self.rounds.saturating_sub(1), 1.0 - p) / TAIL_Z * (n / (n - 1.0)).sqrt()
     }
 }
 
@@ -75,7 +85,7 @@ pub fn resample<const SIDES: usize>(
     }
     values.sort_by(f64::total_cmp);
     let at = |p: f64| values[((p * RESAMPLES as f64) as usize).min(values.len() - 1)];
-    Some(Spread { value, ends: (at(TAIL), at(1.0 - TAIL)), rounds })
+    Some(Spread { value, ends: (at(TAIL), at(1.0 - TAIL)), rounds, memory: 1.0 })
 }
 
 trait Draws {
@@ -105,6 +115,23 @@ pub fn centre(values: &[f64]) -> f64 {
 pub fn shift(first: &[f64], second: &[f64]) -> f64 {
     let mut differences: Vec<f64> = first.iter().flat_map(|a| second.iter().map(move |b| b - a)).collect();
     median(&mut differences)
+}
+
+/// How much longer an interval must be because neighbouring rounds are alike (a warm machine stays warm): for a
+/// process whose neighbours have correlation `r` the error of a mean grows by `sqrt((1 + r) / (1 - r))`. Measured
+/// `r` of so few rounds is too small by about `1 / n`, and random; only what is above 0 counts.
+#[must_use]
+pub fn memory(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let middle = centre(values);
+    let from_middle: Vec<f64> = values.iter().map(|v| v - middle).collect();
+    let square: f64 = from_middle.iter().map(|d| d * d).sum();
+    if square <= 0.0 || !square.is_finite() {
+        return 1.0;
+    }
+    let product: f64 = from_middle.windows(2).map(|pair| pair[0] * pair[1]).sum();
+    let r = (product / square + 1.0 / n).clamp(0.0, MEMORY_MAX);
+    ((1.0 + r) / (1.0 - r)).sqrt()
 }
 
 #[must_use]

@@ -9,7 +9,7 @@
 //! series it watches. It has **passed** where the interval leaves no room for a change that matters.
 
 use super::baseline::Baseline;
-use super::bootstrap::{self, ROUNDS_MIN, Spread, centre, mean, resample, shift, wilson};
+use super::bootstrap::{ROUNDS_MIN, Spread, centre, mean, memory, resample, shift, wilson};
 use super::rounds::{Round, quantile};
 use super::series::{Kind, Series};
 use super::threshold::Threshold;
@@ -24,7 +24,7 @@ const SHOWN: f64 = 0.05;
 /// More rounds than this settle nothing that a person would wait for.
 const ROUNDS_MAX: f64 = 500.0;
 /// A settled answer needs a margin: this many times the rounds that would just do.
-const MARGIN: f64 = 1.2;
+const MARGIN: f64 = 1.5;
 /// Times that differ by less than this differ by the clocks and the scheduler, seconds.
 const NEGLIGIBLE_S: f64 = 2e-4;
 /// Smallest changes of shares that matter, in points of 1.
@@ -147,7 +147,8 @@ fn held(judge: &Judge, threshold: &Threshold, rounds: &[Round]) -> Verdict {
 /// The value of all rounds together, and its spread over rounds.
 fn pooled(seed: u64, series: &Series, rounds: &[Round]) -> Option<Spread> {
     let (key, name) = (series.key(), series.to_string());
-    match series.kind {
+    let values: Vec<f64> = rounds.iter().filter_map(|round| round.value(series)).collect();
+    let spread = match series.kind {
         Kind::Time { p } => {
             let merged = Merged::of(rounds.iter().filter_map(|round| round.times.get(&key)));
             resample([merged.rounds], seed, &name, |[chosen]| merged.quantile(chosen, p).unwrap_or(f64::NAN))
@@ -161,11 +162,9 @@ fn pooled(seed: u64, series: &Series, rounds: &[Round]) -> Option<Spread> {
                 hits / total
             })
         }
-        Kind::Value => {
-            let values: Vec<f64> = rounds.iter().filter_map(|round| round.value(series)).collect();
-            resample([values.len()], seed, &name, |[chosen]| mean(&picked(&values, chosen)))
-        }
-    }
+        Kind::Value => resample([values.len()], seed, &name, |[chosen]| mean(&picked(&values, chosen))),
+    };
+    Some(spread?.remembering(memory(&values)))
 }
 
 /// The shown interval; of a share no shorter than independent trials allow.
@@ -282,14 +281,16 @@ impl Columns {
         if self.paired {
             let differences: Vec<f64> = before.iter().zip(&now).map(|(before, now)| now - before).collect();
             let statistic = if robust { centre } else { mean };
-            return resample([differences.len()], seed, &name, |[chosen]| {
+            let spread = resample([differences.len()], seed, &name, |[chosen]| {
                 statistic(&picked(&differences, chosen))
-            });
+            })?;
+            return Some(spread.remembering(memory(&differences)));
         }
-        resample([before.len(), now.len()], seed, &name, |[first, second]| {
+        let spread = resample([before.len(), now.len()], seed, &name, |[first, second]| {
             let (first, second) = (picked(&before, first), picked(&now, second));
             if robust { shift(&first, &second) } else { mean(&second) - mean(&first) }
-        })
+        })?;
+        Some(spread.remembering(memory(&before).max(memory(&now))))
     }
 
     fn before(&self) -> f64 {
@@ -440,7 +441,7 @@ fn missing(series: &Series, rounds: &[Round]) -> String {
         let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
         return format!("no round measured `{}`; measured were {}", series.key(), names.join(", "));
     }
-    format!("measured in {seen} rounds, {} are the least that show a spread", bootstrap::ROUNDS_MIN)
+    format!("measured in {seen} rounds, {} are the least that show a spread", ROUNDS_MIN)
 }
 
 fn picked(values: &[f64], chosen: &[usize]) -> Vec<f64> {
