@@ -12,6 +12,8 @@ pub enum Code {
     Usage = 2,
     /// An SLO or threshold is breached.
     Breached = 3,
+    /// A gate's rounds allow both a pass and a breach.
+    Inconclusive = 4,
     /// Ctrl-C; what was finished is kept.
     Interrupted = 130,
 }
@@ -62,6 +64,7 @@ impl Failure {
                 | L::BadUrl { .. }
                 | L::BadHeader { .. }
                 | L::BadTemplate { .. }
+                | L::NoSuchAction { .. }
                 | L::BadOption { .. },
             ) => Code::Usage,
             Self::Stack(_) | Self::Load(_) | Self::Write { .. } | Self::Json(_) => Code::Failure,

@@ -13,19 +13,26 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use goose::{GooseAttack, GooseError};
+use plimsoll_reports::gate::Round;
 use plimsoll_reports::record::{Measurement, TierMeasured};
 use plimsoll_scenarios::Scenario;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::attack::{Work, attack};
+use crate::arrivals::Arrivals;
+use crate::attack::{Closed, Work, attack};
+use crate::checks::Check;
 use crate::client::{self, HttpClient};
+use crate::cpu::{CpuTimes, CpuUse};
 use crate::error::LoadError;
+use crate::files;
 use crate::interrupt::stop_on_ctrl_c;
-use crate::measure::{Course, measurement};
-use crate::pace::pace;
+use crate::interval::{Interval, Watch};
+use crate::measure::{Course, generators_fault, measurement, round};
+use crate::pace::{pace, supply};
+use crate::player::Playback;
 use crate::queue::{CloseAtEnd, Queue};
-use crate::record::Shared;
-use crate::schedule::Plan;
+use crate::record::{Record, Shared, Spare};
+use crate::schedule::{Plan, What};
 use crate::scrape::{self, Snapshot};
 use crate::targets::Targets;
 
@@ -37,7 +44,13 @@ pub struct LoadOptions {
     pub warmup_s: f64,
     /// Seconds that count.
     pub duration_s: f64,
-    /// Goose users: requests that can be under way at the same time.
+    /// When requests are sent.
+    pub arrivals: Arrivals,
+    /// What answers must be beyond a success.
+    pub checks: Vec<Check>,
+    /// How the bodies of these actions are played by their listeners.
+    pub playback: Vec<(String, Playback)>,
+    /// Goose users: requests that can be under way at the same time (a closed model has its own number).
     pub users_max: usize,
     /// Requests that are due and wait for a user; one more is missed.
     pub queue_max: usize,
@@ -52,7 +65,18 @@ impl LoadOptions {
     #[must_use]
     pub fn new(seed: u64, warmup_s: f64, duration_s: f64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        Self { seed, warmup_s, duration_s, users_max: 512, queue_max: 16_384, timeout_s: 30.0, stop }
+        Self {
+            seed,
+            warmup_s,
+            duration_s,
+            arrivals: Arrivals::Scenario,
+            checks: Vec::new(),
+            playback: Vec::new(),
+            users_max: 512,
+            queue_max: 16_384,
+            timeout_s: 30.0,
+            stop,
+        }
     }
 
     /// Whether [`load`] would take these options, for programs that want to know before they start a stack.
@@ -70,14 +94,41 @@ impl LoadOptions {
         if !(self.timeout_s > 0.0 && self.timeout_s <= 120.0) {
             return bad("timeout", format!("{} s", self.timeout_s), "more than 0 s, and at most 120 s");
         }
-        if !(1..=8_192).contains(&self.users_max) {
-            return bad("users", self.users_max.to_string(), "1 to 8192");
+        if !(1..=8_192).contains(&self.users()) {
+            return bad("users", self.users().to_string(), "1 to 8192");
         }
         if !(1..=1_048_576).contains(&self.queue_max) {
             return bad("queue", self.queue_max.to_string(), "1 to 1048576");
         }
+        let sound = |p: &Playback| p.bitrate_bit_per_s > 0.0 && (0.0..=SECONDS_MAX).contains(&p.buffer_s);
+        if let Some((action, playback)) = self.playback.iter().find(|(_, playback)| !sound(playback)) {
+            return bad(
+                "play",
+                format!("{playback:?} of `{action}`"),
+                "a bitrate above 0 and a buffer of 0 s or more",
+            );
+        }
         Ok(())
     }
+
+    /// Goose users that the model of arrivals needs.
+    fn users(&self) -> usize {
+        self.arrivals.closed().map_or(self.users_max, |(users, _)| users)
+    }
+
+    fn total_s(&self) -> f64 {
+        self.warmup_s + self.duration_s
+    }
+}
+
+/// What a run has found.
+#[derive(Debug, Clone)]
+pub struct Played {
+    pub measurement: Measurement,
+    /// The same as a gate judges it.
+    pub round: Round,
+    /// The generator was the bottleneck: nothing is known of the target.
+    pub disturbed: bool,
 }
 
 /// How far a run is; counts include the warm-up.
@@ -105,6 +156,7 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 const GOOSE_GRACE: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(20);
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+const INTERVAL: Duration = Duration::from_secs(1);
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
 const WORKERS_MAX: usize = 4;
 
@@ -122,69 +174,180 @@ pub fn load(
     options: &LoadOptions,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Measurement, LoadError> {
+    let watch = Watch { progress, interval: &|_| {} };
+    Ok(play(scenario, targets, options, watch)?.measurement)
+}
+
+/// The same, watched second by second, with what a gate needs of it.
+///
+/// # Errors
+/// As [`load`].
+pub fn play(
+    scenario: &Scenario,
+    targets: &Targets,
+    options: &LoadOptions,
+    watch: Watch<'_>,
+) -> Result<Played, LoadError> {
     options.check()?;
     let mut plan = Plan::new(scenario, targets)?;
+    plan.handle(&options.checks, &options.playback)?;
+    files::room_for(options.users())?;
     plan.reach()?;
     // A thread of its own, because a runtime must not be started or dropped inside another one.
     std::thread::scope(|scope| {
         let run = std::thread::Builder::new()
             .name("plimsoll-load".to_owned())
-            .spawn_scoped(scope, || play(scenario, &plan, options, progress))
+            .spawn_scoped(scope, || run(scenario, &plan, options, watch))
             .map_err(|source| LoadError::Start { what: "supervisor", source })?;
         run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
-fn play(
+/// Requests a second that the scenario's own schedule sends, on average; a few seconds of it are counted.
+///
+/// # Errors
+/// [`LoadError`] if the plan does not hold. Nothing is connected to.
+pub fn planned_rate(scenario: &Scenario, targets: &Targets, seed: u64) -> Result<f64, LoadError> {
+    /// Seconds that are counted, and the most requests.
+    const SPAN_S: f64 = 30.0;
+    const REQUESTS_MAX: usize = 100_000;
+    let plan = Plan::new(scenario, targets)?;
+    let schedule = plan.schedule(scenario, &Arrivals::Scenario, seed, (0.0, SPAN_S));
+    let sent = schedule.filter(|due| due.what != What::Local).take(REQUESTS_MAX);
+    let (n, last_s) = sent.fold((0_u64, 0.0), |(n, _), due| (n + 1, due.at_s));
+    Ok(if n == REQUESTS_MAX as u64 { n as f64 / last_s } else { n as f64 / SPAN_S })
+}
+
+fn run(
     scenario: &Scenario,
     plan: &Plan,
     options: &LoadOptions,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Result<Measurement, LoadError> {
+    watch: Watch<'_>,
+) -> Result<Played, LoadError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX))
+        .worker_threads(workers())
         .thread_name("plimsoll-user")
         .enable_all()
         .build()
         .map_err(|source| LoadError::Start { what: "runtime", source })?;
-    let total_s = options.warmup_s + options.duration_s;
-    let timeout = Duration::from_secs_f64(options.timeout_s);
     let shared = Arc::new(Shared::new(plan.routes.len()));
-    let queue = Arc::new(Queue::new(options.queue_max));
     let (starter, start) = mpsc::sync_channel::<Instant>(1);
-    let client = {
+    let work = {
         let _context = runtime.enter();
-        client::client(timeout)
+        Arc::new(work(plan, options, &shared))
     };
     let host = plan.bases.first().map_or("http://127.0.0.1", |base| base.prefix.as_str());
-    let work =
-        Work { queue: Arc::clone(&queue), client: client.clone(), timeout, shared: Arc::clone(&shared) };
-    let attack = attack(work, options.users_max, host).map_err(|e| goose_error(&e))?;
-    let schedule = plan.schedule(scenario, options.seed, total_s);
+    let attack = attack(Arc::clone(&work), options.users(), host).map_err(|e| goose_error(&e))?;
     let ctrl_c = stop_on_ctrl_c();
+    let mut seconds = Seconds::new(plan, options, &shared);
 
     let ending = std::thread::scope(|scope| {
-        let (to_users, paced) = (&queue, &shared);
+        let paced = &work;
         std::thread::Builder::new()
             .name("plimsoll-pace".to_owned())
             .spawn_scoped(scope, move || {
-                let _close = CloseAtEnd(to_users);
+                let _close = CloseAtEnd(&paced.queue);
                 // An error means that the run ended before it began.
                 if let Ok(start) = start.recv() {
-                    pace(plan, schedule, start, options.warmup_s, to_users, paced);
+                    feed(scenario, plan, options, paced, start);
                 }
             })
             .map_err(|source| LoadError::Start { what: "pacer", source })?;
         let supervisor =
-            Supervisor { plan, options, shared: &shared, client: &client, ctrl_c: &ctrl_c, progress };
+            Supervisor { plan, options, shared: &shared, client: &work.client, ctrl_c: &ctrl_c, watch };
         // The pacer must end in any case, or the scope would wait for it.
         let _halt = HaltAtEnd(&shared);
-        runtime.block_on(supervisor.run(attack, starter))
+        runtime.block_on(supervisor.run(attack, starter, &mut seconds))
     });
     // Drops the tasks of requests that were cut off, and idle connections.
     runtime.shutdown_timeout(Duration::from_secs(1));
     let course = ending?.course(scenario, options);
-    Ok(measurement(scenario, plan, options, &shared, course))
+    let record = seconds.end(watch, course.ended_s);
+    let measurement = measurement(scenario, plan, options, &shared, &record, course);
+    let round = round(plan, options.seed, &record, &measurement);
+    let disturbed = generators_fault(&measurement.invalid);
+    Ok(Played { measurement, round, disturbed })
+}
+
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX)
+}
+
+fn work(plan: &Plan, options: &LoadOptions, shared: &Arc<Shared>) -> Work {
+    let timeout = Duration::from_secs_f64(options.timeout_s);
+    let closed = options.arrivals.closed().map(|(_, think_s)| Closed::new(think_s, options.seed));
+    // What users of a closed model will ask for needs no long list.
+    let queue_max = if closed.is_some() { options.users().min(options.queue_max) } else { options.queue_max };
+    Work {
+        queue: Arc::new(Queue::new(queue_max)),
+        client: client::client(timeout, shared),
+        timeout,
+        shared: Arc::clone(shared),
+        handling: plan.routes.iter().map(|route| route.handling.clone()).collect(),
+        closed,
+    }
+}
+
+/// The pacer's thread: hands out the schedule.
+fn feed(scenario: &Scenario, plan: &Plan, options: &LoadOptions, work: &Work, start: Instant) {
+    let spans = (options.warmup_s, options.duration_s);
+    let schedule = plan.schedule(scenario, &options.arrivals, options.seed, spans);
+    let Some(closed) = &work.closed else {
+        return pace(plan, schedule, start, options.warmup_s, &work.queue, &work.shared);
+    };
+    let after = |s: f64| start + Duration::from_secs_f64(s);
+    let (counted_from, end) = (after(options.warmup_s), after(options.total_s()));
+    let (counted_from, end) = *closed.span.get_or_init(|| (counted_from, end));
+    supply(plan, schedule, (start, counted_from, end), &work.queue, &work.shared);
+}
+
+/// Collects what was recorded, second by second, and tells whoever watches.
+struct Seconds<'a> {
+    options: &'a LoadOptions,
+    shared: &'a Shared,
+    routes: Vec<String>,
+    counted: Record,
+    spare: Spare,
+    /// Where the next interval begins, seconds since the start.
+    from_s: f64,
+    planned: u64,
+}
+
+impl<'a> Seconds<'a> {
+    fn new(plan: &Plan, options: &'a LoadOptions, shared: &'a Shared) -> Self {
+        Self {
+            options,
+            shared,
+            routes: plan.routes.iter().map(|route| route.name.clone()).collect(),
+            counted: shared.record(),
+            spare: shared.spare(),
+            from_s: 0.0,
+            planned: 0,
+        }
+    }
+
+    /// Ends an interval now.
+    fn tick(&mut self, to_s: f64, watch: Watch<'_>) {
+        let record = self.shared.drain(&mut self.counted, &mut self.spare);
+        let due = self.shared.due.load(Relaxed);
+        (watch.interval)(&Interval {
+            from_s: self.from_s,
+            to_s,
+            counted: self.from_s >= self.options.warmup_s - 1e-9,
+            planned: due - self.planned,
+            routes: &self.routes,
+            record: &record,
+        });
+        (self.from_s, self.planned) = (to_s, due);
+    }
+
+    /// The last interval, and everything that counted.
+    fn end(mut self, watch: Watch<'_>, ended_s: f64) -> Record {
+        let to_s = ended_s.max(self.from_s);
+        self.tick(to_s, watch);
+        self.counted.cut_off();
+        self.counted
+    }
 }
 
 /// Halts the run when dropped, be it by a panic of the caller's `progress`.
@@ -207,7 +370,7 @@ struct Supervisor<'a> {
     shared: &'a Shared,
     client: &'a HttpClient,
     ctrl_c: &'a AtomicBool,
-    progress: &'a (dyn Fn(Progress) + Sync),
+    watch: Watch<'a>,
 }
 
 /// How a run ended.
@@ -217,10 +380,16 @@ struct Ending {
     /// Requests that were under way were not waited for.
     cut_off: bool,
     scrapes: Scrapes,
+    ended: Instant,
 }
 
-/// The stack's metrics at both ends of the seconds that count.
-enum Scrapes {
+/// The stack's metrics at both ends of the seconds that count, and the CPU time that was used between.
+struct Scrapes {
+    metrics: Metrics,
+    cpu: Option<CpuUse>,
+}
+
+enum Metrics {
     /// There are none, or the run ended before they count.
     None,
     Both {
@@ -235,6 +404,7 @@ impl Supervisor<'_> {
         &self,
         attack: GooseAttack,
         starter: mpsc::SyncSender<Instant>,
+        seconds: &mut Seconds<'_>,
     ) -> Result<Ending, LoadError> {
         let mut goose = pin!(attack.execute());
         tokio::select! {
@@ -247,13 +417,13 @@ impl Supervisor<'_> {
         let start = Instant::now() + LEAD_IN;
         // The pacer waits for this, and nobody else sends.
         let _ = starter.send(start);
-        let end = start + Duration::from_secs_f64(self.options.warmup_s + self.options.duration_s);
+        let end = start + Duration::from_secs_f64(self.options.total_s());
         let mut reading = pin!(self.scrapes(start, end));
         let mut metrics = None;
         let mut goose_ended = false;
         let mut stopped = None;
         let mut cut_off = false;
-        let mut next_progress = start;
+        let (mut next_progress, mut next_interval) = (start, start + INTERVAL);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !goose_ended || metrics.is_none() {
@@ -279,11 +449,16 @@ impl Supervisor<'_> {
                         next_progress = now + PROGRESS_EVERY;
                         self.report(start);
                     }
+                    if now >= next_interval && now < end {
+                        seconds.tick(now.duration_since(start).as_secs_f64(), self.watch);
+                        next_interval += INTERVAL;
+                    }
                 }
             }
         }
         self.report(start);
-        Ok(Ending { start, stopped, cut_off, scrapes: metrics.unwrap_or(Scrapes::None) })
+        let scrapes = metrics.unwrap_or(Scrapes { metrics: Metrics::None, cpu: None });
+        Ok(Ending { start, stopped, cut_off, scrapes, ended: Instant::now() })
     }
 
     /// Whether to wait no more for requests that are under way.
@@ -302,7 +477,7 @@ impl Supervisor<'_> {
     }
 
     async fn users_ready(&self) -> Result<(), LoadError> {
-        let users = self.options.users_max;
+        let users = self.options.users();
         let deadline = Instant::now() + READY_MAX;
         loop {
             let ready = self.shared.ready.load(Relaxed);
@@ -320,16 +495,19 @@ impl Supervisor<'_> {
         let counted_from = start + Duration::from_secs_f64(self.options.warmup_s);
         self.until(counted_from).await;
         if Instant::now() < counted_from {
-            return Scrapes::None;
+            return Scrapes { metrics: Metrics::None, cpu: None };
         }
+        let cpu_before = CpuTimes::now();
         let before = self.scrape().await;
         self.until(end).await;
+        let cpu = cpu_before.and_then(|before| before.until(&CpuTimes::now()?));
         let after = self.scrape().await;
-        match (before, after) {
-            (Some(Ok(before)), Some(Ok(after))) => Scrapes::Both { before, after },
-            (Some(Err(cause)), _) | (_, Some(Err(cause))) => Scrapes::Failed(cause),
-            _ => Scrapes::None,
-        }
+        let metrics = match (before, after) {
+            (Some(Ok(before)), Some(Ok(after))) => Metrics::Both { before, after },
+            (Some(Err(cause)), _) | (_, Some(Err(cause))) => Metrics::Failed(cause),
+            _ => Metrics::None,
+        };
+        Scrapes { metrics, cpu }
     }
 
     async fn scrape(&self) -> Option<Result<(Instant, Snapshot), String>> {
@@ -351,8 +529,8 @@ impl Supervisor<'_> {
     }
 
     fn report(&self, start: Instant) {
-        let total_s = self.options.warmup_s + self.options.duration_s;
-        (self.progress)(Progress {
+        let total_s = self.options.total_s();
+        (self.watch.progress)(Progress {
             elapsed_s: start.elapsed().as_secs_f64().min(total_s),
             total_s,
             planned: self.shared.due.load(Relaxed),
@@ -367,12 +545,14 @@ impl Ending {
         let played_s = self.stopped.map(|at| at.saturating_duration_since(self.start).as_secs_f64());
         let counted_s =
             played_s.map_or(options.duration_s, |s| (s - options.warmup_s).clamp(0.0, options.duration_s));
-        let (tiers, scrape_error) = match self.scrapes {
-            Scrapes::None => (Vec::new(), None),
-            Scrapes::Failed(cause) => (Vec::new(), Some(cause)),
-            Scrapes::Both { before, after } => (tiers(scenario, &before, &after), None),
+        let (tiers, scrape_error) = match self.scrapes.metrics {
+            Metrics::None => (Vec::new(), None),
+            Metrics::Failed(cause) => (Vec::new(), Some(cause)),
+            Metrics::Both { before, after } => (tiers(scenario, &before, &after), None),
         };
-        Course { counted_s, partial: self.stopped.is_some() || self.cut_off, tiers, scrape_error }
+        let ended_s = self.ended.saturating_duration_since(self.start).as_secs_f64();
+        let partial = self.stopped.is_some() || self.cut_off;
+        Course { counted_s, partial, ended_s, tiers, scrape_error, cpu: self.scrapes.cpu, workers: workers() }
     }
 }
 
