@@ -339,7 +339,7 @@ mod tests {
         for (text, says) in [
             ("", "is no model"),
             ("bursty 5/s", "is no model"),
-            ("constant", "a rate"),
+            ("constant", "nothing is written"),
             ("constant 0/s", "out of range"),
             ("constant 5 ms", "unit"),
             ("ramp 5/s", "not two rates"),

@@ -53,4 +53,9 @@ impl<W: Write> HistogramLog<W> {
         }
         self.to.flush()
     }
+
+    /// The writer, with everything written.
+    pub fn into_inner(self) -> W {
+        self.to
+    }
 }

@@ -42,6 +42,11 @@ impl<W: Write> TimeSeries<W> {
         writeln!(self.0, "{head},{ALL},{planned},{sent},{failed},{bytes},,,,,,{lag}")?;
         self.0.flush()
     }
+
+    /// The writer, with everything written.
+    pub fn into_inner(self) -> W {
+        self.0
+    }
 }
 
 fn cells(route: &RouteRecord) -> String {
