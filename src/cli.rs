@@ -263,6 +263,9 @@ pub struct GateArgs {
     /// Base URL of another instance on this machine: rounds of both alternate, and the target must be no worse
     #[arg(long, value_name = "URL", requires = "target", conflicts_with = "baseline")]
     pub against: Option<String>,
+    /// Header for the requests to it, where they are not those of the target; may be given several times
+    #[arg(long = "against-header", value_name = "NAME:VALUE", requires = "against")]
+    pub against_headers: Vec<String>,
     /// Rounds of an earlier run, to compare with
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,

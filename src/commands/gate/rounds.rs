@@ -70,12 +70,22 @@ impl Rounds<'_> {
 
     pub fn play(&self, prediction: Option<&Run>) -> Result<Both, Failure> {
         let scaled = self.scenario.scaled_for_load()?;
+        let other = self.other()?;
         let aimed = aimed(&self.args.aim, self.scenario, self.args.seed, self.terminal)?;
-        let other = self.args.against.as_deref().map(|url| named(&self.args.aim, url)).transpose()?;
-        let other = other.map(|other| Targets { metrics: None, ..other });
         let played = self.all(&scaled, &aimed.targets, other.as_ref(), prediction);
         aimed.stop();
         played
+    }
+
+    /// The other target, if there is one. Its metrics are not known, so only what users see is compared.
+    fn other(&self) -> Result<Option<Targets>, Failure> {
+        let Some(url) = &self.args.against else { return Ok(None) };
+        let mut aim = self.args.aim.clone();
+        aim.metrics = None;
+        if !self.args.against_headers.is_empty() {
+            aim.headers.clone_from(&self.args.against_headers);
+        }
+        named(&aim, url).map(Some)
     }
 
     fn all(

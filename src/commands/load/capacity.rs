@@ -40,6 +40,7 @@ pub fn run(
     let found = climb(args, scaled, &aimed.targets, options, &slos, terminal);
     aimed.stop();
     let (found, target) = found?;
+    let unsound = found.unsound;
     let record = record(scenario, options, &slos, found, target);
     terminal.print(&match args.format {
         Format::Json => json::to_string(&record)?,
@@ -48,6 +49,8 @@ pub fn run(
     let stopped = options.stop.load(std::sync::atomic::Ordering::Relaxed);
     Ok(if stopped {
         Code::Interrupted
+    } else if unsound {
+        Code::Failure
     } else if record.holds_per_s == 0.0 {
         Code::Breached
     } else {
