@@ -301,8 +301,7 @@ pub struct GateArgs {
     /// Most requests under way at the same time
     #[arg(long, default_value_t = 512)]
     pub users: usize,
-    /// Write the answers as JUnit XML
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = "Write the answers as JUnit XML")]
     pub junit: Option<PathBuf>,
     #[arg(long, default_value = "text")]
     pub format: PageFormat,

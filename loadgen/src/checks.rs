@@ -170,7 +170,9 @@ mod tests {
             expected.add(Check::parse(check).unwrap().rule);
         }
         let mut reading = expected.start().unwrap();
-        pieces.iter().for_each(|piece| reading.read(piece.as_bytes()));
+        for piece in pieces {
+            reading.read(piece.as_bytes());
+        }
         reading.end()
     }
 

@@ -16,7 +16,7 @@ use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_service::Service;
 
-use crate::checks::Expected;
+use crate::checks::{Expected, Reading};
 use crate::player::{Play, Playback, Player};
 use crate::record::Shared;
 use crate::schedule::HttpRequest;
@@ -150,7 +150,7 @@ async fn exchange(
     if !as_expected {
         return Err(format!("status_{}", head.status.as_u16()));
     }
-    reading.map_or(Ok(()), |reading| reading.end())?;
+    reading.map_or(Ok(()), Reading::end)?;
     let play = player.map(|player| player.end(complete));
     Ok(Success { first_byte, first_data, complete, play, served_by: served_by(&head.headers) })
 }

@@ -96,7 +96,11 @@ mod tests {
         let used = std::thread::scope(|scope| {
             std::thread::Builder::new()
                 .name("plimsoll-user".into())
-                .spawn_scoped(scope, || while !stop.load(spinning) {})
+                .spawn_scoped(scope, || {
+                    while !stop.load(spinning) {
+                        std::hint::spin_loop()
+                    }
+                })
                 .unwrap();
             std::thread::sleep(std::time::Duration::from_millis(400));
             let used = before.until(&CpuTimes::now().unwrap()).unwrap();

@@ -4,7 +4,7 @@
 //! second of it came in time, and one that takes two may stutter. A player starts once its buffer holds some
 //! seconds, consumes at the bitrate, stops when the buffer is empty and starts again once it is filled to the
 //! same mark, or all has come (the model of the stalling literature, such as Hossfeld et al., "Quantification
-//! of YouTube QoE via Crowdsourcing", ISM 2011).
+//! of `YouTube` `QoE` via Crowdsourcing", ISM 2011).
 
 use std::time::{Duration, Instant};
 

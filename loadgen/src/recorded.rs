@@ -80,7 +80,9 @@ impl Recorded {
         let Some(first_s) = requests.first().map(|first| first.at_s) else {
             return Err(RecordedError::Empty { name: name.to_owned() });
         };
-        requests.iter_mut().for_each(|request| request.at_s -= first_s);
+        for request in &mut requests {
+            request.at_s -= first_s;
+        }
         Ok(Self { name: name.to_owned(), requests })
     }
 }

@@ -73,7 +73,9 @@ fn a_ramp_ends_faster_than_it_begins() {
 fn a_recording_is_played_at_its_own_times() {
     let server = Server::start(Behaviour::Answer);
     let scenario = scenario(10, false);
-    let text: String = (0..200).map(|i| format!("{},get,{}\n", f64::from(i) * 0.005, i % 7 + 1)).collect();
+    let lines: Vec<String> =
+        (0..200).map(|i| format!("{},get,{}", f64::from(i) * 0.005, i % 7 + 1)).collect();
+    let text = lines.join("\n");
     let recorded = Recorded::read("trace.csv", text.as_bytes(), &scenario).unwrap();
     let run =
         play(&scenario, &server.targets(), &with(Arrivals::Recorded(recorded.into()), 0.0, 2.0)).unwrap();

@@ -48,7 +48,7 @@ fn a_target_that_goes_down_in_the_middle_is_counted_and_the_run_goes_on() {
     let stopper = {
         let server = server.take();
         std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(1_000));
+            std::thread::sleep(Duration::from_secs(1));
             drop(server);
         })
     };

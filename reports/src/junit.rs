@@ -1,7 +1,7 @@
-//! A gate's answers as JUnit XML, which every CI system shows: one test case a question.
+//! A gate's answers as `JUnit` XML, which every CI system shows: one test case a question.
 //!
 //! Why by hand: three kinds of elements and one escape need no XML library; a parser reads them in the tests.
-//! An inconclusive answer is an `<error>` and not a `<failure>`: the test could not be carried out, as JUnit
+//! An inconclusive answer is an `<error>` and not a `<failure>`: the test could not be carried out, as `JUnit`
 //! has it, and CI systems show the two apart.
 
 use std::fmt::Write as _;

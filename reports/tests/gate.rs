@@ -135,7 +135,9 @@ fn count(
             let before = rounds(2 * trial, n, mood, Injected::default());
             let mut now = rounds(2 * trial + 1, n, mood, injected);
             if shifted {
-                now.iter_mut().for_each(|round| round.seed += 1_000);
+                for round in &mut now {
+                    round.seed += 1_000;
+                }
             }
             u32::from(wanted(&answers(&now, &before)))
         })

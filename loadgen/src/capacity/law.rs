@@ -95,8 +95,9 @@ fn eliminated(mut matrix: Vec<Vec<f64>>) -> Option<Vec<f64>> {
         }
         for row in (0..size).filter(|&row| row != column) {
             let factor = matrix[row][column] / matrix[column][column];
-            for k in column..=size {
-                matrix[row][k] -= factor * matrix[column][k];
+            let from = matrix[column].clone();
+            for (into, from) in matrix[row].iter_mut().zip(&from).skip(column) {
+                *into -= factor * from;
             }
         }
     }
@@ -109,7 +110,7 @@ mod tests {
 
     fn points(law: &ScalabilityLaw, noise: f64) -> Vec<(f64, f64)> {
         let n = [1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 32.0, 48.0, 64.0];
-        let sign = |i: usize| if i % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = |i: usize| if i.is_multiple_of(2) { 1.0 } else { -1.0 };
         n.iter().enumerate().map(|(i, &n)| (n, law.at(n) * (1.0 + noise * sign(i)))).collect()
     }
 

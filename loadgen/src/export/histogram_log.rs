@@ -28,9 +28,9 @@ impl<W: Write> HistogramLog<W> {
     pub fn new(mut to: W, start: SystemTime) -> io::Result<Self> {
         let mut serializer = V2DeflateSerializer::new();
         let mut head = IntervalLogWriterBuilder::new();
-        COMMENTS.iter().for_each(|comment| {
+        for comment in COMMENTS {
             head.add_comment(comment);
-        });
+        }
         head.with_start_time(start).with_base_time(start).begin_log_with(&mut to, &mut serializer)?;
         Ok(Self { to, serializer })
     }

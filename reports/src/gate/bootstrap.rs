@@ -94,7 +94,9 @@ trait Draws {
 
 impl Draws for Vec<usize> {
     fn fill_with_draws(&mut self, stream: &mut Stream, n: usize) {
-        self.iter_mut().for_each(|i| *i = stream.below(n as u64) as usize);
+        for i in self.iter_mut() {
+            *i = stream.below(n as u64) as usize;
+        }
     }
 }
 
@@ -191,7 +193,7 @@ fn student_below(degrees: usize, t: f64) -> f64 {
     let square = cosine * cosine;
     let odd = degrees % 2 == 1;
     let (mut term, mut sum) = (if odd { cosine } else { 1.0 }, 0.0);
-    let mut k = if odd { 1 } else { 0 };
+    let mut k = usize::from(odd);
     while k + 2 <= degrees {
         sum += term;
         if term < 1e-18 * sum {

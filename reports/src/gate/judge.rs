@@ -441,7 +441,7 @@ fn missing(series: &Series, rounds: &[Round]) -> String {
         let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
         return format!("no round measured `{}`; measured were {}", series.key(), names.join(", "));
     }
-    format!("measured in {seen} rounds, {} are the least that show a spread", ROUNDS_MIN)
+    format!("measured in {seen} rounds, {ROUNDS_MIN} are the least that show a spread")
 }
 
 fn picked(values: &[f64], chosen: &[usize]) -> Vec<f64> {

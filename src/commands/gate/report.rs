@@ -1,4 +1,4 @@
-//! The answers, wherever they are wanted: terminal, JSON, JUnit, the summary of a CI job.
+//! The answers, wherever they are wanted: terminal, JSON, `JUnit`, the summary of a CI job.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;

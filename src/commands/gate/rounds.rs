@@ -100,7 +100,7 @@ impl Rounds<'_> {
                 for targets in [Some(now), before].into_iter().flatten() {
                     let options = self.options(self.args.seed, 0.0, self.spans_s.0)?;
                     plimsoll_loadgen::load(scaled, targets, &options, &|p| {
-                        stage.progress(p.elapsed_s / p.total_s, "")
+                        stage.progress(p.elapsed_s / p.total_s, "");
                     })?;
                 }
                 Ok::<_, Failure>(())
