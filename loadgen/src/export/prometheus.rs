@@ -142,14 +142,14 @@ fn answer(mut stream: TcpStream, totals: &Mutex<Totals>) -> io::Result<()> {
     )
 }
 
-/// A metric's name, what it is, and its value of a route.
-type Family<T> = (&'static str, &'static str, fn(&RouteTotals) -> T);
+/// A metric's name, what it is, and how it is read of a route.
+type Family<T> = (&'static str, &'static str, T);
 
 fn text(totals: &Totals) -> String {
     let mut out = String::new();
     family(&mut out, "plimsoll_load_planned_total", "counter", "Requests that have fallen due.");
     line(&mut out, format_args!("plimsoll_load_planned_total {}", totals.planned));
-    let counters: [Family<u64>; 3] = [
+    let counters: [Family<fn(&RouteTotals) -> u64>; 3] = [
         ("plimsoll_load_sent_total", "Requests that were sent.", |route| route.sent),
         ("plimsoll_load_failed_total", "Requests that failed.", |route| route.failed),
         ("plimsoll_load_body_bytes_total", "Bytes of bodies that were received.", |route| route.bytes),
@@ -160,7 +160,7 @@ fn text(totals: &Totals) -> String {
             line(&mut out, format_args!("{name}{{request=\"{}\"}} {}", label(&route.name), value(route)));
         }
     }
-    let times: [Family<&Histogram<u64>>; 2] = [
+    let times: [Family<fn(&RouteTotals) -> &Histogram<u64>>; 2] = [
         ("plimsoll_load_first_byte_seconds", "Intended start to headers.", |route| &route.first_byte),
         ("plimsoll_load_complete_seconds", "Intended start to the end of the body.", |route| &route.complete),
     ];
