@@ -143,13 +143,14 @@ fn answer(mut stream: TcpStream, totals: &Mutex<Totals>) -> io::Result<()> {
 }
 
 /// A metric's name, what it is, and how it is read of a route.
-type Family<T> = (&'static str, &'static str, T);
+type Counter = (&'static str, &'static str, fn(&RouteTotals) -> u64);
+type Distribution = (&'static str, &'static str, fn(&RouteTotals) -> &Histogram<u64>);
 
 fn text(totals: &Totals) -> String {
     let mut out = String::new();
     family(&mut out, "plimsoll_load_planned_total", "counter", "Requests that have fallen due.");
     line(&mut out, format_args!("plimsoll_load_planned_total {}", totals.planned));
-    let counters: [Family<fn(&RouteTotals) -> u64>; 3] = [
+    let counters: [Counter; 3] = [
         ("plimsoll_load_sent_total", "Requests that were sent.", |route| route.sent),
         ("plimsoll_load_failed_total", "Requests that failed.", |route| route.failed),
         ("plimsoll_load_body_bytes_total", "Bytes of bodies that were received.", |route| route.bytes),
@@ -160,7 +161,7 @@ fn text(totals: &Totals) -> String {
             line(&mut out, format_args!("{name}{{request=\"{}\"}} {}", label(&route.name), value(route)));
         }
     }
-    let times: [Family<fn(&RouteTotals) -> &Histogram<u64>>; 2] = [
+    let times: [Distribution; 2] = [
         ("plimsoll_load_first_byte_seconds", "Intended start to headers.", |route| &route.first_byte),
         ("plimsoll_load_complete_seconds", "Intended start to the end of the body.", |route| &route.complete),
     ];
