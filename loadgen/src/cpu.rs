@@ -98,7 +98,7 @@ mod tests {
                 .name("plimsoll-user".into())
                 .spawn_scoped(scope, || {
                     while !stop.load(spinning) {
-                        std::hint::spin_loop()
+                        std::hint::spin_loop();
                     }
                 })
                 .unwrap();

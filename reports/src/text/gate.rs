@@ -73,11 +73,14 @@ pub fn gate_markdown(record: &Gate) -> String {
     out
 }
 
-/// `passed: all 5 checks`, `breached: 1 of 5 checks, 2 inconclusive`.
+/// `passed: all 5 checks`, `breached: 1 of 5 checks, 2 inconclusive`, `passed: nothing was asked`.
 #[must_use]
 pub fn headline(record: &Gate) -> String {
     let count = |answer: Answer| record.checks.iter().filter(|v| v.answer == answer).count();
     let all = record.checks.len();
+    if all == 0 {
+        return format!("{}: nothing was asked", record.answer.word());
+    }
     let checks = if all == 1 { "check" } else { "checks" };
     match record.answer {
         Answer::Passed => format!("passed: all {all} {checks}"),

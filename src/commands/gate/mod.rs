@@ -38,6 +38,14 @@ pub fn run(args: &GateArgs, terminal: &Terminal) -> Result<Code, Failure> {
     if asked.thresholds.is_empty() && baseline.is_none() && args.against.is_none() {
         asked.thresholds = load::of_actions(&scenario);
     }
+    let watched =
+        baseline.is_some() || args.against.is_some() || args.update_baseline || asked.tolerance.is_some();
+    if asked.thresholds.is_empty() && !watched {
+        return Err(Failure::Usage(format!(
+            "there is nothing to judge: {} has no SLO on the times of its actions\nhint: add `--threshold 'errors < 0.1 %'`, or `--baseline FILE`",
+            scenario.name
+        )));
+    }
     let planned = Rounds { args, scenario: &scenario, spans_s, stop: &stop, terminal };
     planned.check()?;
     let predicted = predicted(args, &scenario, spans_s, terminal, &stop)?;

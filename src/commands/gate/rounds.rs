@@ -1,7 +1,8 @@
 //! Playing the rounds: one warm-up, then short runs with seeds of their own, in turn where there are two targets.
 //!
 //! Why one stack for all rounds: its caches stay as they are, so a round needs no warm-up of its own but a moment
-//! to open connections. Why a round is repeated: where the generator was late, the round measured this machine.
+//! to open connections. Why a round is played again, with another seed: where the generator was late, it measured this
+//! machine, and has left its requests in the caches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,7 +99,8 @@ impl Rounds<'_> {
         if self.spans_s.0 > 0.0 {
             self.terminal.stage("warm-up", |stage| {
                 for targets in [Some(now), before].into_iter().flatten() {
-                    let options = self.options(self.args.seed, 0.0, self.spans_s.0)?;
+                    // Not the seed of a round: that one would meet its own objects in the caches.
+                    let options = self.options(self.args.seed.wrapping_sub(1), 0.0, self.spans_s.0)?;
                     plimsoll_loadgen::load(scaled, targets, &options, &|p| {
                         stage.progress(p.elapsed_s / p.total_s, "");
                     })?;
@@ -141,8 +143,9 @@ impl Rounds<'_> {
         disturbed: &mut Disturbed,
     ) -> Result<Option<Played>, Failure> {
         let all = self.args.rounds as f64;
-        let options = self.options(self.args.seed.wrapping_add(number), SETTLE_S, self.spans_s.1)?;
+        let mut seed = self.args.seed.wrapping_add(number);
         loop {
+            let options = self.options(seed, SETTLE_S, self.spans_s.1)?;
             let watch = plimsoll_loadgen::Watch {
                 progress: &|p| {
                     let word = format!("round {} of {all}", number + 1);
@@ -161,6 +164,8 @@ impl Rounds<'_> {
                 disturbed.kept += 1;
                 return Ok(Some(played));
             }
+            // With requests of its own: those of the disturbed round are in the caches now.
+            seed = self.args.seed.wrapping_add(self.args.rounds + disturbed.repeated as u64);
             disturbed.repeated += 1;
         }
     }
