@@ -244,7 +244,10 @@ fn compared(judge: &Judge, series: &Series, rounds: &[Round], baseline: &Baselin
     verdict(Some(change), answer, why, needed)
 }
 
-/// Values of a series before and now: pairs where the seeds agree, or two groups.
+/// Values of a series before and now: in pairs by their place in the run, or as two groups.
+///
+/// Why by place: the rounds of one place had the same requests (but for a few that were played again with others),
+/// and caches of the same age. Both cancel in the difference.
 struct Columns {
     before: Vec<f64>,
     now: Vec<f64>,
@@ -255,12 +258,10 @@ impl Columns {
     /// `None` with fewer than [`ROUNDS_MIN`] values on a side.
     fn of(series: &Series, rounds: &[Round], baseline: &Baseline) -> Option<Self> {
         let column = baseline.column(series)?;
-        let pairs: Vec<(f64, f64)> = rounds
+        let pairs: Vec<(f64, f64)> = column
             .iter()
-            .filter_map(|round| {
-                let at = baseline.seeds.iter().position(|seed| *seed == round.seed)?;
-                Some(((*column.get(at)?)?, round.value(series)?))
-            })
+            .zip(rounds)
+            .filter_map(|(before, round)| Some(((*before)?, round.value(series)?)))
             .collect();
         let before: Vec<f64> = column.iter().copied().flatten().collect();
         let now: Vec<f64> = rounds.iter().filter_map(|round| round.value(series)).collect();

@@ -12,7 +12,7 @@
 //! - [`Series`]: what can be judged: `play.first_byte p99`, `errors`, `edge.hit_ratio`.
 //! - [`Threshold`]: `play.first_byte p99 < 250 ms`, held against all rounds together.
 //! - [`Baseline`]: the rounds of an earlier run on the same machine; its rounds had the same seeds, hence the
-//!   same requests, so rounds are compared in pairs and the luck of the draw cancels (as groups, where many seeds differ).
+//!   same requests, and caches of the same age, so rounds are compared in pairs and both cancel.
 
 mod baseline;
 pub mod bootstrap;

@@ -95,7 +95,7 @@ pub struct Change {
     pub sure: f64,
     /// Smallest change that matters, same unit, positive.
     pub min_effect: f64,
-    /// Rounds were compared seed by seed.
+    /// Rounds were compared one by one, by their place in the run.
     pub paired: bool,
 }
 
