@@ -263,6 +263,26 @@ fn a_doubt_is_settled_by_about_as_many_rounds_as_it_asks_for() {
 }
 
 #[test]
+fn a_round_with_other_requests_does_not_blur_the_comparison() {
+    let of = |hits: &[f64], seeds: &[u64]| -> Vec<Round> {
+        let round = |(&hits, &seed): (&f64, &u64)| Round {
+            seed,
+            shares: BTreeMap::from([("edge.hit_ratio".into(), Share { hits, total: 1_000.0 })]),
+            ..Round::default()
+        };
+        hits.iter().zip(seeds).map(round).collect()
+    };
+    let before = of(&[500.0, 600.0, 650.0, 700.0, 720.0, 740.0], &[1, 2, 3, 4, 5, 6]);
+    // The third was played again with other requests, of which more were in the cache.
+    let now = of(&[501.0, 600.0, 900.0, 699.0, 721.0, 740.0], &[1, 2, 7, 4, 5, 6]);
+    let verdicts = judge(&Judge::new(1), &now, Some(&baseline(&before)), &[]);
+    let verdict = verdicts.iter().find(|v| v.series == "edge.hit_ratio").unwrap();
+    let Check::Baseline(Some(change)) = &verdict.check else { panic!("{verdict:?}") };
+    assert!(change.paired && change.change.high < 0.005, "{change:?}");
+    assert_eq!(verdict.answer, Answer::Passed);
+}
+
+#[test]
 fn an_improvement_passes_and_says_so() {
     let before = plain(&[200, 210, 190, 205, 195, 202], &[0; 6]);
     let now = plain(&[160, 168, 152, 164, 156, 161], &[0; 6]);

@@ -25,6 +25,8 @@ const SHOWN: f64 = 0.05;
 const ROUNDS_MAX: f64 = 500.0;
 /// A settled answer needs a margin: this many times the rounds that would just do.
 const MARGIN: f64 = 1.5;
+/// Rounds with the requests of their partner, of all, from which on the others are left out.
+const ALIKE_MIN: f64 = 0.6;
 /// Times that differ by less than this differ by the clocks and the scheduler, seconds.
 const NEGLIGIBLE_S: f64 = 2e-4;
 /// Smallest changes of shares that matter, in points of 1.
@@ -246,8 +248,8 @@ fn compared(judge: &Judge, series: &Series, rounds: &[Round], baseline: &Baselin
 
 /// Values of a series before and now: in pairs by their place in the run, or as two groups.
 ///
-/// Why by place: the rounds of one place had the same requests (but for a few that were played again with others),
-/// and caches of the same age. Both cancel in the difference.
+/// Why by place: rounds of one place had the same requests and caches of the same age, so both cancel in the
+/// difference. A round that was played again had other requests: it is left out, if there are enough without.
 struct Columns {
     before: Vec<f64>,
     now: Vec<f64>,
@@ -258,16 +260,21 @@ impl Columns {
     /// `None` with fewer than [`ROUNDS_MIN`] values on a side.
     fn of(series: &Series, rounds: &[Round], baseline: &Baseline) -> Option<Self> {
         let column = baseline.column(series)?;
-        let pairs: Vec<(f64, f64)> = column
-            .iter()
-            .zip(rounds)
-            .filter_map(|(before, round)| Some(((*before)?, round.value(series)?)))
+        let places = column.iter().zip(&baseline.seeds).zip(rounds);
+        let pairs: Vec<(bool, f64, f64)> = places
+            .filter_map(|((before, seed), round)| {
+                Some((*seed == round.seed, (*before)?, round.value(series)?))
+            })
             .collect();
+        let alike = pairs.iter().filter(|(alike, ..)| *alike).count();
+        let only_alike = alike >= ROUNDS_MIN && alike as f64 >= ALIKE_MIN * pairs.len() as f64;
         let before: Vec<f64> = column.iter().copied().flatten().collect();
         let now: Vec<f64> = rounds.iter().filter_map(|round| round.value(series)).collect();
         // Rounds without a partner are thrown away only if they are few.
         let paired = pairs.len() >= ROUNDS_MIN && 5 * pairs.len() >= 4 * before.len().max(now.len());
-        let (before, now) = if paired { pairs.into_iter().unzip() } else { (before, now) };
+        let kept = pairs.into_iter().filter(|(alike, ..)| *alike || !only_alike);
+        let (before, now) =
+            if paired { kept.map(|(_, before, now)| (before, now)).unzip() } else { (before, now) };
         (before.len() >= ROUNDS_MIN && now.len() >= ROUNDS_MIN).then_some(Self { before, now, paired })
     }
 
