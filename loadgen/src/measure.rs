@@ -8,8 +8,8 @@ use plimsoll_reports::record::{ActionMeasured, Measurement, Provenance, Served, 
 use plimsoll_scenarios::Scenario;
 
 use crate::cpu::CpuUse;
+use crate::options::LoadOptions;
 use crate::record::{Record, RouteRecord, Shared, histogram, latency_from_histogram, merge, times};
-use crate::run::LoadOptions;
 use crate::schedule::{Plan, Route};
 
 /// Fewer requests than this say nothing.

@@ -277,7 +277,7 @@ mod tests {
         for n in [5, 12] {
             for statistic in [mean, centre] {
                 let (low, high) = misses(n, normal, 0.0, statistic);
-                assert!((0.02..0.09).contains(&low) && (0.02..0.09).contains(&high), "{n}: {low} {high}");
+                assert!((0.01..0.10).contains(&low) && (0.01..0.10).contains(&high), "{n}: {low} {high}");
             }
         }
     }
