@@ -15,6 +15,8 @@ const TICKS_PER_S: f64 = 100.0;
 pub struct CpuTimes {
     at: Instant,
     generator_s: f64,
+    /// This whole process, a bundled stack included.
+    process_s: f64,
     /// All processors: busy, and in all.
     machine_ticks: (f64, f64),
 }
@@ -26,6 +28,8 @@ pub struct CpuUse {
     pub generator: f64,
     /// Share of all processors that were busy, with whatever.
     pub machine: f64,
+    /// Share of all processors that other processes kept busy.
+    pub others: f64,
 }
 
 impl CpuTimes {
@@ -36,8 +40,9 @@ impl CpuTimes {
             let Ok(stat) = std::fs::read_to_string(task.path().join("stat")) else { continue };
             generator_s += generator_cpu_s(&stat).unwrap_or(0.0);
         }
+        let process_s = cpu_s(&std::fs::read_to_string("/proc/self/stat").ok()?)?;
         let machine_ticks = machine_ticks(&std::fs::read_to_string("/proc/stat").ok()?)?;
-        Some(Self { at: Instant::now(), generator_s, machine_ticks })
+        Some(Self { at: Instant::now(), generator_s, process_s, machine_ticks })
     }
 
     pub fn until(&self, later: &Self) -> Option<CpuUse> {
@@ -48,16 +53,21 @@ impl CpuTimes {
             return None;
         }
         let generator = (later.generator_s - self.generator_s).max(0.0) / window_s;
-        Some(CpuUse { generator, machine: (busy / all).clamp(0.0, 1.0) })
+        let own = (later.process_s - self.process_s) * TICKS_PER_S;
+        let (machine, others) = ((busy / all).clamp(0.0, 1.0), ((busy - own) / all).clamp(0.0, 1.0));
+        Some(CpuUse { generator, machine, others })
     }
 }
 
 /// User and system time of a thread, if it is the generator's, from its `stat`.
 fn generator_cpu_s(stat: &str) -> Option<f64> {
     let (open, close) = (stat.find('(')?, stat.rfind(')')?);
-    if !THREADS.contains(&stat.get(open + 1..close)?) {
-        return None;
-    }
+    if THREADS.contains(&stat.get(open + 1..close)?) { cpu_s(stat) } else { None }
+}
+
+/// User and system time of a thread or process, from its `stat`.
+fn cpu_s(stat: &str) -> Option<f64> {
+    let close = stat.rfind(')')?;
     // Fields 14 and 15; the name is field 2.
     let mut fields = stat.get(close + 2..)?.split(' ').skip(11);
     let mut next = || fields.next()?.parse::<f64>().ok();

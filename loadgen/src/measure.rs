@@ -104,7 +104,13 @@ fn action(route: &Route, seen: &RouteRecord, counted_s: f64) -> ActionMeasured {
 }
 
 /// The run as a gate judges it.
-pub fn round(plan: &Plan, seed: u64, record: &Record, measurement: &Measurement) -> Round {
+pub fn round(
+    plan: &Plan,
+    seed: u64,
+    record: &Record,
+    measurement: &Measurement,
+    cpu: Option<CpuUse>,
+) -> Round {
     let mut round = Round { seed, ..Round::default() };
     let share = |hits: u64, total: u64| Share { hits: hits as f64, total: total as f64 };
     for (route, seen) in plan.routes.iter().zip(&record.routes) {
@@ -139,6 +145,9 @@ pub fn round(plan: &Plan, seed: u64, record: &Record, measurement: &Measurement)
     }
     for action in &measurement.actions {
         round.values.insert(format!("{}.rate", action.name), action.rate_per_s);
+    }
+    if let Some(cpu) = cpu {
+        round.values.insert("others_busy".to_owned(), cpu.others);
     }
     round.values.insert("rate".to_owned(), measurement.actions.iter().map(|action| action.rate_per_s).sum());
     round
@@ -282,8 +291,13 @@ mod tests {
         assert!(about(&run(10_000, 10_000, 0, 0.011), 0.01).contains("generator was late"));
         assert!(about(&run(10_000, 10_000, 0, 0.25), 1.0).contains("generator was late"));
         let with = |generator, machine, lag_s| {
-            doubts(&run(10_000, 10_000, 0, lag_s), Some(0.01), Some(CpuUse { generator, machine }), 2)
-                .join("\n")
+            doubts(
+                &run(10_000, 10_000, 0, lag_s),
+                Some(0.01),
+                Some(CpuUse { generator, machine, others: 0.0 }),
+                2,
+            )
+            .join("\n")
         };
         assert_eq!(with(1.7, 1.0, 0.0), "");
         assert!(with(1.9, 1.0, 0.0).contains("used 1.9 of the 2 processors"));

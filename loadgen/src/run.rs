@@ -155,8 +155,9 @@ fn run(
     runtime.shutdown_timeout(Duration::from_secs(1));
     let course = ending?.course(scenario, options, workers());
     let record = seconds.end(watch, course.ended_s);
+    let cpu = course.cpu;
     let measurement = measurement(scenario, plan, options, &shared, &record, course);
-    let round = round(plan, options.seed, &record, &measurement);
+    let round = round(plan, options.seed, &record, &measurement, cpu);
     let disturbed = generators_fault(&measurement.invalid);
     Ok(Played { measurement, round, disturbed })
 }

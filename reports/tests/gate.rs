@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use plimsoll_reports::gate::{
-    Answer, Baseline, BaselineError, Check, Judge, Machine, Round, Series, Share, Threshold, Times, judge,
+    Answer, Baseline, BaselineError, Check, Judge, Machine, Round, Series, Share, Threshold, Times, busier,
+    judge,
 };
 use plimsoll_reports::record::{Comparison, ComparisonRow, Provenance, Unit};
 use plimsoll_scenarios::rng::Stream;
@@ -353,4 +354,20 @@ fn a_prediction_is_held_within_a_tolerance() {
     asked.tolerance = Some(0.205);
     let verdicts = judge(&asked, &[], None, &comparisons);
     assert_eq!(verdicts[1].answer, Answer::Inconclusive, "{verdicts:?}");
+}
+
+#[test]
+fn a_machine_that_others_use_more_is_told() {
+    let of = |busy: f64| -> Vec<Round> {
+        let round =
+            |seed| Round { seed, values: BTreeMap::from([("others_busy".into(), busy)]), ..Round::default() };
+        (1..=5).map(round).collect()
+    };
+    let recorded = baseline(&of(0.10));
+    assert_eq!(busier(&of(0.12), &recorded), None);
+    assert_eq!(busier(&of(0.02), &recorded), None);
+    let words = busier(&of(0.62), &recorded).unwrap();
+    assert_eq!(words, "other processes kept 62 % of the machine busy, 10 % when the baseline was recorded");
+    // Where the system does not tell, nothing is claimed.
+    assert_eq!(busier(&of(0.62), &baseline(&plain(&[20; 5], &[0; 5]))), None);
 }

@@ -29,6 +29,8 @@ const MARGIN: f64 = 1.5;
 const ALIKE_MIN: f64 = 0.6;
 /// Times that differ by less than this differ by the clocks and the scheduler, seconds.
 const NEGLIGIBLE_S: f64 = 2e-4;
+/// How much more of the machine others may use than when the baseline was recorded.
+const OTHERS_MAX: f64 = 0.05;
 /// Smallest changes of shares that matter, in points of 1.
 const ERRORS_EFFECT: f64 = 0.001;
 const SHARE_EFFECT: f64 = 0.01;
@@ -83,6 +85,24 @@ pub fn judge(
         verdicts.extend(predicted(judge.seed, tolerance, comparisons));
     }
     verdicts
+}
+
+/// Whether other processes kept the machine busier than when the baseline was recorded, in words: then times that are
+/// longer may be theirs. Rounds cannot show it, for all of them had the same company.
+#[must_use]
+pub fn busier(rounds: &[Round], baseline: &Baseline) -> Option<String> {
+    let series = Series { subject: None, quantity: "others_busy", kind: Kind::Value };
+    let before: Vec<f64> = baseline.column(&series)?.iter().copied().flatten().collect();
+    let now: Vec<f64> = rounds.iter().filter_map(|round| round.value(&series)).collect();
+    let (before, now) = (centre(&before), centre(&now));
+    (now - before > OTHERS_MAX).then(|| {
+        let shown = |x: f64| human(x, Unit::Share);
+        format!(
+            "other processes kept {} of the machine busy, {} when the baseline was recorded",
+            shown(now),
+            shown(before)
+        )
+    })
 }
 
 /// The series that a gate watches unless told otherwise: failures, every action's first byte at its median and

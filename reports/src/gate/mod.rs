@@ -23,7 +23,7 @@ mod threshold;
 mod verdict;
 
 pub use baseline::{Baseline, BaselineError, Machine};
-pub use judge::{Judge, judge, usual};
+pub use judge::{Judge, busier, judge, usual};
 pub use rounds::{Round, Share, Times};
 pub use series::{Kind, Series};
 pub use threshold::Threshold;

@@ -51,7 +51,7 @@ const fn share(name: &'static str, of: Of, counted: bool, higher_is_worse: bool)
     Quantity { name, of, unit: Unit::Share, time: false, counted, higher_is_worse }
 }
 
-const QUANTITIES: [Quantity; 12] = [
+const QUANTITIES: [Quantity; 13] = [
     times("first_byte", Of::Action),
     times("first_data", Of::Action),
     times("complete", Of::Action),
@@ -63,6 +63,7 @@ const QUANTITIES: [Quantity; 12] = [
     share("availability", Of::Run, true, false),
     share("hit_ratio", Of::Tier, true, false),
     share("utilisation", Of::Tier, false, true),
+    share("others_busy", Of::Run, false, true),
     Quantity {
         name: "rate",
         of: Of::ActionOrRun,
@@ -77,7 +78,7 @@ impl Series {
     /// Every quantity with what it belongs to, for messages.
     pub const QUANTITIES: &str = "ACTION.first_byte p99, ACTION.first_data p99, ACTION.complete p99, \
         ACTION.rebuffer p99, ACTION.stalled, ACTION.errors, ACTION.rate, TIER.hit_ratio, TIER.utilisation, \
-        errors, availability, rate, lag p99, connect p99";
+        errors, availability, rate, lag p99, connect p99, others_busy";
 
     /// Reads `play.first_byte p99` or `errors`.
     ///

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use plimsoll_reports::gate::{
-    Answer, Baseline, BaselineError, Gate, Judge, Machine, Series, Threshold, Verdict, judge,
+    Answer, Baseline, BaselineError, Check, Gate, Judge, Machine, Series, Threshold, Verdict, busier, judge,
 };
 use plimsoll_reports::json;
 use plimsoll_reports::record::{Comparison, Provenance, Unit};
@@ -66,7 +66,16 @@ pub fn run(args: &GateArgs, terminal: &Terminal) -> Result<Code, Failure> {
     };
     let mut checks = judge(&asked, &now, against.as_ref(), &comparisons);
     if restless {
-        checks.iter_mut().for_each(doubt);
+        let why = "the machine was too busy for the generator to measure times";
+        checks.iter_mut().filter(|v| v.unit == Unit::Seconds).for_each(|verdict| doubt(verdict, why));
+    }
+    // Of a target that is not ours nobody knows which of the others it is.
+    let company = against.as_ref().filter(|_| args.aim.target.is_none()).and_then(|b| busier(&now, b));
+    if let Some(why) = company {
+        let slower = |v: &&mut Verdict| {
+            v.unit == Unit::Seconds && v.answer == Answer::Breached && matches!(v.check, Check::Baseline(_))
+        };
+        checks.iter_mut().filter(slower).for_each(|verdict| doubt(verdict, &why));
     }
     let answer = Answer::all(checks.iter().map(|verdict| verdict.answer));
     let rounds = now.len() as u64;
@@ -83,14 +92,11 @@ const fn code(answer: Answer) -> Code {
     }
 }
 
-/// Takes back what times seem to say: they are those of a generator that was late.
-fn doubt(verdict: &mut Verdict) {
-    if verdict.unit == Unit::Seconds {
-        verdict.answer = Answer::Inconclusive;
-        verdict.rounds_needed = None;
-        verdict.why =
-            format!("the machine was too busy for the generator to measure times; seen was {}", verdict.why);
-    }
+/// Takes back what a time seems to say.
+fn doubt(verdict: &mut Verdict, why: &str) {
+    verdict.answer = Answer::Inconclusive;
+    verdict.rounds_needed = None;
+    verdict.why = format!("{why}; seen was {}", verdict.why);
 }
 
 /// Everything that the command line asks, each series being one of the scenario's.
