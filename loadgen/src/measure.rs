@@ -23,6 +23,8 @@ const LAG_MAX_S: f64 = 0.010;
 /// ... or this share of the median latency, whichever is more.
 const LAG_SHARE_MAX: f64 = 0.2;
 
+/// Share of planned requests that may find every user waiting.
+const STARVED_MAX: f64 = 0.005;
 /// Share of its own threads' processors that the generator may use.
 const GENERATOR_BUSY_MAX: f64 = 0.9;
 /// Share of the machine from which a late generator has lacked processors.
@@ -78,7 +80,8 @@ pub fn measurement(
         merge(&mut latencies, &route.complete);
     }
     let median_s = latency_from_histogram(&latencies).at(0.5);
-    measurement.invalid = doubts(&measurement, median_s, course.cpu, course.workers);
+    let starved = shared.starved.load(Relaxed);
+    measurement.invalid = doubts(&measurement, median_s, starved, course.cpu, course.workers);
     if let Some(cause) = course.scrape_error {
         measurement
             .invalid
@@ -194,7 +197,13 @@ pub fn generators_fault(reasons: &[String]) -> bool {
 const GENERATOR: &str = "the generator ";
 
 /// Reasons not to trust a run, each with what to do.
-fn doubts(run: &Measurement, median_s: Option<f64>, cpu: Option<CpuUse>, workers: usize) -> Vec<String> {
+fn doubts(
+    run: &Measurement,
+    median_s: Option<f64>,
+    starved: u64,
+    cpu: Option<CpuUse>,
+    workers: usize,
+) -> Vec<String> {
     let mut doubts = Vec::new();
     if run.sent < COUNTED_MIN {
         doubts.push(format!(
@@ -219,18 +228,7 @@ fn doubts(run: &Measurement, median_s: Option<f64>, cpu: Option<CpuUse>, workers
             kinds.join(", ")
         ));
     }
-    let bound_s = LAG_MAX_S.max(LAG_SHARE_MAX * median_s.unwrap_or(0.0));
-    if let Some(lag_s) = run.lag.at(0.99).filter(|&lag_s| lag_s > bound_s) {
-        let busy = cpu.filter(|cpu| cpu.machine > MACHINE_BUSY);
-        let busy = busy.map(|cpu| format!(" (the machine was {:.0} % busy)", cpu.machine * 100.0));
-        doubts.push(format!(
-            "{GENERATOR}was late{}: 1 % of requests left more than {:.1} ms after their time, {:.1} ms are allowed: \
-             free the machine, allow more users, or scale the load down",
-            busy.unwrap_or_default(),
-            lag_s * 1e3,
-            bound_s * 1e3
-        ));
-    }
+    doubts.extend(lateness(run, median_s, starved, cpu));
     if let Some(cpu) = cpu.filter(|cpu| cpu.generator > GENERATOR_BUSY_MAX * workers as f64) {
         doubts.push(format!(
             "{GENERATOR}used {:.1} of the {workers} processors that it may: what it measured may be itself: scale the load down",
@@ -246,6 +244,29 @@ fn doubts(run: &Measurement, median_s: Option<f64>, cpu: Option<CpuUse>, workers
         }
     }
     doubts
+}
+
+/// Why requests left late, if they did.
+fn lateness(run: &Measurement, median_s: Option<f64>, starved: u64, cpu: Option<CpuUse>) -> Option<String> {
+    let bound_s = LAG_MAX_S.max(LAG_SHARE_MAX * median_s.unwrap_or(0.0));
+    let lag_s = run.lag.at(0.99).filter(|&lag_s| lag_s > bound_s)?;
+    // A request that finds every user waiting leaves late by the target's fault, not by the generator's.
+    if starved as f64 > STARVED_MAX * run.planned as f64 {
+        return Some(format!(
+            "every user was waiting for an answer when {starved} of {} requests fell due, and they left late: \
+             the target is too slow for this rate, or has too few users (`--users`)",
+            run.planned
+        ));
+    }
+    let busy = cpu.filter(|cpu| cpu.machine > MACHINE_BUSY);
+    let busy = busy.map(|cpu| format!(" (the machine was {:.0} % busy)", cpu.machine * 100.0));
+    Some(format!(
+        "{GENERATOR}was late{}: 1 % of requests left more than {:.1} ms after their time, {:.1} ms are allowed: \
+         free the machine, allow more users, or scale the load down",
+        busy.unwrap_or_default(),
+        lag_s * 1e3,
+        bound_s * 1e3
+    ))
 }
 
 #[cfg(test)]
@@ -282,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_sound_run_has_no_doubts_and_each_fault_is_named() {
-        let about = |run: &Measurement, median_s: f64| doubts(run, Some(median_s), None, 2).join("\n");
+        let about = |run: &Measurement, median_s: f64| doubts(run, Some(median_s), 0, None, 2).join("\n");
         assert_eq!(about(&run(10_000, 9_995, 4_000, 0.009), 0.01), "");
         assert_eq!(about(&run(10_000, 10_000, 0, 0.15), 1.0), "");
         assert!(about(&run(99, 99, 0, 0.0), 0.01).contains("only 99 requests"));
@@ -294,6 +315,7 @@ mod tests {
             doubts(
                 &run(10_000, 10_000, 0, lag_s),
                 Some(0.01),
+                0,
                 Some(CpuUse { generator, machine, others: 0.0 }),
                 2,
             )
@@ -302,6 +324,12 @@ mod tests {
         assert_eq!(with(1.7, 1.0, 0.0), "");
         assert!(with(1.9, 1.0, 0.0).contains("used 1.9 of the 2 processors"));
         assert!(with(0.1, 0.98, 0.011).contains("late (the machine was 98 % busy): "));
+        let slow = doubts(&run(10_000, 10_000, 0, 0.5), Some(0.1), 900, None, 2);
+        assert!(
+            slow[0].contains("waiting for an answer when 900 of 10000") && !generators_fault(&slow),
+            "{slow:?}"
+        );
+        assert!(generators_fault(&doubts(&run(10_000, 10_000, 0, 0.5), Some(0.1), 9, None, 2)));
         let starved = Measurement {
             failures: BTreeMap::from([("no_ports".to_owned(), 3)]),
             ..run(10_000, 10_000, 3, 0.0)

@@ -59,6 +59,7 @@ pub fn pace(
         }
         shared.due.fetch_add(1, Relaxed);
         shared.planned.fetch_add(u64::from(counted), Relaxed);
+        shared.starved.fetch_add(u64::from(counted && shared.all_busy()), Relaxed);
         // A request that cannot be made (the plan has tried each template) stays unsent, so it is missed.
         let Ok(request) = request else { continue };
         // Whatever is planned and not sent is missed, so a full queue needs no count of its own.

@@ -38,8 +38,13 @@ pub struct Shared {
     pub planned: AtomicU64,
     /// Requests answered on the device in the seconds that count.
     pub local: AtomicU64,
+    /// Requests that fell due, in the seconds that count, while every user was waiting for an answer.
+    pub starved: AtomicU64,
     /// Goose users that have started.
     pub ready: AtomicUsize,
+    /// Users that wait for an answer, and all of them.
+    busy: AtomicUsize,
+    users: usize,
     /// The run was stopped: send nothing more.
     halt: AtomicBool,
     /// How long connections took, since the last interval.
@@ -62,14 +67,17 @@ impl Halves {
 }
 
 impl Shared {
-    pub fn new(routes: usize) -> Self {
+    pub fn new(routes: usize, users: usize) -> Self {
         Self {
             due: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             planned: AtomicU64::new(0),
             local: AtomicU64::new(0),
+            starved: AtomicU64::new(0),
             ready: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            users,
             halt: AtomicBool::new(false),
             connects: Mutex::new(histogram()),
             shards: (0..SHARDS).map(|_| Mutex::new(Halves::new(routes))).collect(),
@@ -86,9 +94,15 @@ impl Shared {
         self.halt.load(Relaxed)
     }
 
+    /// Whether every user waits for an answer: what falls due now leaves late, and not by the generator's fault.
+    pub fn all_busy(&self) -> bool {
+        self.busy.load(Relaxed) >= self.users
+    }
+
     /// A request leaves now.
     pub fn sending(&self, user: usize, planned: &Planned) {
         self.sent.fetch_add(1, Relaxed);
+        self.busy.fetch_add(1, Relaxed);
         let lag = planned.due.elapsed();
         self.with(user, planned.counted, |record| {
             record.lag.saturating_record(micros(lag));
@@ -98,6 +112,7 @@ impl Shared {
 
     /// A request came to its end.
     pub fn ended(&self, user: usize, due: Instant, route: usize, counted: bool, outcome: Outcome) {
+        self.busy.fetch_sub(1, Relaxed);
         self.failed.fetch_add(u64::from(outcome.result.is_err()), Relaxed);
         self.with(user, counted, |record| record.ended(due, route, outcome));
     }
