@@ -9,7 +9,8 @@ use plimsoll_sim::replay::TraceFormat;
 use plimsoll_stack::BreakKind;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 success · 1 failure · 2 usage or bad scenario · 3 SLO breached · 130 Ctrl-C (what was finished is kept)
+Exit codes: 0 success · 1 failure · 2 usage or bad scenario · 3 SLO or threshold breached · 4 gate inconclusive ·
+130 Ctrl-C (what was finished is kept)
 Data goes to stdout, talk to stderr.";
 
 /// Capacity planning from one scenario file: estimate, simulate, load a real stack, compare.
@@ -59,9 +60,14 @@ pub enum Command {
     Stack(StackArgs),
     /// Play a scenario, scaled down, against the bundled stack or another one on this machine
     #[command(
-        after_help = "Examples:\n  plimsoll load spotify\n  plimsoll load spotify --target http://127.0.0.1:8080 --duration 60 --format json > measurement.json"
+        after_help = "Examples:\n  plimsoll load spotify\n  plimsoll load spotify --target http://127.0.0.1:8080 --duration 60 --format json > measurement.json\n  plimsoll load spotify --arrivals 'ramp 100/s to 900/s' --csv load.csv\n  plimsoll load spotify --find-capacity --slo 'play.first_byte p99 < 250 ms'"
     )]
     Load(LoadArgs),
+    /// Play rounds of the load and say whether the system is still as good: for CI
+    #[command(
+        after_help = "Examples:\n  plimsoll gate spotify\n  plimsoll gate spotify --baseline spotify.baseline.json --update-baseline\n  plimsoll gate spotify --baseline spotify.baseline.json --threshold 'play.first_byte p99 < 250 ms' --junit gate.xml\n  plimsoll gate spotify --target http://127.0.0.1:8081 --against http://127.0.0.1:8080"
+    )]
+    Gate(GateArgs),
     /// Hold a prediction against a measurement
     #[command(
         after_help = "Examples:\n  plimsoll compare prediction.json measurement.json\n  plimsoll compare plimsoll-out/spotify-2026-11-21T18-30-00"
@@ -344,10 +350,9 @@ pub struct StackBreakArgs {
     pub format: Format,
 }
 
-#[derive(Debug, Args)]
-pub struct LoadArgs {
-    #[command(flatten)]
-    pub what: What,
+/// Where the load goes.
+#[derive(Debug, Clone, Args)]
+pub struct Aim {
     /// Base URL on this machine that gets all requests [default: a bundled stack started for the run]
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
@@ -357,6 +362,18 @@ pub struct LoadArgs {
     /// Header for every request; may be given several times
     #[arg(long = "header", value_name = "NAME:VALUE", requires = "target")]
     pub headers: Vec<String>,
+    /// What answers must be, such as `play.status = 206`, `play.length = 20000`, `play.body contains "title"`
+    /// or `play.sha256 = HEX`; may be given several times
+    #[arg(long = "check", value_name = "RULE")]
+    pub checks: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    #[command(flatten)]
+    pub what: What,
+    #[command(flatten)]
+    pub aim: Aim,
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Seconds that count [default: as the scenario says]
@@ -368,8 +385,88 @@ pub struct LoadArgs {
     /// Most requests under way at the same time
     #[arg(long, default_value_t = 512)]
     pub users: usize,
+    /// When requests are sent: `scenario`, `constant 500/s`, `poisson 500/s`, `ramp 100/s to 900/s`,
+    /// `step 100/s to 900/s at 10 s`, `day 500/s` (the scenario's day, compressed), `recorded FILE.csv`
+    /// (seconds,action,object,site) or `closed 50 users think 200 ms`
+    #[arg(long, value_name = "MODEL", default_value = "scenario")]
+    pub arrivals: String,
+    /// Play an action's bodies at a bitrate and count interruptions; may be given several times
+    #[arg(long = "play", value_name = "ACTION=BITRATE")]
+    pub playback: Vec<String>,
+    /// Seconds that a listener buffers before the music starts
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    pub buffer: f64,
+    /// Write a CSV with one line for every second and kind of request
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Write a histogram log (`HdrHistogram`'s format)
+    #[arg(long, value_name = "FILE")]
+    pub hdr_log: Option<PathBuf>,
+    /// Serve Prometheus metrics on this port of 127.0.0.1 while the run lasts
+    #[arg(long, value_name = "PORT")]
+    pub prometheus: Option<u16>,
+    /// Search for the highest rate at which all targets hold; a probe lasts --duration, or 5 s
+    #[arg(long, conflicts_with_all = ["arrivals", "csv", "hdr_log", "prometheus"])]
+    pub find_capacity: bool,
+    /// A target for --find-capacity; may be given several times [default: the scenario's SLOs of actions, and
+    /// errors < 1 %]
+    #[arg(long, value_name = "TARGET", requires = "find_capacity")]
+    pub slo: Vec<String>,
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct GateArgs {
+    #[command(flatten)]
+    pub what: What,
+    #[command(flatten)]
+    pub aim: Aim,
+    /// Base URL of another instance on this machine: rounds of both alternate, and the target must be no worse
+    #[arg(long, value_name = "URL", requires = "target", conflicts_with = "baseline")]
+    pub against: Option<String>,
+    /// Header for the requests to it, where they are not those of the target; may be given several times
+    #[arg(long = "against-header", value_name = "NAME:VALUE", requires = "against")]
+    pub against_headers: Vec<String>,
+    /// Rounds of an earlier run, to compare with
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write the rounds to the baseline's file, instead of comparing with it
+    #[arg(long, requires = "baseline")]
+    pub update_baseline: bool,
+    /// A bound on a series, such as `play.first_byte p99 < 250 ms`, `errors < 0.1 %` or `edge.hit_ratio > 75 %`;
+    /// may be given several times [default without a baseline: the scenario's SLOs of actions]
+    #[arg(long = "threshold", value_name = "BOUND")]
+    pub thresholds: Vec<String>,
+    /// A series to compare with the baseline; may be given several times [default: errors, hit ratios, and each
+    /// action's first byte at p50 and p99]
+    #[arg(long, value_name = "SERIES")]
+    pub watch: Vec<String>,
+    /// Smallest change of a time that matters
+    #[arg(long, value_name = "SHARE", default_value = "5 %")]
+    pub min_effect: String,
+    /// Hold the rounds against the simulation too, within this tolerance
+    #[arg(long, value_name = "TOLERANCE")]
+    pub prediction: Option<String>,
+    /// Rounds that count
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(3..=1000))]
+    pub rounds: u64,
+    /// Seconds of a round [default: an eighth of the scenario's duration, 1 to 10]
+    #[arg(long, value_name = "SECONDS")]
+    pub duration: Option<f64>,
+    /// Seconds before the first round [default: as the scenario says]
+    #[arg(long, value_name = "SECONDS")]
+    pub warmup: Option<f64>,
+    /// Seed of the first round; the others follow
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Most requests under way at the same time
+    #[arg(long, default_value_t = 512)]
+    pub users: usize,
+    #[arg(long, value_name = "FILE", help = "Write the answers as JUnit XML")]
+    pub junit: Option<PathBuf>,
+    #[arg(long, default_value = "text")]
+    pub format: PageFormat,
 }
 
 #[derive(Debug, Args)]

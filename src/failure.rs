@@ -12,6 +12,8 @@ pub enum Code {
     Usage = 2,
     /// An SLO or threshold is breached.
     Breached = 3,
+    /// A gate's rounds allow both a pass and a breach.
+    Inconclusive = 4,
     /// Ctrl-C; what was finished is kept.
     Interrupted = 130,
 }
@@ -83,6 +85,7 @@ impl Failure {
                 | L::BadUrl { .. }
                 | L::BadHeader { .. }
                 | L::BadTemplate { .. }
+                | L::NoSuchAction { .. }
                 | L::BadOption { .. },
             ) => Code::Usage,
             Self::Stack(_)

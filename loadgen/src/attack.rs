@@ -5,16 +5,17 @@
 //! nothing, listens on no port, keeps no metrics (ours count from the intended start), and opens no
 //! connection with its own client, which all users share, unused.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use goose::client::GooseClientBuilder;
 use goose::config::GooseConfiguration;
 use goose::goose::{GooseUser, Scenario, Transaction, TransactionResult};
 use goose::{GooseAttack, GooseError};
+use plimsoll_scenarios::rng::Stream;
 
-use crate::client::{self, HttpClient};
+use crate::client::{self, Handling, HttpClient};
 use crate::pace::Planned;
 use crate::queue::Queue;
 use crate::record::Shared;
@@ -26,20 +27,70 @@ pub struct Work {
     pub client: HttpClient,
     pub timeout: Duration,
     pub shared: Arc<Shared>,
+    /// How answers are read, by route.
+    pub handling: Vec<Handling>,
+    pub closed: Option<Closed>,
+}
+
+/// What users of a closed model need: they keep the time themselves.
+#[derive(Debug)]
+pub struct Closed {
+    think_s: f64,
+    thoughts: Mutex<Stream>,
+    /// The first moment that counts and the end; set when the run starts.
+    pub span: OnceLock<(Instant, Instant)>,
+}
+
+/// How often a thinking user looks whether the run is over.
+const THINK_CHECK: Duration = Duration::from_millis(50);
+
+impl Closed {
+    pub fn new(think_s: f64, seed: u64) -> Self {
+        let thoughts = Mutex::new(Stream::new(seed, "users", "think", 0));
+        Self { think_s, thoughts, span: OnceLock::new() }
+    }
+
+    async fn think(&self, shared: &Shared) {
+        if self.think_s <= 0.0 {
+            return;
+        }
+        let drawn = self.thoughts.lock().unwrap_or_else(PoisonError::into_inner).exponential();
+        let until = Instant::now() + Duration::from_secs_f64(self.think_s * drawn);
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let over = self.span.get().is_some_and(|(_, end)| Instant::now() >= *end);
+            if left.is_zero() || over || shared.halted() {
+                return;
+            }
+            tokio::time::sleep(left.min(THINK_CHECK)).await;
+        }
+    }
+
+    /// Takes a request now, as the user's own idea; `None` after the end.
+    fn take(&self, planned: Planned, shared: &Shared) -> Option<Planned> {
+        let (counted_from, end) = *self.span.get()?;
+        let due = Instant::now();
+        if due >= end {
+            return None;
+        }
+        let counted = due >= counted_from;
+        shared.due.fetch_add(1, Relaxed);
+        shared.planned.fetch_add(u64::from(counted), Relaxed);
+        Some(Planned { due, counted, ..planned })
+    }
 }
 
 /// Users a second that goose starts; far more than it can, so that all start at once.
 const START_RATE: &str = "1000000";
 
 /// An attack by `users` users that ends when the queue is closed and empty.
-pub fn attack(work: Work, users: usize, host: &str) -> Result<GooseAttack, GooseError> {
+pub fn attack(work: Arc<Work>, users: usize, host: &str) -> Result<GooseAttack, GooseError> {
     let mut configuration =
         GooseConfiguration::parse_args_default(&["--no-metrics", "--no-telnet", "--quiet"])?;
     configuration.host = Some(host.to_owned());
     configuration.users = Some(users);
     configuration.increase_rate = Some(START_RATE.to_owned());
 
-    let work = Arc::new(work);
     let arrived = Arc::clone(&work.shared);
     let arrive = Transaction::new(Arc::new(move |_| {
         arrived.ready.fetch_add(1, Relaxed);
@@ -55,6 +106,9 @@ pub fn attack(work: Work, users: usize, host: &str) -> Result<GooseAttack, Goose
 
 /// Takes the next due request, sends it and records what came of it.
 async fn one_request(user: &mut GooseUser, work: Arc<Work>) -> TransactionResult {
+    if let Some(closed) = &work.closed {
+        closed.think(&work.shared).await;
+    }
     let Some(planned) = work.queue.pop().await else {
         // The schedule is over. A user ends after so many iterations, and this is one; once all users
         // have ended, goose ends the attack.
@@ -65,10 +119,15 @@ async fn one_request(user: &mut GooseUser, work: Arc<Work>) -> TransactionResult
         // Planned and not sent: missed.
         return Ok(());
     }
+    let planned = match &work.closed {
+        Some(closed) => closed.take(planned, &work.shared),
+        None => Some(planned),
+    };
+    let Some(planned) = planned else { return Ok(()) };
     let number = user.weighted_users_index;
     work.shared.sending(number, &planned);
     let Planned { due, route, counted, request } = planned;
-    let outcome = client::send(&work.client, request, work.timeout).await;
+    let outcome = client::send(&work.client, request, work.timeout, &work.handling[route]).await;
     work.shared.ended(number, due, route, counted, outcome);
     Ok(())
 }

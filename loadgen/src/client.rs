@@ -2,6 +2,9 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,20 +14,66 @@ use hyper::body::{Body, Incoming};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower_service::Service;
 
+use crate::checks::{Expected, Reading};
+use crate::player::{Play, Playback, Player};
+use crate::record::Shared;
 use crate::schedule::HttpRequest;
 
-pub type HttpClient = Client<HttpConnector, Full<Bytes>>;
+pub type HttpClient = Client<Timed, Full<Bytes>>;
 
 /// Longest answer to a scrape, bytes.
 const TEXT_MAX: usize = 16 << 20;
 
 /// A keep-alive client that all users share.
-pub fn client(timeout: Duration) -> HttpClient {
+pub fn client(timeout: Duration, shared: &Arc<Shared>) -> HttpClient {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(timeout));
+    let connector = Timed { inner: connector, shared: Arc::clone(shared) };
     Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector)
+}
+
+/// A connector that records how long each connection took to open.
+///
+/// Why here: the pool opens connections by itself and hands a request whichever is there first, so no request
+/// can tell.
+#[derive(Debug, Clone)]
+pub struct Timed {
+    inner: HttpConnector,
+    shared: Arc<Shared>,
+}
+
+type Connected =
+    Result<<HttpConnector as Service<http::Uri>>::Response, <HttpConnector as Service<http::Uri>>::Error>;
+
+impl Service<http::Uri> for Timed {
+    type Response = <HttpConnector as Service<http::Uri>>::Response;
+    type Error = <HttpConnector as Service<http::Uri>>::Error;
+    type Future = Pin<Box<dyn Future<Output = Connected> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::poll_ready(&mut self.inner, context)
+    }
+
+    fn call(&mut self, uri: http::Uri) -> Self::Future {
+        let connecting = self.inner.call(uri);
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let began = Instant::now();
+            let connected = connecting.await;
+            shared.connected(began.elapsed());
+            connected
+        })
+    }
+}
+
+/// How the answers to one kind of request are read.
+#[derive(Debug, Clone, Default)]
+pub struct Handling {
+    pub expected: Expected,
+    pub playback: Option<Playback>,
 }
 
 /// What became of a request.
@@ -34,42 +83,76 @@ pub struct Outcome {
     pub result: Result<Success, String>,
 }
 
-/// A whole answer with a 2xx status.
+/// A whole answer, as it was expected.
 #[derive(Debug)]
 pub struct Success {
     /// The response headers were there.
     pub first_byte: Instant,
+    /// The first bytes of the body were there; `None` of an empty one.
+    pub first_data: Option<Instant>,
     /// The body's end was there.
     pub complete: Instant,
+    /// What a listener heard of it.
+    pub play: Option<Play>,
     pub served_by: Option<String>,
 }
 
 /// Sends a request and reads the whole answer. A failure is named by its kind: `connect`, `timeout`,
-/// `status_503`, `short_body`, `reset`, `too_many_files`, `protocol`.
-pub async fn send(client: &HttpClient, request: HttpRequest, timeout: Duration) -> Outcome {
+/// `status_503`, `short_body`, `reset`, `too_many_files`, `no_ports`, `protocol`, `check_body` and so on.
+pub async fn send(
+    client: &HttpClient,
+    request: HttpRequest,
+    timeout: Duration,
+    handling: &Handling,
+) -> Outcome {
     let mut bytes = 0;
-    let exchange = exchange(client, request, &mut bytes);
+    let exchange = exchange(client, request, handling, &mut bytes);
     let result = tokio::time::timeout(timeout, exchange).await.unwrap_or_else(|_| Err("timeout".to_owned()));
     Outcome { bytes, result }
 }
 
-async fn exchange(client: &HttpClient, request: HttpRequest, bytes: &mut u64) -> Result<Success, String> {
+async fn exchange(
+    client: &HttpClient,
+    request: HttpRequest,
+    handling: &Handling,
+    bytes: &mut u64,
+) -> Result<Success, String> {
     let response = client.request(request).await.map_err(|e| failure_of_request(&e).to_owned())?;
     let first_byte = Instant::now();
     let (head, mut body) = response.into_parts();
     let declared = body.size_hint().exact();
+    let mut first_data = None;
+    let mut player = handling.playback.map(Player::new);
+    let mut reading = handling.expected.start();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| failure_of_body(&e).to_owned())?;
-        *bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        let Some(data) = frame.data_ref().filter(|data| !data.is_empty()) else { continue };
+        *bytes += data.len() as u64;
+        if first_data.is_none() || player.is_some() {
+            let now = Instant::now();
+            first_data.get_or_insert(now);
+            if let Some(player) = &mut player {
+                player.arrive(now, data.len());
+            }
+        }
+        if let Some(reading) = &mut reading {
+            reading.read(data);
+        }
     }
     let complete = Instant::now();
     if declared.is_some_and(|declared| declared != *bytes) {
         return Err("short_body".to_owned());
     }
-    if !head.status.is_success() {
+    let as_expected = match handling.expected.status {
+        Some(status) => head.status.as_u16() == status,
+        None => head.status.is_success(),
+    };
+    if !as_expected {
         return Err(format!("status_{}", head.status.as_u16()));
     }
-    Ok(Success { first_byte, complete, served_by: served_by(&head.headers) })
+    reading.map_or(Ok(()), Reading::end)?;
+    let play = player.map(|player| player.end(complete));
+    Ok(Success { first_byte, first_data, complete, play, served_by: served_by(&head.headers) })
 }
 
 /// The body of a successful `GET`, as text.
@@ -98,6 +181,7 @@ pub async fn get_text(client: &HttpClient, uri: &str, timeout: Duration) -> Resu
 fn failure_of_request(error: &legacy::Error) -> &'static str {
     match io_kind(error) {
         Some((_, Some(EMFILE | ENFILE))) => "too_many_files",
+        Some((ErrorKind::AddrNotAvailable, _)) => "no_ports",
         Some((ErrorKind::TimedOut, _)) => "timeout",
         _ if error.is_connect() => "connect",
         Some(_) => "reset",

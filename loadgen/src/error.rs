@@ -36,6 +36,14 @@ pub enum LoadError {
     )]
     BadTemplate { name: String, cause: String },
 
+    #[error("--{option} names `{action}`, which sends nothing; what sends are {known}")]
+    NoSuchAction { option: &'static str, action: String, known: String },
+
+    #[error(
+        "the system lets this process open {limit} files at the same time, and {wanted} are wanted: raise it (`ulimit -n {wanted}`), or allow fewer users (`--users`)"
+    )]
+    TooFewFiles { limit: u64, wanted: u64 },
+
     #[error("{option} is {value}, expected {expected}")]
     BadOption { option: &'static str, value: String, expected: &'static str },
 

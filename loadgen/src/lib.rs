@@ -10,25 +10,45 @@
 //! Why hyper inside goose: goose's own client stops the clock at the response headers and costs nearly
 //! half of a request. The transaction sends through one shared hyper client and reads the whole body.
 //!
-//! What is deliberately absent: traffic to anything but the loopback interface, a closed-loop mode, and any
-//! knowledge of the simulator; both play [`plimsoll_scenarios::trace`], and that is all they share.
+//! A closed model ([`Arrivals::Closed`]) is there for systems whose users do wait; it is never the default.
+//!
+//! What is deliberately absent: traffic to anything but the loopback interface, and any knowledge of the
+//! simulator; both play [`plimsoll_scenarios::trace`], and that is all they share.
 
+pub mod arrivals;
 mod attack;
+pub mod capacity;
+mod checks;
 mod client;
+mod cpu;
 mod error;
+pub mod export;
+mod files;
 mod interrupt;
+mod interval;
 mod measure;
+mod options;
 mod pace;
+mod player;
 mod queue;
 mod record;
+mod recorded;
 mod run;
 mod schedule;
 mod scrape;
+mod seconds;
+mod supervisor;
 mod targets;
 mod template;
 
+pub use arrivals::Arrivals;
+pub use checks::{Check, Rule};
 pub use error::LoadError;
 pub use interrupt::stop_on_ctrl_c;
-pub use record::latency_from_histogram;
-pub use run::{LoadOptions, Progress, load};
+pub use interval::{Interval, Watch};
+pub use options::LoadOptions;
+pub use player::Playback;
+pub use record::{Record, RouteRecord, latency_from_histogram};
+pub use recorded::{Recorded, RecordedError, RecordedRequest};
+pub use run::{Played, Progress, load, planned_rate, play};
 pub use targets::Targets;

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering::Relaxed;
 
+use plimsoll_reports::gate::{Round, Share};
 use plimsoll_reports::record::{ActionMeasured, Measurement, Provenance, Served, TierMeasured};
 use plimsoll_scenarios::Scenario;
 
-use crate::record::{RouteRecord, Shared, histogram, latency_from_histogram, merge};
-use crate::run::LoadOptions;
+use crate::cpu::CpuUse;
+use crate::options::LoadOptions;
+use crate::record::{Record, RouteRecord, Shared, histogram, latency_from_histogram, merge, times};
 use crate::schedule::{Plan, Route};
 
 /// Fewer requests than this say nothing.
@@ -21,15 +23,27 @@ const LAG_MAX_S: f64 = 0.010;
 /// ... or this share of the median latency, whichever is more.
 const LAG_SHARE_MAX: f64 = 0.2;
 
+/// Share of planned requests that may find every user waiting.
+const STARVED_MAX: f64 = 0.005;
+/// Share of its own threads' processors that the generator may use.
+const GENERATOR_BUSY_MAX: f64 = 0.9;
+/// Share of the machine from which a late generator has lacked processors.
+const MACHINE_BUSY: f64 = 0.9;
+
 /// How the run went, apart from what was recorded.
 #[derive(Debug)]
 pub struct Course {
     /// Seconds that counted, fewer than planned if the run was stopped.
     pub counted_s: f64,
     pub partial: bool,
+    /// Seconds from the start of the warm-up to the last answer.
+    pub ended_s: f64,
     pub tiers: Vec<TierMeasured>,
     /// The stack's metrics could not be read.
     pub scrape_error: Option<String>,
+    pub cpu: Option<CpuUse>,
+    /// Threads on which users run.
+    pub workers: usize,
 }
 
 pub fn measurement(
@@ -37,13 +51,11 @@ pub fn measurement(
     plan: &Plan,
     options: &LoadOptions,
     shared: &Shared,
+    record: &Record,
     course: Course,
 ) -> Measurement {
-    let mut record = shared.total();
-    record.cut_off();
     let planned = shared.planned.load(Relaxed);
-    let sent = record.routes.iter().map(|route| route.sent).sum::<u64>();
-    let failed = record.routes.iter().map(|route| route.failed).sum::<u64>();
+    let (sent, failed) = (record.sent(), record.failed());
     let actions =
         plan.routes.iter().zip(&record.routes).map(|(route, seen)| action(route, seen, course.counted_s));
     let mut measurement = Measurement {
@@ -57,17 +69,19 @@ pub fn measurement(
         failed,
         local: shared.local.load(Relaxed),
         lag: latency_from_histogram(&record.lag),
+        connect: latency_from_histogram(&record.connect),
         actions: actions.collect(),
         tiers: course.tiers,
         invalid: Vec::new(),
-        failures: record.failures,
+        failures: record.failures.clone(),
     };
     let mut latencies = histogram();
     for route in &record.routes {
         merge(&mut latencies, &route.complete);
     }
     let median_s = latency_from_histogram(&latencies).at(0.5);
-    measurement.invalid = doubts(&measurement, median_s);
+    let starved = shared.starved.load(Relaxed);
+    measurement.invalid = doubts(&measurement, median_s, starved, course.cpu, course.workers);
     if let Some(cause) = course.scrape_error {
         measurement
             .invalid
@@ -84,9 +98,62 @@ fn action(route: &Route, seen: &RouteRecord, counted_s: f64) -> ActionMeasured {
         failed: seen.failed,
         bytes: seen.bytes,
         first_byte: latency_from_histogram(&seen.first_byte),
+        first_data: latency_from_histogram(&seen.first_data),
+        rebuffer: seen.rebuffer.as_ref().map(latency_from_histogram),
+        stalled: seen.stalled,
         complete: latency_from_histogram(&seen.complete),
         served_by: served(route, &seen.served_by),
     }
+}
+
+/// The run as a gate judges it.
+pub fn round(
+    plan: &Plan,
+    seed: u64,
+    record: &Record,
+    measurement: &Measurement,
+    cpu: Option<CpuUse>,
+) -> Round {
+    let mut round = Round { seed, ..Round::default() };
+    let share = |hits: u64, total: u64| Share { hits: hits as f64, total: total as f64 };
+    for (route, seen) in plan.routes.iter().zip(&record.routes) {
+        let name = &route.name;
+        let series = [
+            ("first_byte", &seen.first_byte),
+            ("first_data", &seen.first_data),
+            ("complete", &seen.complete),
+        ];
+        for (quantity, histogram) in series {
+            round.times.insert(format!("{name}.{quantity}"), times(histogram));
+        }
+        if let Some(rebuffer) = &seen.rebuffer {
+            round.times.insert(format!("{name}.rebuffer"), times(rebuffer));
+            round.shares.insert(format!("{name}.stalled"), share(seen.stalled, rebuffer.len()));
+        }
+        round.shares.insert(format!("{name}.errors"), share(seen.failed, seen.sent));
+    }
+    round.times.insert("lag".to_owned(), times(&record.lag));
+    round.times.insert("connect".to_owned(), times(&record.connect));
+    let (sent, failed) = (measurement.sent, measurement.failed);
+    round.shares.insert("errors".to_owned(), share(failed, sent));
+    round.shares.insert("availability".to_owned(), share(sent - failed, sent));
+    for tier in &measurement.tiers {
+        if let Some(hit_ratio) = tier.hit_ratio {
+            let total = tier.requests as f64;
+            round.shares.insert(format!("{}.hit_ratio", tier.name), Share { hits: hit_ratio * total, total });
+        }
+        if let Some(utilisation) = tier.utilisation {
+            round.values.insert(format!("{}.utilisation", tier.name), utilisation);
+        }
+    }
+    for action in &measurement.actions {
+        round.values.insert(format!("{}.rate", action.name), action.rate_per_s);
+    }
+    if let Some(cpu) = cpu {
+        round.values.insert("others_busy".to_owned(), cpu.others);
+    }
+    round.values.insert("rate".to_owned(), measurement.actions.iter().map(|action| action.rate_per_s).sum());
+    round
 }
 
 /// Shares by tier, in path order, tiers that are not in the path after it.
@@ -100,6 +167,7 @@ fn served(route: &Route, by_tier: &BTreeMap<String, u64>) -> Vec<Served> {
 
 fn provenance(scenario: &Scenario, options: &LoadOptions, partial: bool) -> Provenance {
     let options_used = [
+        ("arrivals", options.arrivals.to_string()),
         ("warmup", format!("{} s", options.warmup_s)),
         ("duration", format!("{} s", options.duration_s)),
         ("users", options.users_max.to_string()),
@@ -120,8 +188,22 @@ fn targets(plan: &Plan) -> String {
     urls.into_iter().collect::<Vec<_>>().join(", ")
 }
 
+/// Whether the generator, and not the target, is why a run should not be trusted.
+pub fn generators_fault(reasons: &[String]) -> bool {
+    reasons.iter().any(|reason| reason.starts_with(GENERATOR))
+}
+
+/// Every reason that is the generator's own fault begins so.
+const GENERATOR: &str = "the generator ";
+
 /// Reasons not to trust a run, each with what to do.
-fn doubts(run: &Measurement, median_s: Option<f64>) -> Vec<String> {
+fn doubts(
+    run: &Measurement,
+    median_s: Option<f64>,
+    starved: u64,
+    cpu: Option<CpuUse>,
+    workers: usize,
+) -> Vec<String> {
     let mut doubts = Vec::new();
     if run.sent < COUNTED_MIN {
         doubts.push(format!(
@@ -146,16 +228,45 @@ fn doubts(run: &Measurement, median_s: Option<f64>) -> Vec<String> {
             kinds.join(", ")
         ));
     }
-    let bound_s = LAG_MAX_S.max(LAG_SHARE_MAX * median_s.unwrap_or(0.0));
-    if let Some(lag_s) = run.lag.at(0.99).filter(|&lag_s| lag_s > bound_s) {
+    doubts.extend(lateness(run, median_s, starved, cpu));
+    if let Some(cpu) = cpu.filter(|cpu| cpu.generator > GENERATOR_BUSY_MAX * workers as f64) {
         doubts.push(format!(
-            "the generator was late: 1 % of requests left more than {:.1} ms after their time, {:.1} ms are allowed: \
-             free the machine, allow more users, or scale the load down",
-            lag_s * 1e3,
-            bound_s * 1e3
+            "{GENERATOR}used {:.1} of the {workers} processors that it may: what it measured may be itself: scale the load down",
+            cpu.generator
         ));
     }
+    for (kind, cause, remedy) in [
+        ("too_many_files", "open files", "raise the limit (`ulimit -n`), or allow fewer users"),
+        ("no_ports", "free ports", "let the target keep connections open, or scale the load down"),
+    ] {
+        if let Some(n) = run.failures.get(kind) {
+            doubts.push(format!("{GENERATOR}ran out of {cause} {n} times: {remedy}"));
+        }
+    }
     doubts
+}
+
+/// Why requests left late, if they did.
+fn lateness(run: &Measurement, median_s: Option<f64>, starved: u64, cpu: Option<CpuUse>) -> Option<String> {
+    let bound_s = LAG_MAX_S.max(LAG_SHARE_MAX * median_s.unwrap_or(0.0));
+    let lag_s = run.lag.at(0.99).filter(|&lag_s| lag_s > bound_s)?;
+    // A request that finds every user waiting leaves late by the target's fault, not by the generator's.
+    if starved as f64 > STARVED_MAX * run.planned as f64 {
+        return Some(format!(
+            "every user was waiting for an answer when {starved} of {} requests fell due, and they left late: \
+             the target is too slow for this rate, or has too few users (`--users`)",
+            run.planned
+        ));
+    }
+    let busy = cpu.filter(|cpu| cpu.machine > MACHINE_BUSY);
+    let busy = busy.map(|cpu| format!(" (the machine was {:.0} % busy)", cpu.machine * 100.0));
+    Some(format!(
+        "{GENERATOR}was late{}: 1 % of requests left more than {:.1} ms after their time, {:.1} ms are allowed: \
+         free the machine, allow more users, or scale the load down",
+        busy.unwrap_or_default(),
+        lag_s * 1e3,
+        bound_s * 1e3
+    ))
 }
 
 #[cfg(test)]
@@ -181,6 +292,7 @@ mod tests {
             missed: planned - sent,
             failed,
             local: 0,
+            connect: Latency::default(),
             lag: Latency { count: sent, mean_s: 0.0, max_s: lag_p99_s, quantiles },
             actions: Vec::new(),
             tiers: Vec::new(),
@@ -191,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_sound_run_has_no_doubts_and_each_fault_is_named() {
-        let about = |run: &Measurement, median_s: f64| doubts(run, Some(median_s)).join("\n");
+        let about = |run: &Measurement, median_s: f64| doubts(run, Some(median_s), 0, None, 2).join("\n");
         assert_eq!(about(&run(10_000, 9_995, 4_000, 0.009), 0.01), "");
         assert_eq!(about(&run(10_000, 10_000, 0, 0.15), 1.0), "");
         assert!(about(&run(99, 99, 0, 0.0), 0.01).contains("only 99 requests"));
@@ -199,5 +311,29 @@ mod tests {
         assert!(about(&run(10_000, 10_000, 5_001, 0.0), 0.01).contains("target not usable"));
         assert!(about(&run(10_000, 10_000, 0, 0.011), 0.01).contains("generator was late"));
         assert!(about(&run(10_000, 10_000, 0, 0.25), 1.0).contains("generator was late"));
+        let with = |generator, machine, lag_s| {
+            doubts(
+                &run(10_000, 10_000, 0, lag_s),
+                Some(0.01),
+                0,
+                Some(CpuUse { generator, machine, others: 0.0 }),
+                2,
+            )
+            .join("\n")
+        };
+        assert_eq!(with(1.7, 1.0, 0.0), "");
+        assert!(with(1.9, 1.0, 0.0).contains("used 1.9 of the 2 processors"));
+        assert!(with(0.1, 0.98, 0.011).contains("late (the machine was 98 % busy): "));
+        let slow = doubts(&run(10_000, 10_000, 0, 0.5), Some(0.1), 900, None, 2);
+        assert!(
+            slow[0].contains("waiting for an answer when 900 of 10000") && !generators_fault(&slow),
+            "{slow:?}"
+        );
+        assert!(generators_fault(&doubts(&run(10_000, 10_000, 0, 0.5), Some(0.1), 9, None, 2)));
+        let starved = Measurement {
+            failures: BTreeMap::from([("no_ports".to_owned(), 3)]),
+            ..run(10_000, 10_000, 3, 0.0)
+        };
+        assert!(about(&starved, 0.01).contains("out of free ports 3 times"));
     }
 }

@@ -19,10 +19,13 @@ const SPIN_MAX: Duration = Duration::from_micros(60);
 /// How often a sleeping pacer looks whether the run was stopped.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
+/// While the queue of a closed model is full. Users then have enough to take for some time.
+const SUPPLY_PAUSE: Duration = Duration::from_millis(1);
+
 /// A request on its way to a goose user.
 #[derive(Debug)]
 pub struct Planned {
-    /// When it should start.
+    /// When it should start; of a closed model, when a user takes it.
     pub due: Instant,
     pub route: usize,
     /// Due in the seconds that count.
@@ -56,10 +59,42 @@ pub fn pace(
         }
         shared.due.fetch_add(1, Relaxed);
         shared.planned.fetch_add(u64::from(counted), Relaxed);
+        shared.starved.fetch_add(u64::from(counted && shared.all_busy()), Relaxed);
         // A request that cannot be made (the plan has tried each template) stays unsent, so it is missed.
         let Ok(request) = request else { continue };
         // Whatever is planned and not sent is missed, so a full queue needs no count of its own.
         let _ = queue.push(Planned { due: at, route, counted, request });
+    }
+}
+
+/// Keeps the queue filled for users who take a request when they are ready for one (a closed model), from `start`
+/// to `end` or until the run is halted.
+pub fn supply(
+    plan: &Plan,
+    schedule: Schedule<'_>,
+    (start, counted_from, end): (Instant, Instant, Instant),
+    queue: &Queue<Planned>,
+    shared: &Shared,
+) {
+    if !wait_until(start, shared) {
+        return;
+    }
+    for due in schedule {
+        let What::Send { route, site, object } = due.what else {
+            shared.local.fetch_add(u64::from(Instant::now() >= counted_from), Relaxed);
+            continue;
+        };
+        let Ok(request) = plan.request(route, site, object) else { continue };
+        let mut planned = Planned { due: end, route, counted: false, request };
+        while let Err(back) = queue.push(planned) {
+            if Instant::now() >= end || !wait_until(Instant::now() + SUPPLY_PAUSE, shared) {
+                return;
+            }
+            planned = back;
+        }
+        if Instant::now() >= end || shared.halted() {
+            return;
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! What is recorded while the load runs: counters and bounded histograms, in shards that users share.
 //!
 //! Why histograms and not samples: memory stays the same however long the run is. Why shards: a user locks
-//! the one of its number, so users on different cores do not wait for each other.
+//! the one of its number, so users on different cores do not wait for each other. Why two halves of a shard,
+//! emptied once an interval: what happens in the warm-up is shown live and does not count, and an interval's
+//! histograms must be exact while nothing is recorded twice.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use plimsoll_reports::gate::Times;
 use plimsoll_reports::record::{Latency, QUANTILES, Quantile};
 
 use crate::client::Outcome;
@@ -35,24 +38,50 @@ pub struct Shared {
     pub planned: AtomicU64,
     /// Requests answered on the device in the seconds that count.
     pub local: AtomicU64,
+    /// Requests that fell due, in the seconds that count, while every user was waiting for an answer.
+    pub starved: AtomicU64,
     /// Goose users that have started.
     pub ready: AtomicUsize,
+    /// Users that wait for an answer, and all of them.
+    busy: AtomicUsize,
+    users: usize,
     /// The run was stopped: send nothing more.
     halt: AtomicBool,
-    shards: Vec<Mutex<Record>>,
+    /// How long connections took, since the last interval.
+    connects: Mutex<Histogram<u64>>,
+    shards: Vec<Mutex<Halves>>,
+    routes: usize,
+}
+
+/// What one shard has recorded since the last interval.
+#[derive(Debug)]
+struct Halves {
+    warmup: Record,
+    counted: Record,
+}
+
+impl Halves {
+    fn new(routes: usize) -> Self {
+        Self { warmup: Record::new(routes), counted: Record::new(routes) }
+    }
 }
 
 impl Shared {
-    pub fn new(routes: usize) -> Self {
+    pub fn new(routes: usize, users: usize) -> Self {
         Self {
             due: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             planned: AtomicU64::new(0),
             local: AtomicU64::new(0),
+            starved: AtomicU64::new(0),
             ready: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            users,
             halt: AtomicBool::new(false),
-            shards: (0..SHARDS).map(|_| Mutex::new(Record::new(routes))).collect(),
+            connects: Mutex::new(histogram()),
+            shards: (0..SHARDS).map(|_| Mutex::new(Halves::new(routes))).collect(),
+            routes,
         }
     }
 
@@ -65,59 +94,104 @@ impl Shared {
         self.halt.load(Relaxed)
     }
 
+    /// Whether every user waits for an answer: what falls due now leaves late, and not by the generator's fault.
+    pub fn all_busy(&self) -> bool {
+        self.busy.load(Relaxed) >= self.users
+    }
+
     /// A request leaves now.
     pub fn sending(&self, user: usize, planned: &Planned) {
         self.sent.fetch_add(1, Relaxed);
-        if planned.counted {
-            let lag = planned.due.elapsed();
-            self.with(user, |record| {
-                record.lag.saturating_record(micros(lag));
-                record.routes[planned.route].sent += 1;
-            });
-        }
+        self.busy.fetch_add(1, Relaxed);
+        let lag = planned.due.elapsed();
+        self.with(user, planned.counted, |record| {
+            record.lag.saturating_record(micros(lag));
+            record.routes[planned.route].sent += 1;
+        });
     }
 
     /// A request came to its end.
     pub fn ended(&self, user: usize, due: Instant, route: usize, counted: bool, outcome: Outcome) {
+        self.busy.fetch_sub(1, Relaxed);
         self.failed.fetch_add(u64::from(outcome.result.is_err()), Relaxed);
-        if counted {
-            self.with(user, |record| record.ended(due, route, outcome));
-        }
+        self.with(user, counted, |record| record.ended(due, route, outcome));
     }
 
-    fn with(&self, user: usize, change: impl FnOnce(&mut Record)) {
+    /// A connection was made, or was given up.
+    pub fn connected(&self, took: Duration) {
+        self.connects.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros(took));
+    }
+
+    fn with(&self, user: usize, counted: bool, change: impl FnOnce(&mut Record)) {
         // A poisoned shard has at worst half of one update; the counts are kept.
-        let mut record = self.shards[user % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut record);
+        let mut halves = self.shards[user % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
+        change(if counted { &mut halves.counted } else { &mut halves.warmup });
     }
 
-    /// Everything recorded so far.
-    pub fn total(&self) -> Record {
-        let mut total = Record::new(0);
+    /// Adds what was recorded since the last call to `counted`, and gives all of it, warm-up included.
+    /// `spare` is emptied and takes the place of what was there, so that users wait for a swap and no more.
+    pub fn drain(&self, counted: &mut Record, spare: &mut Spare) -> Record {
+        let mut all = Record::new(self.routes);
         for shard in &self.shards {
-            total.add(&shard.lock().unwrap_or_else(PoisonError::into_inner));
+            let mut halves = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::swap(&mut *halves, &mut spare.0);
+            drop(halves);
+            all.add(&spare.0.warmup);
+            all.add(&spare.0.counted);
+            counted.add(&spare.0.counted);
+            spare.0.warmup.clear();
+            spare.0.counted.clear();
         }
-        total
+        let mut connects = self.connects.lock().unwrap_or_else(PoisonError::into_inner);
+        merge(&mut all.connect, &connects);
+        merge(&mut counted.connect, &connects);
+        connects.reset();
+        all
+    }
+
+    /// For [`Shared::drain`].
+    pub fn spare(&self) -> Spare {
+        Spare(Halves::new(self.routes))
+    }
+
+    pub fn record(&self) -> Record {
+        Record::new(self.routes)
     }
 }
 
-/// What was recorded in the seconds that count.
+/// An empty shard to swap in.
+#[derive(Debug)]
+pub struct Spare(Halves);
+
+/// What was recorded in a span of time.
 #[derive(Debug, Clone)]
 pub struct Record {
+    /// In the order of the plan's routes.
     pub routes: Vec<RouteRecord>,
-    /// Actual less intended start.
+    /// Actual less intended start, microseconds.
     pub lag: Histogram<u64>,
+    /// Time to open a connection, microseconds; most requests use one that is open.
+    pub connect: Histogram<u64>,
     /// By kind.
     pub failures: BTreeMap<String, u64>,
 }
 
+/// One kind of request. Histograms hold microseconds from the intended start.
 #[derive(Debug, Clone)]
 pub struct RouteRecord {
     pub sent: u64,
     pub failed: u64,
     pub bytes: u64,
+    /// To the response headers.
     pub first_byte: Histogram<u64>,
+    /// To the first bytes of the body.
+    pub first_data: Histogram<u64>,
+    /// To the end of the body.
     pub complete: Histogram<u64>,
+    /// What a listener had to wait once the music had begun, for actions that are played.
+    pub rebuffer: Option<Histogram<u64>>,
+    /// Plays that were interrupted at least once.
+    pub stalled: u64,
     /// Successes by the tier that answered, as far as responses name it.
     pub served_by: BTreeMap<String, u64>,
 }
@@ -125,7 +199,7 @@ pub struct RouteRecord {
 impl Record {
     fn new(routes: usize) -> Self {
         let routes = (0..routes).map(|_| RouteRecord::new()).collect();
-        Self { routes, lag: histogram(), failures: BTreeMap::new() }
+        Self { routes, lag: histogram(), connect: histogram(), failures: BTreeMap::new() }
     }
 
     fn ended(&mut self, due: Instant, route: usize, outcome: Outcome) {
@@ -133,8 +207,16 @@ impl Record {
         route.bytes += outcome.bytes;
         match outcome.result {
             Ok(success) => {
-                route.first_byte.saturating_record(micros(success.first_byte.duration_since(due)));
-                route.complete.saturating_record(micros(success.complete.duration_since(due)));
+                let since_due = |at: Instant| micros(at.duration_since(due));
+                route.first_byte.saturating_record(since_due(success.first_byte));
+                if let Some(at) = success.first_data {
+                    route.first_data.saturating_record(since_due(at));
+                }
+                route.complete.saturating_record(since_due(success.complete));
+                if let Some(play) = success.play {
+                    route.rebuffer.get_or_insert_with(histogram).saturating_record(micros(play.rebuffer));
+                    route.stalled += u64::from(play.stalls > 0);
+                }
                 if let Some(tier) = success.served_by {
                     count(&mut route.served_by, tier, 1);
                 }
@@ -147,21 +229,30 @@ impl Record {
     }
 
     fn add(&mut self, other: &Self) {
-        self.routes.resize_with(self.routes.len().max(other.routes.len()), RouteRecord::new);
         for (into, from) in self.routes.iter_mut().zip(&other.routes) {
-            into.sent += from.sent;
-            into.failed += from.failed;
-            into.bytes += from.bytes;
-            merge(&mut into.first_byte, &from.first_byte);
-            merge(&mut into.complete, &from.complete);
-            for (tier, n) in &from.served_by {
-                count(&mut into.served_by, tier.clone(), *n);
-            }
+            into.add(from);
         }
         merge(&mut self.lag, &other.lag);
+        merge(&mut self.connect, &other.connect);
         for (kind, n) in &other.failures {
             count(&mut self.failures, kind.clone(), *n);
         }
+    }
+
+    fn clear(&mut self) {
+        self.routes.iter_mut().for_each(RouteRecord::clear);
+        clear(&mut self.lag);
+        clear(&mut self.connect);
+        self.failures.clear();
+    }
+
+    /// Requests that were sent.
+    pub fn sent(&self) -> u64 {
+        self.routes.iter().map(|route| route.sent).sum()
+    }
+
+    pub fn failed(&self) -> u64 {
+        self.routes.iter().map(|route| route.failed).sum()
     }
 
     /// Counts what was sent and has not come to an end as failed: the run was stopped before.
@@ -185,9 +276,39 @@ impl RouteRecord {
             failed: 0,
             bytes: 0,
             first_byte: histogram(),
+            first_data: histogram(),
             complete: histogram(),
+            rebuffer: None,
+            stalled: 0,
             served_by: BTreeMap::new(),
         }
+    }
+
+    fn add(&mut self, from: &Self) {
+        self.sent += from.sent;
+        self.failed += from.failed;
+        self.bytes += from.bytes;
+        self.stalled += from.stalled;
+        merge(&mut self.first_byte, &from.first_byte);
+        merge(&mut self.first_data, &from.first_data);
+        merge(&mut self.complete, &from.complete);
+        if let Some(from) = &from.rebuffer {
+            merge(self.rebuffer.get_or_insert_with(histogram), from);
+        }
+        for (tier, n) in &from.served_by {
+            count(&mut self.served_by, tier.clone(), *n);
+        }
+    }
+
+    fn clear(&mut self) {
+        (self.sent, self.failed, self.bytes, self.stalled) = (0, 0, 0, 0);
+        for histogram in [&mut self.first_byte, &mut self.first_data, &mut self.complete] {
+            clear(histogram);
+        }
+        if let Some(rebuffer) = &mut self.rebuffer {
+            clear(rebuffer);
+        }
+        self.served_by.clear();
     }
 }
 
@@ -203,7 +324,23 @@ pub fn histogram() -> Histogram<u64> {
 }
 
 pub fn merge(into: &mut Histogram<u64>, from: &Histogram<u64>) {
-    into.add(from).expect("all histograms have the same bounds");
+    // Most histograms of an interval are empty, and each has 18,000 buckets.
+    if !from.is_empty() {
+        into.add(from).expect("all histograms have the same bounds");
+    }
+}
+
+fn clear(histogram: &mut Histogram<u64>) {
+    if !histogram.is_empty() {
+        histogram.reset();
+    }
+}
+
+/// The buckets of a histogram of microseconds, as a gate resamples them.
+pub fn times(histogram: &Histogram<u64>) -> Times {
+    Times::from_buckets(
+        histogram.iter_recorded().map(|step| (step.value_iterated_to() as f64 * 1e-6, step.count_at_value())),
+    )
 }
 
 fn micros(duration: Duration) -> u64 {

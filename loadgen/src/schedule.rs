@@ -9,7 +9,12 @@ use http_body_util::Full;
 use plimsoll_scenarios::trace::{self, Requests};
 use plimsoll_scenarios::{Http, Scenario, Scope, TierId};
 
+use crate::arrivals::{Arrivals, Times};
+use crate::checks::Check;
+use crate::client::Handling;
 use crate::error::LoadError;
+use crate::player::Playback;
+use crate::recorded::Recorded;
 use crate::targets::{Base, Targets};
 use crate::template::Template;
 
@@ -38,6 +43,8 @@ pub struct Route {
     body: Option<Template>,
     /// Position in [`Plan::bases`] of each instance of the entry tier.
     instances: Vec<usize>,
+    /// How its answers are read.
+    pub handling: Handling,
 }
 
 #[derive(Debug, Default)]
@@ -115,6 +122,7 @@ impl Plan {
             path: Template::new(&http.path),
             body: http.body.as_deref().map(Template::new),
             instances,
+            handling: Handling::default(),
         };
         self.routes.push(route);
         let index = self.routes.len() - 1;
@@ -128,6 +136,27 @@ impl Plan {
         }
         self.bases.push(Base::parse(url)?);
         Ok(self.bases.len() - 1)
+    }
+
+    /// Adds checks of answers, and how bodies are played.
+    pub fn handle(&mut self, checks: &[Check], playback: &[(String, Playback)]) -> Result<(), LoadError> {
+        let names: Vec<String> = self.routes.iter().map(|route| route.name.clone()).collect();
+        let find = |option: &'static str, action: &str| {
+            names.iter().position(|name| name == action).ok_or_else(|| LoadError::NoSuchAction {
+                option,
+                action: action.to_owned(),
+                known: names.join(", "),
+            })
+        };
+        for check in checks {
+            let route = find("check", &check.action)?;
+            self.routes[route].handling.expected.add(check.rule.clone());
+        }
+        for (action, playback) in playback {
+            let route = find("play", action)?;
+            self.routes[route].handling.playback = Some(*playback);
+        }
+        Ok(())
     }
 
     /// Connects to every target once.
@@ -159,9 +188,27 @@ impl Plan {
         Ok(request)
     }
 
-    /// The run's requests, in time order.
-    pub fn schedule<'a>(&'a self, scenario: &'a Scenario, seed: u64, duration_s: f64) -> Schedule<'a> {
-        Schedule { plan: self, trace: trace::requests(scenario, seed, duration_s), current: None }
+    /// The run's requests, in time order; of a closed model in the order in which users take them, without end.
+    pub fn schedule<'a>(
+        &'a self,
+        scenario: &'a Scenario,
+        arrivals: &'a Arrivals,
+        seed: u64,
+        (warmup_s, duration_s): (f64, f64),
+    ) -> Schedule<'a> {
+        let total_s = warmup_s + duration_s;
+        let own =
+            |until_s| Own { plan: self, trace: trace::requests(scenario, seed, until_s), current: None };
+        match (arrivals, arrivals.times(seed, warmup_s, duration_s)) {
+            (_, Some(times)) => {
+                Schedule::Timed { own: own(f64::INFINITY), times: Box::new(times), next_s: None }
+            }
+            (Arrivals::Recorded(recorded), None) => {
+                Schedule::Recorded { plan: self, recorded, next: 0, branches: 0, total_s }
+            }
+            (Arrivals::Closed { .. }, None) => Schedule::Own(own(f64::INFINITY)),
+            _ => Schedule::Own(own(total_s)),
+        }
     }
 }
 
@@ -197,7 +244,29 @@ pub enum What {
 
 /// See [`Plan::schedule`].
 #[derive(Debug)]
-pub struct Schedule<'a> {
+pub enum Schedule<'a> {
+    /// The scenario's requests at its times.
+    Own(Own<'a>),
+    /// The scenario's requests at other times.
+    Timed {
+        own: Own<'a>,
+        times: Box<Times>,
+        /// A time that no request has taken yet.
+        next_s: Option<f64>,
+    },
+    Recorded {
+        plan: &'a Plan,
+        recorded: &'a Recorded,
+        next: usize,
+        /// Branches of the request before `next` that have been sent.
+        branches: usize,
+        total_s: f64,
+    },
+}
+
+/// The scenario's own trace, branches included.
+#[derive(Debug)]
+pub struct Own<'a> {
     plan: &'a Plan,
     trace: Requests<'a>,
     /// The request whose branches are still to come, and how many have been.
@@ -205,6 +274,42 @@ pub struct Schedule<'a> {
 }
 
 impl Iterator for Schedule<'_> {
+    type Item = Due;
+
+    fn next(&mut self) -> Option<Due> {
+        match self {
+            Self::Own(own) => own.next(),
+            Self::Timed { own, times, next_s } => {
+                let at_s = match *next_s {
+                    Some(at_s) => at_s,
+                    None => times.next()?,
+                };
+                let what = own.next()?.what;
+                // What the device answers takes no time of its own.
+                *next_s = (what == What::Local).then_some(at_s);
+                Some(Due { at_s, what })
+            }
+            Self::Recorded { plan, recorded, next, branches, total_s } => {
+                if let Some(before) = next.checked_sub(1).map(|at| &recorded.requests[at])
+                    && let Some(&route) = plan.actions[before.action].branches.get(*branches)
+                {
+                    *branches += 1;
+                    let what = What::Send { route, site: before.site, object: before.object };
+                    return Some(Due { at_s: before.at_s, what });
+                }
+                let request = recorded.requests.get(*next).filter(|request| request.at_s < *total_s)?;
+                (*next, *branches) = (*next + 1, 0);
+                let what = match plan.actions[request.action].primary {
+                    Some(route) => What::Send { route, site: request.site, object: request.object },
+                    None => What::Local,
+                };
+                Some(Due { at_s: request.at_s, what })
+            }
+        }
+    }
+}
+
+impl Iterator for Own<'_> {
     type Item = Due;
 
     fn next(&mut self) -> Option<Due> {
@@ -248,7 +353,7 @@ mod tests {
         assert_eq!(names, ["play", "play.events", "search"]);
 
         let duration_s = 5.0;
-        let due: Vec<Due> = plan.schedule(&scenario, 1, duration_s).collect();
+        let due: Vec<Due> = plan.schedule(&scenario, &Arrivals::Scenario, 1, (0.0, duration_s)).collect();
         assert!(due.windows(2).all(|pair| pair[0].at_s <= pair[1].at_s));
         let sent = |wanted: usize| {
             due.iter().filter(|due| matches!(due.what, What::Send { route, .. } if route == wanted)).count()
@@ -267,6 +372,32 @@ mod tests {
         let event = plan.request(1, 0, 41).unwrap();
         assert_eq!((event.method(), event.uri().path()), (&Method::POST, "/v1/events"));
         assert_eq!(event.headers()[CONTENT_TYPE], "application/json");
+    }
+
+    #[test]
+    fn other_times_carry_the_scenario_s_requests_in_its_order() {
+        let scenario = spotify();
+        let plan = Plan::new(&scenario, &targets()).unwrap();
+        let of = |arrivals: Arrivals| plan.schedule(&scenario, &arrivals, 1, (0.0, 2.0)).collect::<Vec<_>>();
+        let constant = of(Arrivals::Constant { rate_per_s: 100.0 });
+        let sends: Vec<&Due> = constant.iter().filter(|due| due.what != What::Local).collect();
+        assert_eq!(sends.len(), 200);
+        assert!(sends.iter().enumerate().all(|(i, due)| (due.at_s - i as f64 / 100.0).abs() < 1e-9));
+        let own = of(Arrivals::Scenario);
+        assert!(constant.iter().zip(&own).all(|(timed, own)| timed.what == own.what));
+        assert!(constant.windows(2).all(|pair| pair[0].at_s <= pair[1].at_s));
+    }
+
+    #[test]
+    fn a_recording_is_sent_as_recorded_with_the_branches_of_its_actions() {
+        let scenario = spotify();
+        let plan = Plan::new(&scenario, &targets()).unwrap();
+        let recorded =
+            Recorded::read("t", "5,play,17,1\n6.5,search,3\n9,play,1\n".as_bytes(), &scenario).unwrap();
+        let arrivals = Arrivals::Recorded(recorded.into());
+        let due: Vec<Due> = plan.schedule(&scenario, &arrivals, 1, (0.0, 2.0)).collect();
+        let send = |at_s, route, site, object| Due { at_s, what: What::Send { route, site, object } };
+        assert_eq!(due, [send(0.0, 0, 1, 16), send(0.0, 1, 1, 16), send(1.5, 2, 0, 2)]);
     }
 
     #[test]

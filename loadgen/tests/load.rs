@@ -69,6 +69,9 @@ fn a_stall_of_the_server_is_in_the_figures_of_all_requests_that_met_it() {
     assert!(p99 > 0.85 && p99 < 2.5, "{p99}");
     assert!(p80 > 0.05, "{p80}");
     assert!(latency.at(0.5).unwrap() < p80);
+    // Who was late is said, too.
+    let late = run.invalid.iter().find(|reason| reason.contains("left late")).unwrap();
+    assert!(late.starts_with("every user was waiting for an answer when "), "{late}");
 }
 
 #[test]

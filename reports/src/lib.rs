@@ -12,10 +12,13 @@
     reason = "texts and pages read best as a list of formatted lines; none of them is hot"
 )]
 
+pub mod capacity;
 pub mod compare;
 pub mod format;
+pub mod gate;
 pub mod html;
 pub mod json;
+pub mod junit;
 pub mod plot;
 pub mod record;
 mod story;

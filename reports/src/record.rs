@@ -405,6 +405,9 @@ pub struct Measurement {
     pub local: u64,
     /// How late requests were sent: the generator's own delay. It is part of every latency below.
     pub lag: Latency,
+    /// How long connections took to open; most requests use one that is open already.
+    #[serde(default)]
+    pub connect: Latency,
     pub actions: Vec<ActionMeasured>,
     /// What the stack says of its tiers, in the seconds that count.
     pub tiers: Vec<TierMeasured>,
@@ -424,8 +427,17 @@ pub struct ActionMeasured {
     pub bytes: u64,
     /// From the intended start to the response headers.
     pub first_byte: Latency,
+    /// From the intended start to the first bytes of the body.
+    #[serde(default)]
+    pub first_data: Latency,
     /// From the intended start to the end of the body.
     pub complete: Latency,
+    /// Silence once the music had begun, where bodies are played at a bitrate.
+    #[serde(default)]
+    pub rebuffer: Option<Latency>,
+    /// Plays that were interrupted at least once.
+    #[serde(default)]
+    pub stalled: u64,
     /// Share of requests answered by each tier, from the responses' `Server-Timing`.
     pub served_by: Vec<Served>,
 }

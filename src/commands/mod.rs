@@ -2,6 +2,7 @@
 
 mod compare;
 mod estimate;
+mod gate;
 mod load;
 mod replay;
 mod report;
@@ -24,6 +25,7 @@ pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Code, Failure> {
         Command::Simulate(args) => simulate::run(args, terminal),
         Command::Stack(args) => stack::run(args, terminal),
         Command::Load(args) => load::run(args, terminal),
+        Command::Gate(args) => gate::run(args, terminal),
         Command::Compare(args) => compare::run(args, terminal),
         Command::Report(args) => report::run(args, terminal),
         Command::Replay(args) => replay::run(args, terminal),

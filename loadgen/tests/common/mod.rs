@@ -60,6 +60,16 @@ pub enum Behaviour {
     HangUp,
     /// Never answers.
     Silent,
+    /// Answers after this time.
+    After(Duration),
+    /// Sends its body in four pieces, so long apart.
+    Drip(Duration),
+    /// Answers with something that is no HTTP.
+    Garbage,
+    /// Answers as a TLS server does to somebody who speaks HTTP: with an alert.
+    Tls,
+    /// Sends more than it has promised.
+    LongBody,
 }
 
 /// A server on an ephemeral port; its threads end with it.
@@ -76,6 +86,9 @@ pub struct State {
     /// Nobody is answered before.
     pub stalled_until: Mutex<Option<Instant>>,
     pub last_body: Mutex<String>,
+    /// Requests in the server, and the most that ever were.
+    pub inside: AtomicU64,
+    pub inside_max: AtomicU64,
 }
 
 impl Server {
@@ -107,30 +120,46 @@ impl Drop for Server {
 }
 
 async fn accept(listener: TcpListener, behaviour: Behaviour, state: Arc<State>) {
-    while let Ok((mut stream, _)) = listener.accept().await {
+    while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
         let state = Arc::clone(&state);
         tokio::spawn(async move {
             match behaviour {
-                Behaviour::Answer | Behaviour::Refuse => {
+                Behaviour::Answer | Behaviour::Refuse | Behaviour::After(_) => {
                     let service = hyper::service::service_fn(|request| answer(request, behaviour, &state));
                     let _ = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service)
                         .await;
                 }
-                Behaviour::ShortBody | Behaviour::HangUp | Behaviour::Silent => {
-                    let mut head = [0; 4096];
-                    let read = stream.read(&mut head).await.unwrap_or(0);
-                    if read > 0 && matches!(behaviour, Behaviour::ShortBody) {
-                        let _ =
-                            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort").await;
-                    }
-                    if read > 0 && matches!(behaviour, Behaviour::Silent) {
-                        tokio::time::sleep(Duration::from_mins(1)).await;
-                    }
-                }
+                _ => raw(stream, behaviour).await,
             }
         });
+    }
+}
+
+/// One request, answered byte by byte.
+async fn raw(mut stream: tokio::net::TcpStream, behaviour: Behaviour) {
+    let mut head = [0; 4096];
+    if stream.read(&mut head).await.unwrap_or(0) == 0 {
+        return;
+    }
+    let mut write = async |bytes: &[u8]| stream.write_all(bytes).await.unwrap_or(());
+    match behaviour {
+        Behaviour::ShortBody => write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort").await,
+        Behaviour::LongBody => write(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nlonger").await,
+        Behaviour::Garbage => write(b"220 mail.example ESMTP\r\n\r\n").await,
+        Behaviour::Tls => write(&[0x15, 3, 1, 0, 2, 2, 70]).await,
+        Behaviour::Silent => tokio::time::sleep(Duration::from_mins(1)).await,
+        Behaviour::Drip(pause) => {
+            write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\nconnection: close\r\n\r\n").await;
+            for piece in 0..4 {
+                if piece > 0 {
+                    tokio::time::sleep(pause).await;
+                }
+                write(&[b'x'; 250]).await;
+            }
+        }
+        _ => {}
     }
 }
 
@@ -142,9 +171,20 @@ async fn answer(
     if request.uri().path() == "/metrics" {
         return Ok(Response::new(Full::new(metrics(state).into())));
     }
+    let inside = state.inside.fetch_add(1, Ordering::Relaxed) + 1;
+    state.inside_max.fetch_max(inside, Ordering::Relaxed);
+    let answered = answered(request, behaviour, state).await;
+    state.inside.fetch_sub(1, Ordering::Relaxed);
+    Ok(answered)
+}
+
+async fn answered(request: Request<Incoming>, behaviour: Behaviour, state: &State) -> Response<Full<Bytes>> {
     let stalled_until = *state.stalled_until.lock().unwrap();
     if let Some(until) = stalled_until {
         tokio::time::sleep_until(until.into()).await;
+    }
+    if let Behaviour::After(time) = behaviour {
+        tokio::time::sleep(time).await;
     }
     let post = request.method() == http::Method::POST;
     let n = if post { &state.posts } else { &state.gets }.fetch_add(1, Ordering::Relaxed);
@@ -158,7 +198,7 @@ async fn answer(
     if matches!(behaviour, Behaviour::Refuse) && n % 10 == 0 {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
-    Ok(response)
+    response
 }
 
 /// The counters of a tier that is hit in three of four requests and spends 1 ms on each of two slots.

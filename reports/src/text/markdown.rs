@@ -47,7 +47,7 @@ fn row(record: &Estimate, quantity: &Quantity) -> String {
 }
 
 /// Text that Markdown shows as it is, on one line.
-fn inline(text: &str) -> String {
+pub(super) fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

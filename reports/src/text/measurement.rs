@@ -47,6 +47,10 @@ fn requests(record: &Measurement, style: Style) -> String {
     table.push(["planned".into(), count(record.planned), "".into()]);
     let lag = if record.lag.count > 0 { format!("late by {lag}") } else { String::new() };
     table.push(["sent".into(), count(record.sent), lag.into()]);
+    if record.connect.count > 0 {
+        let took = format!("p50 {}, p99 {}", quantile(&record.connect, 0.5), quantile(&record.connect, 0.99));
+        table.push(["connections".into(), count(record.connect.count), took.into()]);
+    }
     table.push(["missed".into(), bad(record.missed), "planned and never sent".into()]);
     table.push(["failed".into(), bad(record.failed), "".into()]);
     table.push(["on the device".into(), count(record.local), "answered without traffic".into()]);
@@ -63,8 +67,11 @@ fn actions(record: &Measurement, style: Style) -> String {
         .right("complete p50")
         .right("p99")
         .right("bytes")
+        .right("stalled")
+        .right("silence p99")
         .right("failed");
     for action in &record.actions {
+        let played = action.rebuffer.as_ref();
         let tone = if action.failed > 0 { Tone::Bad } else { Tone::Plain };
         table.push([
             action.name.as_str().into(),
@@ -75,6 +82,8 @@ fn actions(record: &Measurement, style: Style) -> String {
             quantile(&action.complete, 0.5).into(),
             quantile(&action.complete, 0.99).into(),
             human(action.bytes as f64, Unit::Bytes).into(),
+            played.map(|_| with_separators(action.stalled)).unwrap_or_default().into(),
+            played.map(|rebuffer| quantile(rebuffer, 0.99)).unwrap_or_default().into(),
             Cell::toned(tone, with_separators(action.failed)),
         ]);
     }

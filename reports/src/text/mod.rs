@@ -3,8 +3,10 @@
 //! Why strings and not writers: the caller decides where text goes; a test compares it; `--format
 //! markdown` and a terminal share the words.
 
+mod capacity;
 mod comparison;
 mod estimate;
+mod gate;
 mod markdown;
 mod measurement;
 mod replay;
@@ -13,8 +15,10 @@ mod run;
 mod style;
 mod table;
 
+pub use capacity::capacity;
 pub use comparison::comparison;
 pub use estimate::{estimate, estimate_explained};
+pub use gate::{gate, gate_markdown, headline as gate_headline};
 pub use markdown::estimate as estimate_markdown;
 pub use measurement::measurement;
 pub use replay::replay;
