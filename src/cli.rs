@@ -156,8 +156,6 @@ pub struct EstimateArgs {
     /// Put a value into the scenario; may be given several times
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
-    #[command(flatten)]
-    pub quick: Quick,
     /// Each quantity as formula, numbers put in, result and source
     #[arg(long)]
     pub explain: bool,
@@ -176,8 +174,14 @@ pub struct EstimateArgs {
     /// Worlds to draw where the scenario has ranges; 0 draws none
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
     pub worlds: u64,
+    /// Write record, page and pictures into this directory as well
+    #[arg(long, value_name = "DIR", conflicts_with = "solve")]
+    pub out: Option<PathBuf>,
     #[arg(long, default_value = "text")]
     pub format: PageFormat,
+    // Last: its heading goes for all that follows.
+    #[command(flatten)]
+    pub quick: Quick,
 }
 
 /// A system in a few figures, without a file.

@@ -83,6 +83,9 @@ pub struct Estimate {
     /// What the scenario's events do to it.
     #[serde(default)]
     pub events: Vec<EventEffect>,
+    /// Targets that closed forms can judge; percentiles of latencies are for the simulation.
+    #[serde(default)]
+    pub slos: Vec<SloVerdict>,
     /// What a reader should know.
     #[serde(default)]
     pub notes: Vec<String>,
