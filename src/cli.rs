@@ -78,7 +78,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Play a recorded trace through caches: miss counts by policy and capacity
     #[command(
-        after_help = "Examples:\n  plimsoll replay trace.oracleGeneral.zst --policy lru,sieve --capacity 1000,10000\n  plimsoll replay access.log --policy s3-fifo --capacity '10 GB'\n  plimsoll replay trace.csv --mrc --out results\n  gzip -dc access.log.gz | plimsoll replay - --capacity '1 GB'"
+        after_help = "Examples:\n  plimsoll replay trace.oracleGeneral.zst --policy lru,sieve --capacity 1000,10000\n  plimsoll replay access.log --policy s3-fifo --capacity '10 GB'\n  plimsoll replay trace.csv --mrc --out results\n  plimsoll replay trace.csv --fit\n  gzip -dc access.log.gz | plimsoll replay - --capacity '1 GB'"
     )]
     Replay(ReplayArgs),
     /// List, show, check and begin scenarios
@@ -515,6 +515,9 @@ pub struct ReplayArgs {
     /// The exact miss ratio of LRU at every capacity, in objects
     #[arg(long)]
     pub mrc: bool,
+    /// A popularity law fitted to the trace, as a scenario takes it
+    #[arg(long)]
+    pub fit: bool,
     /// Kind of the trace [default: as its name or its first bytes say]
     #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(TraceFormat::NAMES.map(|(name, _)| name)))]
     pub trace_format: Option<String>,
