@@ -354,12 +354,13 @@ fn formula_wait(station: &plimsoll_scenarios::Station, pool: model::Pool, rate: 
     let (mean, cv) = (station.service_time.mean(), station.service_time.cv());
     let per_server = rate / pool.servers as f64;
     let wait = match station.balance {
-        Balance::Random => queues::allen_cunneen_wait(pool.concurrency, per_server, 1.0, mean, cv),
+        Balance::Random | Balance::ConsistentHash => queues::allen_cunneen_wait(pool.concurrency, per_server, 1.0, mean, cv),
         Balance::RoundRobin => {
             let arrival_cv = (1.0 / pool.servers.min(together.max(1)) as f64).sqrt();
             queues::allen_cunneen_wait(pool.concurrency, per_server, arrival_cv, mean, cv)
         }
-        Balance::LeastConnections => {
+        // Two choices come close to the best of all (Mitzenmacher 2001).
+        Balance::LeastConnections | Balance::PowerOfTwo => {
             let servers = pool.servers.min(together.max(1));
             queues::allen_cunneen_wait(pool.concurrency * servers, per_server * servers as f64, 1.0, mean, cv)
         }
