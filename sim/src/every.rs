@@ -16,6 +16,7 @@ use plimsoll_scenarios::trace::{self, Request};
 use plimsoll_scenarios::{Balance, Scenario, Scope, TierId};
 
 use crate::cache::{Cache, Sizes};
+use crate::flow::{Cause, Flow};
 use crate::model::{self, Route, transfer_time};
 use crate::outcome::{Counted, Outcome, StationSlot};
 use crate::threads::parallel;
@@ -109,15 +110,14 @@ impl Ord for Event {
     }
 }
 
-/// A request in flight, or a message sent without waiting (then `branch` is its tier).
+/// A request in flight, or a message sent without waiting (then `branch` is its call).
 #[derive(Debug, Clone)]
 struct Job {
     request: Request,
     position: usize,
-    branch: Option<TierId>,
+    /// Its call in the flow list and the tier of that, for a message.
+    branch: Option<(usize, TierId)>,
     failed: bool,
-    /// Where the answer was found.
-    answered: usize,
     /// Server chosen at each position of the path, for caches that servers have of their own.
     server: u32,
     /// Positions at which this job fetches for a cache, and from which server's cache it was missed.
@@ -152,6 +152,9 @@ struct Calendar<'a> {
     scenario: &'a Scenario,
     plan: Plan,
     routes: Vec<Route>,
+    /// By action: the first call of its path in the flow list, and those of its messages.
+    first_call: Vec<usize>,
+    messages: Vec<Vec<usize>>,
     tiers: Vec<Vec<Instance>>,
     stations: Vec<Option<StationPlay>>,
     choices: Stream,
@@ -202,12 +205,23 @@ impl<'a> Calendar<'a> {
             })
             .collect();
         let routes: Vec<Route> = scenario.actions.values().map(|a| Route::of(scenario, a)).collect();
+        let flow = Flow::of(scenario);
+        let of = |action: usize, cause: Cause| {
+            let nodes = flow.nodes.iter().enumerate();
+            nodes.filter(move |(_, n)| n.action == action && n.cause == cause).map(|(i, _)| i)
+        };
+        let actions = 0..scenario.actions.len();
+        let first_call = actions.clone().map(|a| of(a, Cause::Request).next().unwrap_or(0)).collect();
+        let messages = actions.map(|a| of(a, Cause::Message).collect()).collect();
+        let counted = Counted::new(scenario, &flow, SLOTS);
         let transfers = routes.iter().enumerate().map(|(a, r)| transfer_time(scenario, a, r)).collect();
         Self {
             scenario,
             plan,
             tiers: (0..scenario.tiers.len()).map(|t| instances(scenario, t, ids, &sizes)).collect(),
             routes,
+            first_call,
+            messages,
             stations,
             choices: Stream::new(plan.seed, "calendar", "balance", replication),
             first_id,
@@ -216,7 +230,7 @@ impl<'a> Calendar<'a> {
             sequence: 0,
             jobs: Vec::new(),
             free: Vec::new(),
-            counted: Counted::new(scenario, SLOTS),
+            counted,
             sums: vec![vec![SlotSums::default(); SLOTS]; scenario.tiers.len()],
             in_flight: 0,
             arrived: 0,
@@ -274,28 +288,28 @@ impl<'a> Calendar<'a> {
         let scenario = self.scenario;
         let action = &scenario.actions[request.action];
         let entry = self.routes[request.action].entry;
-        let job = Job {
-            request,
-            position: entry,
-            branch: None,
-            failed: false,
-            answered: entry,
-            server: 0,
-            fetching: Vec::new(),
-        };
-        if self.slot_of(request.at_s).is_some() {
+        let job =
+            Job { request, position: entry, branch: None, failed: false, server: 0, fetching: Vec::new() };
+        if let Some(slot) = self.slot_of(request.at_s) {
             self.counted.simulated_requests += 1;
+            let region = request.region as usize;
+            self.counted.requests[request.action][region][slot] += 1.0;
+            for position in 0..entry {
+                let call = self.first_call[request.action] + position;
+                self.counted.calls[call][region][slot] += 1.0;
+                if request.local {
+                    self.counted.hits[call][region][slot] += 1.0;
+                    break;
+                }
+            }
         }
-        for branch in &action.then {
+        for (i, branch) in action.then.iter().enumerate() {
             let mut message = job.clone();
-            message.branch = Some(branch.tier);
+            message.branch = Some((self.messages[request.action][i], branch.tier));
             let id = self.new_job(message);
             self.schedule(request.at_s + self.half_trip(branch.tier), id, Kind::Arrive);
         }
         if request.local {
-            if let Some(slot) = self.slot_of(request.at_s) {
-                self.counted.served[request.action][0][request.region as usize][slot] += 1.0;
-            }
             return;
         }
         let tier = self.routes[request.action].path[entry];
@@ -315,7 +329,23 @@ impl<'a> Calendar<'a> {
 
     fn tier_of(&self, job: u32) -> TierId {
         let job = &self.jobs[job as usize];
-        job.branch.unwrap_or_else(|| self.routes[job.request.action].path[job.position])
+        let on_path = || self.routes[job.request.action].path[job.position];
+        job.branch.map_or_else(on_path, |(_, tier)| tier)
+    }
+
+    /// Where a job's call is counted: its call in the flow list, region and slot; `None` outside of the run.
+    fn place_of(&self, job: u32) -> Option<(usize, usize, usize)> {
+        let job = &self.jobs[job as usize];
+        let slot = self.slot_of(job.request.at_s)?;
+        let on_path = || self.first_call[job.request.action] + job.position;
+        let call = job.branch.map_or_else(on_path, |(call, _)| call);
+        Some((call, job.request.region as usize, slot))
+    }
+
+    fn count_hit(&mut self, job: u32) {
+        if let Some((call, region, slot)) = self.place_of(job) {
+            self.counted.hits[call][region][slot] += 1.0;
+        }
     }
 
     fn instance_of(&self, job: u32, tier: TierId) -> usize {
@@ -339,6 +369,9 @@ impl<'a> Calendar<'a> {
         let tier = self.tier_of(job);
         let instance = self.instance_of(job, tier);
         let slot = self.slot_of(now);
+        if let Some((call, region, slot)) = self.place_of(job) {
+            self.counted.calls[call][region][slot] += 1.0;
+        }
         let Some(station) = &self.stations[tier] else {
             self.serve(job, tier, instance, 0, now);
             return;
@@ -405,7 +438,7 @@ impl<'a> Calendar<'a> {
             let which = if per_server { server } else { 0 };
             let place = &mut self.tiers[tier][instance];
             if place.caches[which as usize].lookup(id) {
-                self.jobs[job as usize].answered = position;
+                self.count_hit(job);
                 self.schedule(now, job, Kind::Answer);
                 return;
             }
@@ -419,7 +452,6 @@ impl<'a> Calendar<'a> {
             }
         }
         if last {
-            self.jobs[job as usize].answered = position;
             self.schedule(now, job, Kind::Answer);
             return;
         }
@@ -446,7 +478,6 @@ impl<'a> Calendar<'a> {
         if let (Some((_, which)), None) = (fetched, branch) {
             self.jobs[job as usize].fetching.pop();
             let (instance, id) = (self.instance_of(job, tier), self.object_id(job));
-            let answered = self.jobs[job as usize].answered;
             let place = &mut self.tiers[tier][instance];
             let waiting = place.fetches.remove(&(which, id)).unwrap_or_default();
             if !failed {
@@ -455,7 +486,9 @@ impl<'a> Calendar<'a> {
             for other in waiting {
                 self.jobs[other as usize].failed = failed;
                 // Who waited at a cache got the answer there, and no tier behind it saw them.
-                self.jobs[other as usize].answered = if failed { answered } else { position };
+                if !failed {
+                    self.count_hit(other);
+                }
                 self.schedule(now, other, Kind::Answer);
             }
         }
@@ -471,14 +504,12 @@ impl<'a> Calendar<'a> {
 
     fn leave(&mut self, job: u32, now: f64) {
         let this = &self.jobs[job as usize];
-        let (request, answered, failed, is_branch) =
-            (this.request, this.answered, this.failed, this.branch.is_some());
+        let (request, failed, is_branch) = (this.request, this.failed, this.branch.is_some());
         self.done += 1;
         self.in_flight -= 1;
         self.free.push(job);
         let Some(slot) = self.slot_of(request.at_s).filter(|_| !is_branch) else { return };
         let (action, region) = (request.action, request.region as usize);
-        self.counted.served[action][answered][region][slot] += 1.0;
         if failed {
             self.counted.failed[action][region][slot] += 1.0;
             return;
@@ -500,6 +531,7 @@ impl<'a> Calendar<'a> {
                 self.counted.stations[tier][0][slot] = StationSlot {
                     utilisation: sums.work_s / (slot_s * total),
                     wait_mean_s: sums.wait_s / sums.started.max(1) as f64,
+                    held_mean_s: sums.work_s / sums.started.max(1) as f64,
                     queue: sums.wait_s / slot_s,
                     rejected_share: sums.rejected as f64 / sums.arrivals.max(1) as f64,
                 };
@@ -508,7 +540,7 @@ impl<'a> Calendar<'a> {
         for action in 0..self.scenario.actions.len() {
             for region in 0..self.scenario.population.regions.len() {
                 for slot in 0..SLOTS {
-                    let all = self.counted.arriving(action, 0, region, slot);
+                    let all = self.counted.requests[action][region][slot];
                     let failed = &mut self.counted.failed[action][region][slot];
                     *failed = if all > 0.0 { *failed / all } else { 0.0 };
                 }
