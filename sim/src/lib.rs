@@ -5,9 +5,9 @@
 
 pub mod analytic;
 pub mod cache;
+mod calendar;
 mod day;
 pub mod estimate;
-mod every;
 mod flow;
 pub mod histogram;
 mod model;

@@ -8,7 +8,7 @@ use plimsoll_scenarios::Scenario;
 use plimsoll_scenarios::arrivals::DAY_S;
 
 use crate::outcome::summarise;
-use crate::{day, every};
+use crate::{calendar, day};
 
 /// What is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,9 +51,9 @@ pub fn simulate(
     };
     let Options { seed, replications, threads, .. } = *options;
     let (outcome, partial) = if let Some((warmup_s, duration_s)) = window {
-        every::play(
+        calendar::play(
             scenario,
-            every::Plan { seed, replications, threads, warmup_s, duration_s },
+            calendar::Plan { seed, replications, threads, from_s: 0.0, warmup_s, duration_s },
             progress,
             stop,
         )?

@@ -1,4 +1,4 @@
-//! Frames: what is under way, each the size of a cache line, in one slab.
+//! Frames: what is under way, each a few dozen bytes, in one slab.
 //!
 //! Why frames and not tasks or closures: a request in flight is a handful of numbers. A frame says whom it tells
 //! when it is done, and where in the compiled plan it stands. Whom it tells is a position and a *turn*: a caller
@@ -32,6 +32,8 @@ pub enum Role {
 pub struct Frame {
     /// When it arrived where it is, seconds; of a root when the request was made.
     pub since: f64,
+    /// When its service began.
+    pub began: f64,
     /// Who is told, and in which of their turns.
     pub parent: u32,
     pub parent_turn: u32,
@@ -63,14 +65,15 @@ pub struct Frame {
     pub fetching: bool,
     /// It holds its slot until it answers.
     pub holding: bool,
-    /// Reached its station and was let in.
-    pub inside: bool,
+    /// It is the one that works on its object, where there is a single writer.
+    pub keyed: bool,
 }
 
 impl Frame {
     pub const fn new(role: Role, code: u32) -> Self {
         Self {
             since: 0.0,
+            began: 0.0,
             parent: NONE,
             parent_turn: 0,
             turn: 0,
@@ -91,7 +94,7 @@ impl Frame {
             failed: false,
             fetching: false,
             holding: false,
-            inside: false,
+            keyed: false,
         }
     }
 

@@ -27,6 +27,8 @@ pub enum Kind {
     Deliver,
     /// After the service: the cache, then what the tier calls.
     Served,
+    /// A branch or message begins.
+    Go,
     /// The next departure of a server that serves all at once.
     Share,
     /// A batch has waited long enough.
@@ -41,12 +43,13 @@ pub enum Kind {
     Scale,
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Kind::Arrive,
     Kind::Finish,
     Kind::Answer,
     Kind::Deliver,
     Kind::Served,
+    Kind::Go,
     Kind::Share,
     Kind::Gather,
     Kind::Timer,
@@ -140,6 +143,7 @@ impl Queue {
         heap[at] = key;
     }
 
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.heap.len()
     }
