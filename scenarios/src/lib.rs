@@ -18,6 +18,7 @@ mod client;
 mod decode;
 mod diagnostic;
 pub mod distribution;
+mod emulated;
 mod event;
 mod fields;
 mod library;

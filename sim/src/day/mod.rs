@@ -82,6 +82,7 @@ pub fn play(
         counted,
         slot_s: DAY_S / SLOTS as f64,
         slots: SLOTS,
+        from_s: 0.0,
         mode: "sampled",
         objects_per_sample: blocks,
         notes: setup.notes(),

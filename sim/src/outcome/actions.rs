@@ -40,11 +40,24 @@ pub(super) fn action_run(means: &Means<'_>, id: usize) -> ActionRun {
         first_byte_p99_s: quantile(0.99),
         failed_share: failed / requests.max(f64::MIN_POSITIVE),
         series: ActionSeries {
+            failed_share: failed_by_slot(means, id),
             rate_per_s: rates,
             first_byte_p50_s: slots.iter().map(|l| l.quantile(0.5)).collect(),
             first_byte_p99_s: slots.iter().map(|l| l.quantile(0.99)).collect(),
         },
     }
+}
+
+/// By slot, the share of requests over all regions that failed.
+fn failed_by_slot(means: &Means<'_>, id: usize) -> Vec<f64> {
+    let by_slot = |slot: usize| {
+        let regions = means.requests[id].iter().zip(&means.failed[id]);
+        let (failed, all) = regions.fold((0.0, 0.0), |(failed, all), (requests, shares)| {
+            (failed + shares[slot] * requests[slot], all + requests[slot])
+        });
+        if all > 0.0 { failed / all } else { 0.0 }
+    };
+    (0..means.outcome.slots).map(by_slot).collect()
 }
 
 /// Of the calls that are waited for, the share that ends at each tier. Of a chain one ends for every request.

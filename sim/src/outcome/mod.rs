@@ -24,6 +24,8 @@ pub struct Outcome {
     pub counted: Vec<Counted>,
     pub slot_s: f64,
     pub slots: usize,
+    /// Time of the day at which what counts begins, seconds after midnight UTC.
+    pub from_s: f64,
     pub mode: &'static str,
     pub objects_per_sample: u64,
     pub notes: Vec<String>,
@@ -64,6 +66,7 @@ pub fn summarise(scenario: &Scenario, outcome: &Outcome, provenance: Provenance)
         },
         duration_s: outcome.slot_s * outcome.slots as f64,
         slot_s: outcome.slot_s,
+        from_s: outcome.from_s,
         tiers,
         actions,
         bottleneck,

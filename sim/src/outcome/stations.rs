@@ -115,7 +115,7 @@ fn rejected_share(means: &Means<'_>, tier: TierId) -> f64 {
 
 /// Local time of day of the middle of a slot, seconds.
 pub(super) fn local_time(means: &Means<'_>, tier: TierId, place: usize, slot: usize) -> f64 {
-    let at_s = (slot as f64 + 0.5) * means.outcome.slot_s;
+    let at_s = means.outcome.from_s + (slot as f64 + 0.5) * means.outcome.slot_s;
     let offset = match means.scenario.tiers[tier].scope {
         Scope::Global => 0.0,
         _ => means.scenario.population.regions[place].utc_offset_s,

@@ -6,7 +6,7 @@ use crate::simulate::{Mode, Options, simulate};
 
 fn played(mode: Mode) -> Run {
     let scenario = plimsoll_scenarios::load("spotify").unwrap().scaled_for_load().unwrap();
-    let options = Options { seed: 1, threads: 2, replications: 1, mode };
+    let options = Options { seed: 1, threads: 2, replications: 1, precision: None, mode };
     simulate(&scenario, &options, &|_| {}, &AtomicBool::new(false)).unwrap()
 }
 
