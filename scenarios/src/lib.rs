@@ -56,7 +56,7 @@ pub use scenario::{
 };
 pub use schema::json_schema;
 pub use tier::{
-    Autoscale, Balance, Batch, Cache, Discipline, External, Policy, Queue, Replication, Scheme, Scope, ShardBy, Sharding, Station, Store,
-    Tier, TierPrice,
+    Autoscale, Balance, Batch, Cache, Discipline, External, Policy, Queue, Replication, Scheme, Scope,
+    ShardBy, Sharding, Station, Store, Tier, TierPrice,
 };
 pub use worlds::{AnyQuantity, Uncertain};

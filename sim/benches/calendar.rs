@@ -18,7 +18,9 @@ const CUSTOMERS: f64 = 2e6;
 fn main() {
     println!("{:<34} {:>9} {:>9}", "", "M/s", "ns each");
     for slots in [1_u32, 16] {
-        let tier = format!("servers: 1, concurrency: {slots}, service_time: {{exponential: 1 s}}, queue_max: 10000000");
+        let tier = format!(
+            "servers: 1, concurrency: {slots}, service_time: {{exponential: 1 s}}, queue_max: 10000000"
+        );
         let scenario = scenario(0.8 * f64::from(slots), "[server]", &tier);
         report(&format!("M/M/{slots}, calendar"), || ours(&scenario, 0.8 * f64::from(slots)));
         report(&format!("M/M/{slots}, a heap written by hand"), || by_hand(slots, 0.8 * f64::from(slots)));
@@ -29,7 +31,8 @@ fn main() {
         let (time, requests) = ours(&chain, 12.8);
         (time, 3.0 * requests)
     });
-    let retries = scenario(12.8, "[{call: server, timeout: 3 s, retries: {attempts: 3, backoff: 1 s}}]", tier);
+    let retries =
+        scenario(12.8, "[{call: server, timeout: 3 s, retries: {attempts: 3, backoff: 1 s}}]", tier);
     report("timeouts and retries", || ours(&retries, 12.8));
 }
 
@@ -43,7 +46,8 @@ fn scenario(rate: f64, path: &str, tier: &str) -> Scenario {
 
 /// The best of several turns of what says how long it took, and for how many.
 fn report(name: &str, turn: impl Fn() -> (Duration, f64)) {
-    let best = (0..TURNS).map(|_| turn()).map(|(time, n)| time.as_secs_f64() / n).fold(f64::INFINITY, f64::min);
+    let best =
+        (0..TURNS).map(|_| turn()).map(|(time, n)| time.as_secs_f64() / n).fold(f64::INFINITY, f64::min);
     println!("{name:<34} {:>9.1} {:>9.1}", 1e-6 / best, best * 1e9);
 }
 

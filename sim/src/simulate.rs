@@ -9,7 +9,7 @@ use plimsoll_scenarios::{Discipline, Scenario};
 
 use crate::calendar::{self, slice};
 use crate::outcome::{Outcome, summarise};
-use crate::{day, model};
+use crate::{day, model, recovery};
 
 /// What is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,8 +66,7 @@ pub fn simulate(
         }
         // Intervals shrink with the root of the number; a tenth more, since the first width is a guess.
         let wanted = options.replications as f64 * (width / precision).powi(2) * 1.1;
-        options.replications =
-            (wanted.ceil() as u64).clamp(options.replications + 1, REPLICATIONS_MAX);
+        options.replications = (wanted.ceil() as u64).clamp(options.replications + 1, REPLICATIONS_MAX);
     }
 }
 
@@ -92,7 +91,9 @@ fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &A
         partial,
     };
     let mut run = summarise(scenario, &outcome, provenance);
-    if span.is_none() && !scenario.events.is_empty() {
+    if span.is_some() {
+        run.notes.extend(recovery::notes(scenario, &run));
+    } else if !scenario.events.is_empty() {
         run.notes.push(
             "the sampled day knows no events; a window with them is played request by request: `--window 17:30..19:00`"
                 .to_owned(),

@@ -34,7 +34,11 @@ pub const ACTION: Shape = Shape {
         field("of", Kind::Name("dataset"), "the dataset whose objects it asks for"),
         field("write", Kind::Flag, "no cache answers it, every replica does its work (false)"),
         field("repeat", quantity::<Share>(), "share that asks again for what the user had lately (0)"),
-        field("priority", Kind::Whole(0, PRIORITY_MAX), "where a tier serves by priority, 0 goes before 1 (0)"),
+        field(
+            "priority",
+            Kind::Whole(0, PRIORITY_MAX),
+            "where a tier serves by priority, 0 goes before 1 (0)",
+        ),
         field("request", quantity::<Bytes>(), "bytes of the request (0; of a write, the object's size)"),
         field("response", quantity::<Bytes>(), "bytes of the response (the object's size; of a write, 0)"),
         must("path", Kind::Path, "the tiers that it calls"),

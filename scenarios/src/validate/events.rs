@@ -58,7 +58,11 @@ const SERVERS_DOWN: Shape = Shape {
     fields: &[
         must("tier", Kind::Name("tier"), "whose servers"),
         must("servers", quantity::<Things>(), "how many"),
-        field("noticed_after", quantity::<Seconds>(), "time for which requests still go to them, and fail (10 s)"),
+        field(
+            "noticed_after",
+            quantity::<Seconds>(),
+            "time for which requests still go to them, and fail (10 s)",
+        ),
     ],
     example: "{tier: web, servers: 10}",
 };
@@ -213,9 +217,7 @@ fn of_tier(
             let noticed_after = fields
                 .quantity_like(decoder, "noticed_after", "10 s")
                 .unwrap_or_else(|| units::Duration::given(10.0, "10 s"));
-            servers.and_then(|servers| {
-                Some(EventKind::ServersDown { tier: tier?, servers, noticed_after })
-            })
+            servers.and_then(|servers| Some(EventKind::ServersDown { tier: tier?, servers, noticed_after }))
         }
         "slow" => {
             let factor: Option<Number> = fields.need_quantity_like(decoder, "factor", "5");

@@ -31,11 +31,8 @@ const BALANCES: [(&str, Balance); 5] = [
     ("power-of-two", Balance::PowerOfTwo),
     ("consistent-hash", Balance::ConsistentHash),
 ];
-const DISCIPLINES: [(&str, Discipline); 3] = [
-    ("fcfs", Discipline::Fcfs),
-    ("ps", Discipline::ProcessorSharing),
-    ("priority", Discipline::Priority),
-];
+const DISCIPLINES: [(&str, Discipline); 3] =
+    [("fcfs", Discipline::Fcfs), ("ps", Discipline::ProcessorSharing), ("priority", Discipline::Priority)];
 const FLAGS: [(&str, bool); 2] = [("true", true), ("false", false)];
 
 pub const TIER: Shape = Shape {
@@ -316,7 +313,8 @@ fn station(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Option
     if let (Discipline::ProcessorSharing, Some(node)) = (discipline, discipline_node)
         && (blocking || batch.is_some())
     {
-        let cause = format!("`{path}` shares its slots among all requests, which `blocking` and `batch` cannot");
+        let cause =
+            format!("`{path}` shares its slots among all requests, which `blocking` and `batch` cannot");
         decoder.problem(node.origin, cause, "drop `discipline: ps`, or the other");
     }
     if !has_servers {
@@ -360,12 +358,7 @@ fn batch(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Batch> {
     Some(Batch { size: size?, wait: wait.unwrap_or_else(|| units::Duration::given(0.0, "0 s")) })
 }
 
-fn autoscale(
-    decoder: &mut Decoder,
-    node: &Node,
-    path: &str,
-    servers: Option<&Count>,
-) -> Option<Autoscale> {
+fn autoscale(decoder: &mut Decoder, node: &Node, path: &str, servers: Option<&Count>) -> Option<Autoscale> {
     let mut fields = decoder.fields(node, path, &AUTOSCALE)?;
     let max = fields.whole(decoder, "max", (1, SERVERS_MAX), "100");
     if max.is_none() {

@@ -92,7 +92,8 @@ impl Machine<'_> {
             u64::from(shard)
         } else if station.by_range {
             let ids = &self.setup.ids;
-            let dataset = ids.first.iter().enumerate().filter(|(_, f)| **f <= object).max_by_key(|(_, f)| **f);
+            let dataset =
+                ids.first.iter().enumerate().filter(|(_, f)| **f <= object).max_by_key(|(_, f)| **f);
             let (rank, count) = dataset.map_or((0, 1), |(d, f)| (object - f, ids.count[d].max(1)));
             (u64::from(rank) * shards / u64::from(count)).min(shards - 1)
         } else {

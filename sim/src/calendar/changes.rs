@@ -208,7 +208,8 @@ impl Machine<'_> {
     /// An autoscaler looks at the load of a pool: servers come after a delay, and go at once.
     pub(super) fn look_at_load(&mut self, pool: u32) {
         let tier = &self.setup.scenario.tiers[self.pools[pool as usize].tier];
-        let Some((station, scale)) = tier.station.as_ref().and_then(|s| Some((s, s.autoscale.as_ref()?))) else {
+        let Some((station, scale)) = tier.station.as_ref().and_then(|s| Some((s, s.autoscale.as_ref()?)))
+        else {
             return;
         };
         let usual = station.servers.get();
@@ -240,7 +241,8 @@ impl Machine<'_> {
         let (first, n) = (self.pools[pool as usize].first, self.pools[pool as usize].servers);
         for server in first..first + n {
             let there = n - self.pools[pool as usize].away;
-            if there < goal && matches!(self.servers[server as usize].health, Health::Gone | Health::Draining) {
+            if there < goal && matches!(self.servers[server as usize].health, Health::Gone | Health::Draining)
+            {
                 self.set_health(server, Health::Up);
             }
         }

@@ -64,7 +64,11 @@ impl Breaker {
         if self.open_until.is_some() {
             if self.probing {
                 self.probing = false;
-                *self = if failed { Self { open_until: Some(now + policy.open), ..Self::CLOSED } } else { Self::CLOSED };
+                *self = if failed {
+                    Self { open_until: Some(now + policy.open), ..Self::CLOSED }
+                } else {
+                    Self::CLOSED
+                };
             }
             return;
         }

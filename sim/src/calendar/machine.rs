@@ -262,6 +262,7 @@ impl<'a> Machine<'a> {
     pub(super) fn send_off(&mut self, of: &Frame, branch: u32) {
         let mut strand = of.of(Role::Strand, branch);
         strand.step = self.setup.program.branches[branch as usize].part.from;
+        strand.server = of.server;
         let at = self.frames.open(strand);
         self.soon.push_back(Due::new(Kind::Go, at));
     }
@@ -556,8 +557,11 @@ impl<'a> Machine<'a> {
             if parent == NONE || self.frames[parent].turn != parent_turn {
                 return;
             }
-            let told =
-                if self.frames[parent].role == Role::Client { self.told_client(parent, failed) } else { self.told(parent, failed) };
+            let told = if self.frames[parent].role == Role::Client {
+                self.told_client(parent, failed)
+            } else {
+                self.told(parent, failed)
+            };
             let role = self.frames[parent].role;
             match (told, role) {
                 (Told::Waits, _) => return,
@@ -651,4 +655,3 @@ impl<'a> Machine<'a> {
             .collect()
     }
 }
-

@@ -106,7 +106,8 @@ fn replicate(
     let end_s = counts_from + plan.duration_s;
     let slots = (counts_from, plan.duration_s / plan.slots as f64, plan.slots);
     let tally = Tally::new(scenario, setup.program.sites.len(), slots);
-    let machine = Machine::new(setup, tally, Changes::of(scenario), (plan.seed, replication), (plan.from_s, end_s));
+    let machine =
+        Machine::new(setup, tally, Changes::of(scenario), (plan.seed, replication), (plan.from_s, end_s));
     let seed = match replication {
         0 => plan.seed,
         _ if plan.same_requests => plan.seed,

@@ -25,7 +25,9 @@ impl Machine<'_> {
             return;
         };
         self.frames[at].server = server;
-        if self.tiers[tier].station.as_ref().is_some_and(|s| s.single_writer) && !self.take_key(at, tier, pool) {
+        if self.tiers[tier].station.as_ref().is_some_and(|s| s.single_writer)
+            && !self.take_key(at, tier, pool)
+        {
             return;
         }
         self.admit(at, tier, server);
@@ -112,9 +114,10 @@ impl Machine<'_> {
         let here = &self.servers[server as usize];
         let local = (server - self.tiers[tier].first_server) as usize;
         let (inside, room) = match station.discipline {
-            Discipline::ProcessorSharing => {
-                (station.shared[local].inside.len() as u32, station.queue_max.saturating_add(station.concurrency))
-            }
+            Discipline::ProcessorSharing => (
+                station.shared[local].inside.len() as u32,
+                station.queue_max.saturating_add(station.concurrency),
+            ),
             Discipline::Priority => (station.levels[local].iter().map(|l| l.len).sum(), station.queue_max),
             Discipline::Fcfs => (here.queue.len, station.queue_max),
         };
@@ -253,7 +256,8 @@ impl Machine<'_> {
 
     /// Begins batches that are full or have waited long enough; else says when the next will have.
     fn gather(&mut self, tier: TierId, server: u32) {
-        let Some(&StationPlay { concurrency, batch: Some((size, wait)), .. }) = self.tiers[tier].station.as_ref()
+        let Some(&StationPlay { concurrency, batch: Some((size, wait)), .. }) =
+            self.tiers[tier].station.as_ref()
         else {
             return;
         };

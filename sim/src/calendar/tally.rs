@@ -275,7 +275,13 @@ impl Tally {
 
     /// As the engines hand it over. `weight` is the number of requests that one stands for.
     #[must_use]
-    pub fn counted(&self, scenario: &Scenario, flow: &Flow<'_>, capacity: &[Vec<f64>], weight: f64) -> Counted {
+    pub fn counted(
+        &self,
+        scenario: &Scenario,
+        flow: &Flow<'_>,
+        capacity: &[Vec<f64>],
+        weight: f64,
+    ) -> Counted {
         let mut counted = Counted::new(scenario, flow, self.slots);
         let fill = |grids: &mut Vec<crate::outcome::Grid>, from: &[u32]| {
             for (value, &n) in grids.iter_mut().flatten().flatten().zip(from) {

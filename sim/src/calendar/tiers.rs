@@ -183,7 +183,13 @@ impl Stage {
         stage
     }
 
-    fn tier(&mut self, scenario: &Scenario, ids: &Ids, tier: TierId, (seed, replication): (u64, u64)) -> TierPlay {
+    fn tier(
+        &mut self,
+        scenario: &Scenario,
+        ids: &Ids,
+        tier: TierId,
+        (seed, replication): (u64, u64),
+    ) -> TierPlay {
         let here = &scenario.tiers[tier];
         let name = scenario.tier_name(tier);
         let stream = |purpose: &str| Stream::new(seed, name, purpose, replication);

@@ -594,6 +594,8 @@ fn places(book: &Book<'_>, tier: TierId) -> f64 {
 fn pools(book: &Book<'_>, tier: TierId, station: &Station) -> (f64, f64) {
     match station.balance {
         Balance::LeastConnections | Balance::PowerOfTwo => (places(book, tier), places(book, tier)),
-        Balance::Random | Balance::RoundRobin | Balance::ConsistentHash => (station.servers.get().max(1.0), places(book, tier)),
+        Balance::Random | Balance::RoundRobin | Balance::ConsistentHash => {
+            (station.servers.get().max(1.0), places(book, tier))
+        }
     }
 }

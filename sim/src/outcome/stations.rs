@@ -87,7 +87,9 @@ fn formula_wait(
     let cv = station.service_time.cv();
     let per_server = rate / pool.servers as f64;
     let wait = match station.balance {
-        Balance::Random | Balance::ConsistentHash => queues::allen_cunneen_wait(pool.concurrency, per_server, 1.0, mean, cv),
+        Balance::Random | Balance::ConsistentHash => {
+            queues::allen_cunneen_wait(pool.concurrency, per_server, 1.0, mean, cv)
+        }
         Balance::RoundRobin => {
             let arrival_cv = (1.0 / pool.servers.min(together.max(1)) as f64).sqrt();
             queues::allen_cunneen_wait(pool.concurrency, per_server, arrival_cv, mean, cv)

@@ -30,7 +30,8 @@ fn attempts_that_take_too_long_fail_and_are_made_again() {
     agrees("attempts", attempts, mean_attempts(p, 3), 0.02);
     agrees("all fail", over(&counted, failed), p.powi(3), 0.1);
     // What was given up on goes on: the servers' work is that of all attempts.
-    let busy = over(&counted, |c| c.stations[1][0].iter().map(|s| s.utilisation).sum::<f64>() / 40.0 * 100_000.0);
+    let busy =
+        over(&counted, |c| c.stations[1][0].iter().map(|s| s.utilisation).sum::<f64>() / 40.0 * 100_000.0);
     agrees("work", busy, 20.0 * mean_attempts(p, 3), 0.03);
 }
 
@@ -68,7 +69,10 @@ fn a_hedge_is_the_better_of_two() {
 #[test]
 fn an_open_breaker_spares_what_is_down() {
     let policy = "timeout: 100 ms, breaker: {failures: 50 %, window: 10 s, open: 5 s}";
-    let counted = &played(&called(policy, "servers: 1, concurrency: 100000, service_time: 100 s"), plan(1, 1, 0.0, 100.0))[0];
+    let counted = &played(
+        &called(policy, "servers: 1, concurrency: 100000, service_time: 100 s"),
+        plan(1, 1, 0.0, 100.0),
+    )[0];
     let (calls, requests) = (sum(&counted.calls[1]), sum(&counted.requests[0]));
     // Twenty to see it, then one probe every five seconds.
     assert!(calls < 50.0 && requests > 1_800.0, "{calls} of {requests}");

@@ -3,6 +3,7 @@
 mod clients;
 mod events;
 mod queues;
+mod storm;
 mod trees;
 
 use std::sync::atomic::AtomicBool;
@@ -26,7 +27,16 @@ fn station(rate: f64, tier: &str) -> Scenario {
 }
 
 fn plan(seed: u64, replications: u64, warmup_s: f64, duration_s: f64) -> Plan {
-    Plan { seed, replications, threads: 2, from_s: 0.0, warmup_s, duration_s, slots: 40, same_requests: false }
+    Plan {
+        seed,
+        replications,
+        threads: 2,
+        from_s: 0.0,
+        warmup_s,
+        duration_s,
+        slots: 40,
+        same_requests: false,
+    }
 }
 
 fn played(scenario: &Scenario, plan: Plan) -> Vec<Counted> {

@@ -23,7 +23,8 @@ fn wait(rate: f64, tier: &str) -> plimsoll_reports::record::Interval {
 fn mean_waits_are_those_of_the_closed_forms() {
     for servers in [1_u64, 2, 4, 16] {
         let rate = 0.8 * servers as f64;
-        let tier = format!("servers: 1, concurrency: {servers}, service_time: {{exponential: 1 s}}, {BOUNDLESS}");
+        let tier =
+            format!("servers: 1, concurrency: {servers}, service_time: {{exponential: 1 s}}, {BOUNDLESS}");
         agrees(&format!("M/M/{servers}"), wait(rate, &tier), mmc_wait(servers, rate, 1.0), 0.08);
         let tier = format!("servers: 1, concurrency: {servers}, service_time: 1 s, {BOUNDLESS}");
         agrees(&format!("M/D/{servers}"), wait(rate, &tier), mdc_wait(servers, rate, 1.0), 0.08);
@@ -38,7 +39,10 @@ fn mean_waits_are_those_of_the_closed_forms() {
 
 #[test]
 fn quantiles_of_waits_are_those_of_the_closed_forms() {
-    let scenario = station(12.8, &format!("servers: 1, concurrency: 16, service_time: {{exponential: 1 s}}, {BOUNDLESS}"));
+    let scenario = station(
+        12.8,
+        &format!("servers: 1, concurrency: 16, service_time: {{exponential: 1 s}}, {BOUNDLESS}"),
+    );
     let counted = played(&scenario, plan(5, 10, 1_000.0, 8_000.0));
     agrees("p99 of M/M/16", over(&counted, |c| c.waits[0].quantile(0.99).unwrap()), 1.067_921, 0.12);
 }
@@ -83,7 +87,9 @@ fn all_at_once_takes_as_long_whatever_the_law_of_service() {
         agrees(law, over(&counted, |c| c.sojourns[0].mean()), mg1_ps_sojourn(0.8, 1.0), 0.08);
     }
     // With two slots and one request each has a slot; M/M/2 without preference has the same mean.
-    let tier = format!("servers: 1, concurrency: 2, service_time: {{exponential: 1 s}}, discipline: ps, {BOUNDLESS}");
+    let tier = format!(
+        "servers: 1, concurrency: 2, service_time: {{exponential: 1 s}}, discipline: ps, {BOUNDLESS}"
+    );
     let counted = played(&station(1.6, &tier), plan(4, 12, 2_000.0, 40_000.0));
     agrees("two slots", over(&counted, |c| c.sojourns[0].mean()), 1.0 + mmc_wait(2, 1.6, 1.0), 0.08);
 }
@@ -95,7 +101,11 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
         (0.5, "servers: 1, service_time: {exponential: 1 s}", mmc_wait(1, 0.5, 1.0)),
         (1.4, "servers: 1, concurrency: 2, service_time: {exponential: 1 s}", mmc_wait(2, 1.4, 1.0)),
         (0.5, "servers: 1, service_time: 1 s", mdc_wait(1, 0.5, 1.0)),
-        (0.5, "servers: 1, service_time: {gamma: {mean: 1 s, cv: 0.5}}", mg1_wait(0.5, &Service::gamma(1.0, 0.5))),
+        (
+            0.5,
+            "servers: 1, service_time: {gamma: {mean: 1 s, cv: 0.5}}",
+            mg1_wait(0.5, &Service::gamma(1.0, 0.5)),
+        ),
     ];
     for (rate, tier, truth) in cases {
         let scenario = station(rate, tier);
@@ -113,7 +123,8 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
 fn more_slots_never_wait_longer_with_the_same_draws() {
     let mut last = f64::INFINITY;
     for slots in 1..10 {
-        let tier = format!("servers: 1, concurrency: {slots}, service_time: {{exponential: 1 s}}, {BOUNDLESS}");
+        let tier =
+            format!("servers: 1, concurrency: {slots}, service_time: {{exponential: 1 s}}, {BOUNDLESS}");
         let counted = played(&station(0.95, &tier), plan(8, 1, 0.0, 20_000.0));
         let wait = counted[0].waits[0].mean();
         assert!(wait <= last + 1e-12, "{slots}: {wait} after {last}");
@@ -160,7 +171,8 @@ fn the_calendar_and_the_recursion_give_the_same_waits_from_the_same_draws() {
 #[test]
 fn two_choices_are_much_better_than_one_and_the_best_of_all_better_still() {
     let wait = |balance: &str| {
-        let tier = format!("servers: 16, service_time: {{exponential: 1 s}}, balance: {balance}, {BOUNDLESS}");
+        let tier =
+            format!("servers: 16, service_time: {{exponential: 1 s}}, balance: {balance}, {BOUNDLESS}");
         played(&station(14.4, &tier), plan(9, 1, 500.0, 6_000.0))[0].waits[0].mean()
     };
     let (one, two, best) = (wait("random"), wait("power-of-two"), wait("least-connections"));

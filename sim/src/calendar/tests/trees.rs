@@ -17,7 +17,12 @@ fn latency(call: &str, shard: &str) -> plimsoll_reports::record::Interval {
 #[test]
 fn who_asks_many_waits_for_the_slowest_it_needs() {
     let law = "{exponential: 1 s}";
-    agrees("all of 100", latency("{call: shard, fan_out: 100}", law), order::max_exponential_mean(100, 1.0), 0.01);
+    agrees(
+        "all of 100",
+        latency("{call: shard, fan_out: 100}", law),
+        order::max_exponential_mean(100, 1.0),
+        0.01,
+    );
     agrees(
         "90 of 100",
         latency("{call: shard, fan_out: 100, wait_for: 90}", law),
@@ -71,7 +76,8 @@ fn a_write_is_work_for_all_copies_and_waits_for_its_quorum() {
         let counted = played(&scenario(write, quorum), plan(1, 8, 20.0, 300.0));
         let want = order::kth_exponential_mean(copies, needed, 1.0);
         agrees("quorum", over(&counted, |c| c.first_byte[0].mean()), want, 0.02);
-        let busy = over(&counted, |c| c.stations[0][0].iter().map(|s| s.utilisation).sum::<f64>() / 40.0 * 60_000.0);
+        let busy =
+            over(&counted, |c| c.stations[0][0].iter().map(|s| s.utilisation).sum::<f64>() / 40.0 * 60_000.0);
         agrees("work", busy, 20.0 * copies as f64, 0.03);
     }
 }
@@ -116,7 +122,8 @@ fn one_writer_at_a_time_works_on_an_object() {
              {{exponential: 1 s}}, single_writer: {single}, queue_max: 100000}}}}\n"
         ))
     };
-    let wait = |single| over(&played(&scenario(single), plan(1, 10, 2_000.0, 60_000.0)), |c| c.waits[0].mean());
+    let wait =
+        |single| over(&played(&scenario(single), plan(1, 10, 2_000.0, 60_000.0)), |c| c.waits[0].mean());
     // All edits are of one document: fifty slots are one.
     agrees("one document", wait(true), 4.0, 0.1);
     assert!(wait(false).value < 1e-6);
@@ -137,7 +144,10 @@ fn hits_go_no_further_and_misses_of_one_object_are_fetched_once() {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let scenario = fanned("{parallel: [{call: shard, fan_out: 2.5, timeout: 500 ms, retries: {attempts: 3}}, other]}", "{exponential: 1 s}");
+    let scenario = fanned(
+        "{parallel: [{call: shard, fan_out: 2.5, timeout: 500 ms, retries: {attempts: 3}}, other]}",
+        "{exponential: 1 s}",
+    );
     let one = played(&scenario, super::Plan { threads: 1, ..plan(7, 5, 5.0, 50.0) });
     let many = played(&scenario, super::Plan { threads: 5, ..plan(7, 5, 5.0, 50.0) });
     assert_eq!(format!("{one:?}"), format!("{many:?}"));
