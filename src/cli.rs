@@ -235,11 +235,48 @@ pub struct SimulateArgs {
     /// Independent replications; their spread gives the confidence intervals
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub replications: u64,
+    /// Go on until every 99th percentile is known this well: `2%`
+    #[arg(long, value_name = "SHARE", value_parser = precision)]
+    pub precision: Option<f64>,
+    /// Play a part of the day only, request by request, with its events: `17:30..19:00` (UTC)
+    #[arg(long, value_name = "FROM..TO", value_parser = window, conflicts_with = "scaled")]
+    pub window: Option<Window>,
     /// Simulate the scaled-down load run instead of the full day
-    #[arg(long)]
+    #[arg(long, conflicts_with = "precision")]
     pub scaled: bool,
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+/// A part of the day, seconds after 00:00 UTC.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    pub from_s: f64,
+    pub to_s: f64,
+}
+
+fn window(text: &str) -> Result<Window, String> {
+    let time = |text: &str| {
+        // The end of the day has no name of its own among its minutes.
+        if text.trim() == "24:00" {
+            return Ok(plimsoll_scenarios::arrivals::DAY_S);
+        }
+        plimsoll_scenarios::units::parse_time_of_day(text).map_err(|(cause, fix)| format!("{cause}, {fix}"))
+    };
+    let (from, to) = text.split_once("..").ok_or("write two times of day, such as `17:30..19:00`")?;
+    let (from_s, to_s) = (time(from)?, time(to)?);
+    if from_s >= to_s {
+        return Err(format!("it ends at {to}, which is not after {from}"));
+    }
+    Ok(Window { from_s, to_s })
+}
+
+fn precision(text: &str) -> Result<f64, String> {
+    let share = plimsoll_scenarios::units::Fraction::parse(text).map_err(|(cause, fix)| format!("{cause}, {fix}"))?;
+    if share.get() < 1e-4 {
+        return Err("expected 0.01 % or more".to_owned());
+    }
+    Ok(share.get())
 }
 
 #[derive(Debug, Args)]

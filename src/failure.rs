@@ -57,9 +57,21 @@ pub enum Failure {
     Interrupted,
 }
 
-/// Refuses a scenario that only an estimate covers.
+/// Refuses a scenario that the sampled day does not know how to play.
 pub fn playable(scenario: &plimsoll_scenarios::Scenario, command: &'static str) -> Result<(), Failure> {
-    let list = scenario.only_estimated();
+    refuse(scenario, command, &scenario.only_estimated())
+}
+
+/// Refuses a scenario that the reference stack does not know how to play.
+pub fn loadable(scenario: &plimsoll_scenarios::Scenario, command: &'static str) -> Result<(), Failure> {
+    refuse(scenario, command, &scenario.not_emulated())
+}
+
+fn refuse(
+    scenario: &plimsoll_scenarios::Scenario,
+    command: &'static str,
+    list: &[String],
+) -> Result<(), Failure> {
     if list.is_empty() {
         return Ok(());
     }

@@ -36,7 +36,8 @@ impl Balancer {
             return (count == 1 && usable(&replicas[0])).then_some(0);
         }
         match self.kind {
-            Balance::Random => {
+            // Without an object at hand its hash is as good as any: `only_estimated` keeps such scenarios out.
+            Balance::Random | Balance::ConsistentHash => {
                 let mut usable = (0..count).filter(|&i| usable(&replicas[i]));
                 let mut draws = self.draws.lock().unwrap_or_else(PoisonError::into_inner);
                 let left = usable.clone().count() as u64;
@@ -45,6 +46,16 @@ impl Balancer {
             Balance::RoundRobin => {
                 let first = self.next.fetch_add(1, Ordering::Relaxed);
                 (0..count).map(|step| first.wrapping_add(step) % count).find(|&i| usable(&replicas[i]))
+            }
+            Balance::PowerOfTwo => {
+                let mut draws = self.draws.lock().unwrap_or_else(PoisonError::into_inner);
+                let usable = (0..count).filter(|&i| usable(&replicas[i]));
+                let left = usable.clone().count() as u64;
+                if left == 0 {
+                    return None;
+                }
+                let mut drawn = || usable.clone().nth(draws.below(left) as usize);
+                [drawn(), drawn()].into_iter().flatten().min_by_key(|&i| load(&replicas[i]))
             }
             Balance::LeastConnections => {
                 (0..count).filter(|&i| usable(&replicas[i])).min_by_key(|&i| load(&replicas[i]))
@@ -66,6 +77,7 @@ mod tests {
         };
         assert_eq!(picks(Balance::RoundRobin, 6), [0, 1, 2, 3, 0, 1]);
         assert_eq!(picks(Balance::LeastConnections, 3), [1, 1, 1]);
+        assert!(picks(Balance::PowerOfTwo, 200).iter().filter(|&&i| i == 0).count() < 40);
         let random = picks(Balance::Random, 4000);
         for replica in 0..4 {
             let share = random.iter().filter(|&&i| i == replica).count();
@@ -76,7 +88,7 @@ mod tests {
     #[test]
     fn who_is_down_is_passed_over() {
         let loads = [3_u64, 1, 1, 2];
-        for kind in [Balance::RoundRobin, Balance::LeastConnections, Balance::Random] {
+        for kind in [Balance::RoundRobin, Balance::LeastConnections, Balance::Random, Balance::PowerOfTwo] {
             let balancer = Balancer::new(kind, 1, "web");
             for _ in 0..20 {
                 let picked = balancer.pick(&loads, |&load| load > 1, |&load| load).unwrap();

@@ -214,8 +214,11 @@ pub struct Run {
     pub method: Method,
     /// Simulated span that the figures cover, seconds.
     pub duration_s: f64,
-    /// Length of one element of the series, seconds; the series start at 00:00 UTC.
+    /// Length of one element of the series, seconds.
     pub slot_s: f64,
+    /// When the series start, seconds after 00:00 UTC.
+    #[serde(default)]
+    pub from_s: f64,
     pub tiers: Vec<TierRun>,
     pub actions: Vec<ActionRun>,
     pub bottleneck: Option<Bottleneck>,
@@ -360,6 +363,9 @@ pub struct Served {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ActionSeries {
+    /// Share of requests that failed.
+    #[serde(default)]
+    pub failed_share: Vec<f64>,
     pub rate_per_s: Vec<f64>,
     pub first_byte_p50_s: Vec<Option<f64>>,
     pub first_byte_p99_s: Vec<Option<f64>>,

@@ -15,10 +15,15 @@ const DAY_LIKE_S: f64 = 3600.0;
 /// Utilisation from which the tier with least room is at risk.
 const FULL: f64 = 1.0;
 
+/// Whether moments are told by the clock: of a day, or of a window of it.
+fn by_clock(run: &Run) -> bool {
+    run.duration_s >= DAY_LIKE_S || run.from_s > 0.0
+}
+
 /// `18:10 UTC`, or `second 23` of a short run.
 pub fn moment(run: &Run, at_s: f64) -> String {
-    if run.duration_s >= DAY_LIKE_S {
-        format!("{} UTC", clock(at_s))
+    if by_clock(run) {
+        format!("{} UTC", clock(run.from_s + at_s))
     } else {
         format!("second {}", significant(at_s.round(), 3))
     }
@@ -27,7 +32,7 @@ pub fn moment(run: &Run, at_s: f64) -> String {
 /// `18:10 local time, europe`, or `second 23` of a short run: a scaled-down load run has one region only,
 /// which goes without saying.
 fn moment_in(run: &Run, at_s: f64, local_s: f64, region: &str) -> String {
-    if run.duration_s < DAY_LIKE_S {
+    if !by_clock(run) {
         return moment(run, at_s);
     }
     let at = format!("{} local time", clock(local_s));
@@ -36,12 +41,12 @@ fn moment_in(run: &Run, at_s: f64, local_s: f64, region: &str) -> String {
 
 /// Heading of a column of moments: see [`short_moment_in`].
 pub fn moment_heading(run: &Run) -> &'static str {
-    if run.duration_s >= DAY_LIKE_S { "local time, where" } else { "second" }
+    if by_clock(run) { "local time, where" } else { "second" }
 }
 
 /// `18:10 europe`: for a column under [`moment_heading`].
 pub fn short_moment_in(run: &Run, at_s: f64, local_s: f64, region: &str) -> String {
-    if run.duration_s < DAY_LIKE_S {
+    if !by_clock(run) {
         return significant(at_s.round(), 3);
     }
     format!("{} {region}", clock(local_s)).trim_end().to_owned()

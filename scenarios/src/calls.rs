@@ -3,6 +3,7 @@
 //! Why a tree and not a list: a page waits for several reads, a search asks many shards at once, a message goes
 //! on after its sender has gone. Rates, latencies, availability and cascades all follow from the same tree.
 
+use crate::client::Client;
 use crate::diagnostic::Origin;
 use crate::scenario::{DatasetId, Scenario, TierId};
 use crate::units::{Fraction, Number, Size};
@@ -64,6 +65,8 @@ pub struct Call {
     pub request: Size,
     /// Bytes back in one call.
     pub response: Size,
+    /// What its caller does where it is slow or fails.
+    pub client: Client,
     /// What the tier does before it answers; where it has a cache that can answer, only on a miss.
     pub next: Calls,
     pub origin: Origin,

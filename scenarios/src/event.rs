@@ -25,7 +25,8 @@ pub enum EventKind {
     /// A region is lost; its users go to the others.
     RegionDown { region: usize },
     /// Servers of a tier are lost.
-    ServersDown { tier: TierId, servers: Count },
+    /// Until the balancer has noticed, it goes on to send them requests, which fail.
+    ServersDown { tier: TierId, servers: Count, noticed_after: Duration },
     /// A cache starts empty.
     Flush { tier: TierId },
     /// Service takes this many times as long.

@@ -14,9 +14,11 @@ pub mod amount;
 pub mod arrivals;
 mod calls;
 pub mod catalogue;
+mod client;
 mod decode;
 mod diagnostic;
 pub mod distribution;
+mod emulated;
 mod event;
 mod fields;
 mod library;
@@ -42,6 +44,7 @@ mod worlds;
 mod write;
 
 pub use calls::{Call, Calls, Edge, WaitFor};
+pub use client::{Breaker, Client, Hedge, Jitter, Retries};
 pub use decode::suggestion as suggest;
 pub use diagnostic::{Origin, Problem, Problems, SourceFile};
 pub use event::{Event, EventKind};
@@ -53,7 +56,7 @@ pub use scenario::{
 };
 pub use schema::json_schema;
 pub use tier::{
-    Balance, Cache, External, Policy, Queue, Replication, Scheme, Scope, ShardBy, Sharding, Station, Store,
-    Tier, TierPrice,
+    Autoscale, Balance, Batch, Cache, Discipline, External, Policy, Queue, Replication, Scheme, Scope,
+    ShardBy, Sharding, Station, Store, Tier, TierPrice,
 };
 pub use worlds::{AnyQuantity, Uncertain};

@@ -40,6 +40,8 @@ const LIBRARY: &[Bundled] = &[
     bundle!("netflix"),
     bundle!("notifications"),
     bundle!("recommendations"),
+    bundle!("retry-storm"),
+    bundle!("retry-storm-budget"),
     bundle!("ride-sharing"),
     bundle!("spotify"),
     bundle!("stock-trading"),

@@ -162,6 +162,8 @@ pub struct Action {
     /// Share of requests that replay something from the user's own recent past; they are served by the
     /// first tier of the path with scope [`Scope::User`](crate::tier::Scope::User).
     pub repeat: Fraction,
+    /// Who goes first where a tier serves by priority: 0 before 1.
+    pub priority: u32,
     /// Bytes of the request.
     pub request: Size,
     /// Bytes of the response (the object's size unless the file says otherwise).

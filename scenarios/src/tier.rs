@@ -1,6 +1,7 @@
 //! Tiers: what serves the calls. Any of a cache, a station, a link, a store, a queue and a service of
 //! somebody else's, in one place.
 
+use crate::client::Client;
 use crate::diagnostic::Origin;
 use crate::distribution::Distribution;
 use crate::scenario::DatasetId;
@@ -36,6 +37,8 @@ pub struct Tier {
     pub external: Option<External>,
     pub replication: Replication,
     pub sharding: Option<Sharding>,
+    /// What its callers do where it is slow or fails, unless they say otherwise.
+    pub client: Client,
     /// Open connections that one server holds.
     pub connections_max: Option<Count>,
     /// Share of time that one server (or the whole of a service of somebody else's) works.
@@ -114,6 +117,12 @@ pub struct Station {
     pub blocking: bool,
     /// Requests for the same object are worked on one at a time (a single writer per key).
     pub single_writer: bool,
+    /// Who is served next.
+    pub discipline: Discipline,
+    /// Requests that one slot serves together.
+    pub batch: Option<Batch>,
+    /// Servers that come and go with the load.
+    pub autoscale: Option<Autoscale>,
 }
 
 /// Load balancing over the servers of a tier.
@@ -125,6 +134,42 @@ pub enum Balance {
     RoundRobin,
     /// The one with the fewest requests; ties to the first.
     LeastConnections,
+    /// Of two drawn uniformly, the one with fewer requests (Mitzenmacher 2001).
+    PowerOfTwo,
+    /// The server that the object's hash belongs to.
+    ConsistentHash,
+}
+
+/// Who is served next at a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discipline {
+    /// First come, first served.
+    Fcfs,
+    /// All at once, each at an equal share of the slots (at most one).
+    ProcessorSharing,
+    /// By the action's priority, first come first served among equals; who is being served stays.
+    Priority,
+}
+
+/// Requests served together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Most of them; together they take one service time.
+    pub size: u32,
+    /// How long a slot waits for them to come together.
+    pub wait: Duration,
+}
+
+/// Servers that come and go with the load.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Autoscale {
+    /// Utilisation that it steers at.
+    pub target: Fraction,
+    /// Fewest and most servers in total; `servers` are there at first.
+    pub min: Count,
+    pub max: Count,
+    /// Time between the decision and the first request on a new server.
+    pub delay: Duration,
 }
 
 /// Disks of one server.

@@ -92,6 +92,20 @@ struct Source {
 /// The requests of a scenario in time order. The same seed gives the same requests.
 #[must_use]
 pub fn requests(scenario: &Scenario, seed: u64, duration_s: f64) -> Requests<'_> {
+    between(scenario, seed, (0.0, duration_s), "", &|_, _| 1.0)
+}
+
+/// Requests from one time of the day to another, seconds after midnight UTC. Of an action in a region there are
+/// `times` as many as usual. `name` tells these requests from others of the same seed.
+#[must_use]
+pub fn between<'a>(
+    scenario: &'a Scenario,
+    seed: u64,
+    (from_s, to_s): (f64, f64),
+    name: &str,
+    times: &dyn Fn(ActionId, usize) -> f64,
+) -> Requests<'a> {
+    let label = name;
     let mut sources = Vec::new();
     for (action_id, (name, action)) in scenario.actions.iter().enumerate() {
         let device = DeviceCache::of(scenario, action);
@@ -103,28 +117,29 @@ pub fn requests(scenario: &Scenario, seed: u64, duration_s: f64) -> Requests<'_>
         });
         let mut first_site = 0;
         for (region_id, region) in scenario.population.regions.iter().enumerate() {
-            let entity = format!("{name}/{}", region.name);
+            let entity = format!("{label}{name}/{}", region.name);
             let mut source = Source {
                 action: action_id,
                 region: region_id,
                 rate_max: scenario.mean_rate(action)
                     * region.share
                     * scenario.population.weekly.peak()
-                    * scenario.day_of(action, region_id).peak(),
+                    * scenario.day_of(action, region_id).peak()
+                    * times(action_id, region_id),
                 first_site,
                 users: ((scenario.population.users.get() * region.share) as u64).max(1),
                 law: law.clone(),
                 device,
                 arrivals: Stream::new(seed, &entity, "arrivals", 0),
                 choices: Stream::new(seed, &entity, "choices", 0),
-                next_s: 0.0,
+                next_s: from_s,
             };
             source.advance(scenario);
             sources.push(source);
             first_site += region.sites;
         }
     }
-    Requests { scenario, sources, duration_s }
+    Requests { scenario, sources, duration_s: to_s }
 }
 
 impl Source {

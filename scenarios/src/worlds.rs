@@ -158,6 +158,7 @@ impl Scenario {
                 visit(&format!("{name}, times to {to}"), &mut call.times);
                 visit(&format!("{name}, request to {to}"), &mut call.request);
                 visit(&format!("{name}, response of {to}"), &mut call.response);
+                call.client.each_quantity(&mut |what, q| visit(&format!("{what} of calls to {to}"), q));
             };
             action.calls.each_mut(&mut call);
             for branch in &mut action.then {

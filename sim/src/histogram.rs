@@ -37,6 +37,14 @@ impl Latencies {
         self.sum_s += seconds;
     }
 
+    /// Adds times by value and number; `sum_s` is their exact sum.
+    pub fn record_buckets(&mut self, buckets: impl Iterator<Item = (f64, u64)>, sum_s: f64) {
+        for (seconds, number) in buckets {
+            self.histogram.saturating_record_n((seconds * 1e6).round() as u64, number);
+        }
+        self.sum_s += sum_s;
+    }
+
     /// Adds all of another histogram.
     pub fn merge(&mut self, other: &Self) {
         self.histogram.add(&other.histogram).expect("all histograms reach to the same maximum");

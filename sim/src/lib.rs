@@ -5,18 +5,19 @@
 
 pub mod analytic;
 pub mod cache;
+mod calendar;
 mod day;
 pub mod estimate;
-mod every;
 mod flow;
 pub mod histogram;
 mod model;
 pub mod mrc;
 mod outcome;
+mod recovery;
 pub mod replay;
 mod sheet;
 mod simulate;
 pub mod station;
 mod threads;
 
-pub use simulate::{Mode, Options, Progress, simulate};
+pub use simulate::{Mode, Options, Progress, is_sampled, simulate};

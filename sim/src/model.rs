@@ -1,7 +1,7 @@
 //! What both engines read off a scenario once, instead of at every request.
 
 use plimsoll_scenarios::trace::DeviceCache;
-use plimsoll_scenarios::{Action, Scenario, Scope, TierId};
+use plimsoll_scenarios::{Action, Call, Scenario, Scope, TierId};
 
 /// Servers of a station at one place (a site, a region, or everywhere).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,6 +61,19 @@ pub fn pool(scenario: &Scenario, tier: TierId, place: usize) -> Option<Pool> {
     };
     let servers = (station.servers.get() * share).round().max(1.0) as u64;
     Some(Pool { servers, concurrency: station.concurrency.get() as u64 })
+}
+
+/// Work that one call is for the servers of its tier, in calls of one server: a write is one for every copy, a
+/// read one for every copy or piece that is asked. A cache's copies share its reads, and somebody else's
+/// service has copies of its own.
+#[must_use]
+pub fn work(scenario: &Scenario, call: &Call) -> f64 {
+    let tier = &scenario.tiers[call.tier];
+    match (tier.external.is_some(), call.write, tier.cache.is_some()) {
+        (true, ..) | (false, false, true) => 1.0,
+        (false, true, _) => tier.replication.write_work(),
+        (false, false, false) => tier.replication.read_work(),
+    }
 }
 
 /// An action's path, with what is decided before any request is played.

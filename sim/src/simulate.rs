@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use plimsoll_reports::record::{Provenance, Run};
-use plimsoll_scenarios::Scenario;
 use plimsoll_scenarios::arrivals::DAY_S;
+use plimsoll_scenarios::{Discipline, Scenario};
 
-use crate::outcome::summarise;
-use crate::{day, every};
+use crate::calendar::{self, slice};
+use crate::outcome::{Outcome, summarise};
+use crate::{day, model, recovery};
 
 /// What is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mode {
-    /// A full day: every request where they are few, else sampled.
+    /// A full day: every request where they are few, a slice where calls feed back on load, else sampled.
     Day,
     /// Every request from 00:00 UTC on, after a warm-up that does not count.
     Every { warmup_s: f64, duration_s: f64 },
+    /// A part of the day, with its events; seconds after 00:00 UTC, the second after the first.
+    Window { from_s: f64, to_s: f64 },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,9 @@ pub struct Options {
     /// Does not change the result.
     pub threads: usize,
     pub replications: u64,
+    /// Half width of the 95 % intervals of every action's 99th percentile, as a share of it: as many replications
+    /// are played as it takes, from `replications` to a hundred.
+    pub precision: Option<f64>,
     pub mode: Mode,
 }
 
@@ -33,6 +39,13 @@ pub type Progress<'a> = &'a (dyn Fn(f64) + Sync);
 
 /// Requests of a day up to which every one is played.
 const EVERY_MAX: f64 = 3e5;
+/// Most replications that a wanted precision may take.
+const REPLICATIONS_MAX: u64 = 100;
+/// Least and most time before a window that is played and does not count, seconds.
+const WARMUP_S: (f64, f64) = (600.0, 7_200.0);
+/// Slots of the results of a day, a window and a run.
+const SLOTS_DAY: usize = 96;
+const SLOTS: usize = 40;
 
 /// Plays a scenario. `None` if `stop` was raised before anything was complete: half a day is no result. A
 /// run of every request keeps the replications that were.
@@ -43,45 +56,152 @@ pub fn simulate(
     progress: Progress<'_>,
     stop: &AtomicBool,
 ) -> Option<Run> {
-    let per_day: f64 = scenario.actions.values().map(|a| scenario.mean_rate(a)).sum::<f64>() * DAY_S;
-    let window = match options.mode {
-        Mode::Every { warmup_s, duration_s } => Some((warmup_s, duration_s)),
-        Mode::Day if per_day <= EVERY_MAX => Some((0.0, DAY_S)),
-        Mode::Day => None,
-    };
+    let mut options = *options;
+    loop {
+        let run = once(scenario, &options, progress, stop)?;
+        let Some(precision) = options.precision else { return Some(run) };
+        let width = widest(&run);
+        if width <= precision || options.replications >= REPLICATIONS_MAX || run.provenance.partial {
+            return Some(with_width(run, width, precision));
+        }
+        // Intervals shrink with the root of the number; a tenth more, since the first width is a guess.
+        let wanted = options.replications as f64 * (width / precision).powi(2) * 1.1;
+        options.replications = (wanted.ceil() as u64).clamp(options.replications + 1, REPLICATIONS_MAX);
+    }
+}
+
+fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &AtomicBool) -> Option<Run> {
     let Options { seed, replications, threads, .. } = *options;
-    let (outcome, partial) = if let Some((warmup_s, duration_s)) = window {
-        every::play(
-            scenario,
-            every::Plan { seed, replications, threads, warmup_s, duration_s },
-            progress,
-            stop,
-        )?
-    } else {
-        (
-            day::play(scenario, day::Plan { seed, replications, threads, warmup_days: 1 }, progress, stop)?,
-            false,
-        )
+    let (outcome, partial, span) = match plan(scenario, options) {
+        Some(plan) => {
+            let span = (plan.warmup_s, plan.duration_s);
+            let (outcome, partial) = sliced(scenario, plan, progress, stop)?;
+            (outcome, partial, Some(span))
+        }
+        None => {
+            let plan = day::Plan { seed, replications, threads, warmup_days: 1 };
+            (day::play(scenario, plan, progress, stop)?, false, None)
+        }
     };
     let provenance = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         scenario: scenario.name.clone(),
         seed: options.seed,
-        options: described(scenario, options, window),
+        options: described(scenario, options, span),
         partial,
     };
-    Some(summarise(scenario, &outcome, provenance))
+    let mut run = summarise(scenario, &outcome, provenance);
+    if span.is_some() {
+        run.notes.extend(recovery::notes(scenario, &run));
+    } else if !scenario.events.is_empty() {
+        run.notes.push(
+            "the sampled day knows no events; a window with them is played request by request: `--window 17:30..19:00`"
+                .to_owned(),
+        );
+    }
+    Some(run)
 }
 
-fn described(scenario: &Scenario, options: &Options, window: Option<(f64, f64)>) -> BTreeMap<String, String> {
+/// The run on the event calendar; `None` where the sampled day does it.
+fn plan(scenario: &Scenario, options: &Options) -> Option<calendar::Plan> {
+    let per_day: f64 = scenario.actions.values().map(|a| scenario.mean_rate(a)).sum::<f64>() * DAY_S;
+    let Options { seed, replications, threads, mode, .. } = *options;
+    let whole_day = per_day <= EVERY_MAX || feeds_back(scenario);
+    let (from_s, warmup_s, duration_s, slots) = match mode {
+        Mode::Every { warmup_s, duration_s } => (0.0, warmup_s, duration_s, SLOTS),
+        Mode::Window { from_s, to_s } => {
+            let warmup = (to_s - from_s).clamp(WARMUP_S.0, WARMUP_S.1).min(from_s);
+            (from_s - warmup, warmup, to_s - from_s, SLOTS)
+        }
+        Mode::Day if whole_day => (0.0, 0.0, DAY_S, SLOTS_DAY),
+        Mode::Day => return None,
+    };
+    // The scaled-down run is that of a load generator of the same seed.
+    let same_requests = matches!(mode, Mode::Every { .. }) || (mode == Mode::Day && per_day <= EVERY_MAX);
+    Some(calendar::Plan { seed, replications, threads, from_s, warmup_s, duration_s, slots, same_requests })
+}
+
+/// Whether it is the sampled day that plays a scenario, and not the event calendar.
+#[must_use]
+pub fn is_sampled(scenario: &Scenario, mode: Mode) -> bool {
+    plan(scenario, &Options { seed: 0, threads: 1, replications: 1, precision: None, mode }).is_none()
+}
+
+/// Plays all of a system where it is small enough, else a slice.
+fn sliced(
+    scenario: &Scenario,
+    plan: calendar::Plan,
+    progress: Progress<'_>,
+    stop: &AtomicBool,
+) -> Option<(Outcome, bool)> {
+    let (from, to) = (plan.from_s, plan.from_s + plan.warmup_s + plan.duration_s);
+    let actions = scenario.actions.values();
+    let regions = 0..scenario.population.regions.len();
+    let requests: f64 = actions
+        .flat_map(|action| regions.clone().map(move |region| model::rate(scenario, action, region, from, to)))
+        .sum::<f64>()
+        * (to - from);
+    let factor = requests / slice::REQUESTS_MAX;
+    if factor <= 1.0 || plan.same_requests {
+        return calendar::play(scenario, plan, 1.0, progress, stop);
+    }
+    let slice = slice::slice(scenario, factor);
+    let (mut outcome, partial) = calendar::play(&slice.scenario, plan, slice.factor, progress, stop)?;
+    outcome.mode = "a slice, every request";
+    outcome.objects_per_sample = factor.round() as u64;
+    outcome.notes.extend(slice.notes);
+    Some((outcome, partial))
+}
+
+/// Whether load depends on what happens to it, so that tiers cannot be played one after the other: callers that
+/// give up or try again, and servers that serve by more than order of arrival.
+#[must_use]
+pub fn feeds_back(scenario: &Scenario) -> bool {
+    let mut found = false;
+    for action in scenario.actions.values() {
+        let trees = std::iter::once(&action.calls).chain(action.then.iter().map(|b| &b.calls));
+        trees.for_each(|calls| calls.each(false, &mut |call, _| found |= !call.client.is_plain()));
+    }
+    let stations = || scenario.tiers.values().filter_map(|t| t.station.as_ref());
+    found
+        || stations().any(|s| {
+            s.discipline != Discipline::Fcfs || s.batch.is_some() || s.autoscale.is_some() || s.single_writer
+        })
+}
+
+/// The widest interval of a 99th percentile, as a share of it.
+fn widest(run: &Run) -> f64 {
+    let seen = run.actions.iter().map(|a| &a.first_byte_p99_s).filter(|i| i.value > 0.0);
+    seen.map(|i| (i.high - i.low) / 2.0 / i.value).fold(0.0, f64::max)
+}
+
+fn with_width(mut run: Run, width: f64, wanted: f64) -> Run {
+    let reached = if width <= wanted { "reached" } else { "not reached" };
+    run.notes.push(format!(
+        "99th percentiles are known to {:.2} % after {} replications; {:.2} % was asked for and is {reached}",
+        100.0 * width,
+        run.method.replications,
+        100.0 * wanted
+    ));
+    run
+}
+
+fn described(scenario: &Scenario, options: &Options, span: Option<(f64, f64)>) -> BTreeMap<String, String> {
     let mut all = settings(scenario);
     all.insert("replications".to_owned(), options.replications.to_string());
-    if let Some((warmup, duration)) = window {
+    if let Some((warmup, duration)) = span {
         all.insert("warmup".to_owned(), format!("{warmup} s"));
         all.insert("duration".to_owned(), format!("{duration} s"));
     } else {
         all.insert("warmup".to_owned(), "1 day".to_owned());
         all.insert("duration".to_owned(), "1 day".to_owned());
+    }
+    if let Mode::Window { from_s, .. } = options.mode {
+        let minutes = (from_s / 60.0).round() as u64;
+        all.insert("from".to_owned(), format!("{:02}:{:02} UTC", minutes / 60, minutes % 60));
+    }
+    if let Some(precision) = options.precision {
+        all.insert("precision".to_owned(), format!("{} %", 100.0 * precision));
     }
     all
 }

@@ -130,7 +130,17 @@ impl Station {
             return 0;
         }
         match self.balance {
-            Balance::Random => choices.below(n as u64) as usize,
+            // The hash of objects that nobody names is as good as a draw.
+            Balance::Random | Balance::ConsistentHash => choices.below(n as u64) as usize,
+            Balance::PowerOfTwo => {
+                let drawn = [choices.below(n as u64) as usize, choices.below(n as u64) as usize];
+                drawn.iter().for_each(|&i| self.servers[i].advance(now));
+                if self.servers[drawn[1]].in_system() < self.servers[drawn[0]].in_system() {
+                    drawn[1]
+                } else {
+                    drawn[0]
+                }
+            }
             Balance::RoundRobin => {
                 self.next = (self.next + 1) % n;
                 self.next

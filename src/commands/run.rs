@@ -20,7 +20,7 @@ use crate::{machine, output};
 
 pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let scenario = args.what.load()?;
-    crate::failure::playable(&scenario, "run")?;
+    crate::failure::loadable(&scenario, "run")?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     if let Ok(scaled) = scenario.scaled_for_load() {
         // Said now and not after the simulation.

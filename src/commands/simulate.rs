@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use plimsoll_reports::record::Run;
 use plimsoll_reports::{json, text};
 use plimsoll_scenarios::Scenario;
-use plimsoll_sim::{Mode, Options, simulate};
+use plimsoll_sim::{Mode, Options, is_sampled, simulate};
 
 use crate::cli::{Format, Repeat, SimulateArgs};
 use crate::failure::{Code, Failure};
@@ -17,12 +17,24 @@ pub const REPLICATIONS: u64 = 4;
 
 pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let scenario = args.what.load()?;
-    crate::failure::playable(&scenario, "simulate")?;
+    let mode = args.window.map_or(Mode::Day, |window| Mode::Window { from_s: window.from_s, to_s: window.to_s });
+    if args.scaled {
+        crate::failure::loadable(&scenario, "simulate --scaled")?;
+    } else if is_sampled(&scenario, mode) {
+        crate::failure::playable(&scenario, "simulate")?;
+    }
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let record = if args.scaled {
         predict(&scenario, &args.repeat, args.replications, None, terminal, &stop)?
     } else {
-        day(&scenario, &args.repeat, args.replications, terminal, &stop)?
+        let options = Options {
+            seed: args.repeat.seed,
+            threads: threads(&args.repeat),
+            replications: args.replications,
+            precision: args.precision,
+            mode,
+        };
+        played(&scenario, &options, terminal, &stop)?
     };
     terminal.print(&match args.format {
         Format::Json => json::to_string(&record)?,
@@ -47,9 +59,24 @@ pub fn day(
     terminal: &Terminal,
     stop: &AtomicBool,
 ) -> Result<Run, Failure> {
-    let options = Options { seed: repeat.seed, threads: threads(repeat), replications, mode: Mode::Day };
+    let options = Options {
+        seed: repeat.seed,
+        threads: threads(repeat),
+        replications,
+        precision: None,
+        mode: Mode::Day,
+    };
+    played(scenario, &options, terminal, stop)
+}
+
+fn played(
+    scenario: &Scenario,
+    options: &Options,
+    terminal: &Terminal,
+    stop: &AtomicBool,
+) -> Result<Run, Failure> {
     let played =
-        terminal.stage("simulate", |s| simulate(scenario, &options, &|share| s.progress(share, ""), stop));
+        terminal.stage("simulate", |s| simulate(scenario, options, &|share| s.progress(share, ""), stop));
     played.ok_or(Failure::Interrupted)
 }
 
@@ -66,7 +93,8 @@ pub fn predict(
     let scaled = scenario.scaled_for_load()?;
     let (warmup_s, duration_s) = window.or_else(|| super::load::window(scenario)).unwrap_or((0.0, 1.0));
     let mode = Mode::Every { warmup_s, duration_s };
-    let options = Options { seed: repeat.seed, threads: threads(repeat), replications, mode };
+    let options =
+        Options { seed: repeat.seed, threads: threads(repeat), replications, precision: None, mode };
     let played =
         terminal.stage("predict", |s| simulate(&scaled, &options, &|share| s.progress(share, ""), stop));
     let mut record = played.ok_or(Failure::Interrupted)?;

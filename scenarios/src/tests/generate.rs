@@ -110,7 +110,10 @@ impl Plan {
             text += &format!(", servers: {}, service_time: {}", self.draw.from(1, 90), self.draw.one(LAWS));
             text += &self.maybe(0.5, |d| format!("concurrency: {}", d.from(1, 64)));
             text += &self.maybe(0.3, |d| {
-                format!("balance: {}", d.one(&["random", "round-robin", "least-connections"]))
+                format!(
+                    "balance: {}",
+                    d.one(&["random", "round-robin", "least-connections", "power-of-two", "consistent-hash"])
+                )
             });
             text += &self.maybe(0.2, |_| "blocking: true".into());
             text += &self.maybe(0.2, |_| "connections_max: 10 K".into());

@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use super::http::{HTTP, http};
 use super::{Names, paths, population, reference};
 use crate::calls::{Call, Calls, WaitFor};
+use crate::client::Client;
 use crate::decode::{Decoder, Fields, Kind, Shape, counted, either, field, must, quantity};
 use crate::diagnostic::Origin;
 use crate::node::{Node, Value};
@@ -16,6 +17,9 @@ pub const EXAMPLE: &str = "{view: {per_user: 5/day, path: [web]}}";
 
 /// Most times that one user does one thing, 1/s.
 const PER_USER_MAX: f64 = 1e6;
+
+/// Least urgent priority.
+const PRIORITY_MAX: u32 = 7;
 
 const RATE: Kind = quantity::<PerSecond>();
 const NUMBER: Kind = quantity::<Plain>();
@@ -31,6 +35,11 @@ pub const ACTION: Shape = Shape {
         field("of", Kind::Name("dataset"), "the dataset whose objects it asks for"),
         field("write", Kind::Flag, "no cache answers it, every replica does its work (false)"),
         field("repeat", quantity::<Share>(), "share that asks again for what the user had lately (0)"),
+        field(
+            "priority",
+            Kind::Whole(0, PRIORITY_MAX),
+            "where a tier serves by priority, 0 goes before 1 (0)",
+        ),
         field("request", quantity::<Bytes>(), "bytes of the request (0; of a write, the object's size)"),
         field("response", quantity::<Bytes>(), "bytes of the response (the object's size; of a write, 0)"),
         must("path", Kind::Path, "the tiers that it calls"),
@@ -73,6 +82,12 @@ pub struct Known<'n> {
 }
 
 impl Known<'_> {
+    /// What callers of a tier do unless they say otherwise.
+    pub fn client_of(&self, tier: usize) -> Client {
+        let tier = self.tiers.get_index(tier).and_then(|(_, tier)| tier.as_ref());
+        tier.map_or_else(Client::default, |tier| tier.client.clone())
+    }
+
     fn size_of(&self, dataset: Option<usize>) -> Option<Size> {
         self.datasets.get_index(dataset?).and_then(|(_, data)| data.as_ref().map(|d| d.size.clone()))
     }
@@ -99,6 +114,7 @@ pub fn action(decoder: &mut Decoder, node: &Node, path: &str, known: &Known<'_>)
         .and_then(|n| decoder.one_of(n, &write_name, &[("true", true), ("false", false)]))
         .unwrap_or(false);
     let repeat = fields.quantity(decoder, "repeat").unwrap_or_else(|| Fraction::given(0.0, "0 %"));
+    let priority = fields.number(decoder, "priority", (0, PRIORITY_MAX), "1").unwrap_or(0);
     let (request, response) = known.sizes(of, write);
     let request = fields.quantity(decoder, "request").unwrap_or(request);
     let response = fields.quantity(decoder, "response").unwrap_or(response);
@@ -134,6 +150,7 @@ pub fn action(decoder: &mut Decoder, node: &Node, path: &str, known: &Known<'_>)
         of,
         write,
         repeat,
+        priority,
         request,
         response,
         calls,
@@ -255,6 +272,7 @@ fn plain_call(tier: usize, context: &paths::Context<'_>, size: Size, origin: Ori
         wait_for: WaitFor::All,
         request: size,
         response: Size::given(0.0, "0 B"),
+        client: context.known.client_of(tier),
         next: Calls::Nothing,
         origin,
     }

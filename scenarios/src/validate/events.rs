@@ -58,6 +58,11 @@ const SERVERS_DOWN: Shape = Shape {
     fields: &[
         must("tier", Kind::Name("tier"), "whose servers"),
         must("servers", quantity::<Things>(), "how many"),
+        field(
+            "noticed_after",
+            quantity::<Seconds>(),
+            "time for which requests still go to them, and fail (10 s)",
+        ),
     ],
     example: "{tier: web, servers: 10}",
 };
@@ -207,9 +212,13 @@ fn of_tier(
     let mut fields = decoder.fields(node, what, shape)?;
     let tier = tier_of(decoder, &mut fields, what, parts);
     let kind = match name {
-        "servers_down" => fields
-            .need_quantity_like(decoder, "servers", "10")
-            .and_then(|servers| Some(EventKind::ServersDown { tier: tier?, servers })),
+        "servers_down" => {
+            let servers = fields.need_quantity_like(decoder, "servers", "10");
+            let noticed_after = fields
+                .quantity_like(decoder, "noticed_after", "10 s")
+                .unwrap_or_else(|| units::Duration::given(10.0, "10 s"));
+            servers.and_then(|servers| Some(EventKind::ServersDown { tier: tier?, servers, noticed_after }))
+        }
         "slow" => {
             let factor: Option<Number> = fields.need_quantity_like(decoder, "factor", "5");
             factor.and_then(|factor| Some(EventKind::Slow { tier: tier?, factor }))

@@ -15,6 +15,7 @@ use crate::tier::Tier;
 use crate::units::Count;
 
 mod actions;
+mod clients;
 mod datasets;
 mod events;
 mod http;

@@ -4,7 +4,7 @@
 //! `{parallel: [..], wait_for: 2}`, `{async: ..}`. What follows such a step is called by the same caller, after it.
 
 use super::actions::Known;
-use super::reference;
+use super::{clients, reference};
 use crate::calls::{Call, Calls, WaitFor};
 use crate::decode::{Decoder, Fields, Kind, Shape, counted, describe, field, must, quantity, suggestion};
 use crate::diagnostic::Origin;
@@ -30,6 +30,23 @@ pub const CALL: Shape = Shape {
         field("wait_for", WAIT_FOR, "of `fan_out` calls, how many to wait for (all)"),
         field("request", quantity::<Bytes>(), "bytes there, from here on (as the caller)"),
         field("response", quantity::<Bytes>(), "bytes back, from here on (as the caller; the size of `of`)"),
+        field(
+            "timeout",
+            clients::TIMEOUT,
+            "a call that takes longer has failed (that of the tier's `client`)",
+        ),
+        field("retries", Kind::Fields(&clients::RETRIES), "failed calls are made again (the same)"),
+        field(
+            "hedge",
+            Kind::Fields(&clients::HEDGE),
+            "a second call while the first is under way (the same)",
+        ),
+        field(
+            "breaker",
+            Kind::Fields(&clients::BREAKER),
+            "calls fail at once while too many fail (the same)",
+        ),
+        field("pool", clients::POOL, "calls that one calling server has open at a time (the same)"),
     ],
     example: "{call: shard, fan_out: 20}",
 };
@@ -191,6 +208,7 @@ fn plain(tier: TierId, context: &Context<'_>, node: &Node) -> Call {
         wait_for: WaitFor::All,
         request: context.request.clone(),
         response: context.response.clone(),
+        client: context.known.client_of(tier),
         next: Calls::Nothing,
         origin: node.origin,
     }
@@ -223,13 +241,16 @@ fn call(decoder: &mut Decoder, node: &Node, what: &str, context: &Context<'_>) -
     };
     let request = fields.quantity(decoder, "request").unwrap_or(request);
     let response = fields.quantity(decoder, "response").unwrap_or(response);
+    let client = clients::said(decoder, &mut fields);
     let origin = fields.origin;
     fields.finish(decoder);
     if of_node.is_some() && of.is_none() {
         return None;
     }
+    let tier = tier?;
+    let client = client.or(&context.known.client_of(tier));
     Some(Call {
-        tier: tier?,
+        tier,
         of: dataset,
         write,
         share,
@@ -238,6 +259,7 @@ fn call(decoder: &mut Decoder, node: &Node, what: &str, context: &Context<'_>) -
         wait_for,
         request,
         response,
+        client,
         next: Calls::Nothing,
         origin,
     })

@@ -1,12 +1,12 @@
 //! `tiers`: what serves the actions, with its caches, servers, disks, queues and limits.
 
-use super::{Names, laws, reference};
+use super::{Names, clients, laws, reference};
 use crate::decode::{Decoder, Fields, Kind, Shape, either, field, must, quantity};
 use crate::diagnostic::Origin;
 use crate::node::{Node, Value};
 use crate::tier::{
-    Balance, Cache, External, Policy, Queue, Replication, Scheme, Scope, ShardBy, Sharding, Station, Store,
-    Tier, TierPrice,
+    Autoscale, Balance, Batch, Cache, Discipline, External, Policy, Queue, Replication, Scheme, Scope,
+    ShardBy, Sharding, Station, Store, Tier, TierPrice,
 };
 use crate::units::{self, BitsPerSecond, Bytes, Count, PerSecond, Seconds, Share, Size, Things};
 
@@ -18,16 +18,21 @@ const QUEUE_MAX: u32 = 10_000_000;
 /// Most whole copies of what a tier stores, and most pieces of an erasure code.
 const COPIES_MAX: u32 = 1000;
 const SHARDS_MAX: u32 = 10_000_000;
+const BATCH_MAX: u32 = 100_000;
 const ZONES_MAX: u32 = 100;
 const VIRTUAL_NODES_MAX: u32 = 100_000;
 
 const SCOPES: [(&str, Scope); 4] =
     [("user", Scope::User), ("site", Scope::Site), ("region", Scope::Region), ("global", Scope::Global)];
-const BALANCES: [(&str, Balance); 3] = [
+const BALANCES: [(&str, Balance); 5] = [
     ("random", Balance::Random),
     ("round-robin", Balance::RoundRobin),
     ("least-connections", Balance::LeastConnections),
+    ("power-of-two", Balance::PowerOfTwo),
+    ("consistent-hash", Balance::ConsistentHash),
 ];
+const DISCIPLINES: [(&str, Discipline); 3] =
+    [("fcfs", Discipline::Fcfs), ("ps", Discipline::ProcessorSharing), ("priority", Discipline::Priority)];
 const FLAGS: [(&str, bool); 2] = [("true", true), ("false", false)];
 
 pub const TIER: Shape = Shape {
@@ -58,7 +63,7 @@ pub const TIER: Shape = Shape {
         ),
         field(
             "balance",
-            Kind::Choice(&["random", "round-robin", "least-connections"]),
+            Kind::Choice(&["random", "round-robin", "least-connections", "power-of-two", "consistent-hash"]),
             "how requests are spread (random)",
         ),
         field(
@@ -67,6 +72,14 @@ pub const TIER: Shape = Shape {
             "a slot stays held while the request waits downstream: a thread per request (false)",
         ),
         field("single_writer", Kind::Flag, "one request at a time for any one object (false)"),
+        field(
+            "discipline",
+            Kind::Choice(&["fcfs", "ps", "priority"]),
+            "first come first served, all at once at equal shares, or by the action's `priority` (fcfs)",
+        ),
+        field("batch", Kind::Fields(&BATCH), "one slot serves several requests together"),
+        field("autoscale", Kind::Fields(&AUTOSCALE), "servers that come and go with the load"),
+        field("client", Kind::Fields(&clients::CLIENT), "what callers do where it is slow or fails"),
         field("store", Kind::Fields(&STORE), "disks of one server"),
         field(
             "queue",
@@ -87,6 +100,22 @@ pub const TIER: Shape = Shape {
         field("price", Kind::Fields(&PRICE), "entries of the price file"),
     ],
     example: "{servers: 10, service_time: 20 ms}",
+};
+const BATCH: Shape = Shape {
+    fields: &[
+        must("size", Kind::Whole(2, BATCH_MAX), "most requests of one; together they take one service time"),
+        field("wait", quantity::<Seconds>(), "how long a free slot waits for more (0)"),
+    ],
+    example: "{size: 32, wait: 5 ms}",
+};
+const AUTOSCALE: Shape = Shape {
+    fields: &[
+        must("max", Kind::Whole(1, SERVERS_MAX), "most servers in total"),
+        field("min", Kind::Whole(1, SERVERS_MAX), "fewest servers in total (`servers`)"),
+        field("target", quantity::<Share>(), "utilisation that it steers at (60 %)"),
+        field("delay", quantity::<Seconds>(), "from the decision to the first request (2 min)"),
+    ],
+    example: "{max: 100, target: 60 %, delay: 2 min}",
 };
 const CACHE: Shape = Shape {
     fields: &[
@@ -174,6 +203,8 @@ pub fn tier(decoder: &mut Decoder, node: &Node, path: &str, names: &Names) -> Op
     let queue = fields.take("queue").and_then(|n| queue(decoder, n, &format!("{path}.queue")));
     let external = fields.take("external").and_then(|n| external(decoder, n, &format!("{path}.external")));
     let replication = replication(decoder, &mut fields, path);
+    let client_path = fields.name("client");
+    let client = fields.take("client").and_then(|n| clients::client(decoder, n, &client_path));
     let sharding = fields.take("shards").and_then(|n| sharding(decoder, n, &format!("{path}.shards")));
     let connections_max = fields.quantity(decoder, "connections_max");
     let availability = fields.quantity(decoder, "availability");
@@ -193,6 +224,7 @@ pub fn tier(decoder: &mut Decoder, node: &Node, path: &str, names: &Names) -> Op
         external,
         replication,
         sharding,
+        client: client.unwrap_or_default(),
         connections_max,
         availability,
         zones,
@@ -247,8 +279,17 @@ fn flag(decoder: &mut Decoder, fields: &mut Fields<'_>, field: &str) -> Option<b
 }
 
 fn station(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Option<Station> {
-    const OF_SERVERS: [&str; 6] =
-        ["concurrency", "service_time", "queue_max", "balance", "blocking", "single_writer"];
+    const OF_SERVERS: [&str; 9] = [
+        "concurrency",
+        "service_time",
+        "queue_max",
+        "balance",
+        "blocking",
+        "single_writer",
+        "discipline",
+        "batch",
+        "autoscale",
+    ];
     let has_servers = fields.take("servers").is_some();
     let stray = OF_SERVERS.into_iter().find(|field| fields.take(field).is_some());
     let servers = fields.whole(decoder, "servers", (1, SERVERS_MAX), "10");
@@ -260,6 +301,22 @@ fn station(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Option
     let balance = fields.take("balance").and_then(|n| decoder.one_of(n, &balance_name, &BALANCES));
     let blocking = flag(decoder, fields, "blocking").unwrap_or(false);
     let single_writer = flag(decoder, fields, "single_writer").unwrap_or(false);
+    let discipline_name = fields.name("discipline");
+    let discipline_node = fields.take("discipline");
+    let discipline = discipline_node.and_then(|n| decoder.one_of(n, &discipline_name, &DISCIPLINES));
+    let discipline = discipline.unwrap_or(Discipline::Fcfs);
+    let batch_path = fields.name("batch");
+    let batch = fields.take("batch").and_then(|n| batch(decoder, n, &batch_path));
+    let autoscale_path = fields.name("autoscale");
+    let autoscale =
+        fields.take("autoscale").and_then(|n| autoscale(decoder, n, &autoscale_path, servers.as_ref()));
+    if let (Discipline::ProcessorSharing, Some(node)) = (discipline, discipline_node)
+        && (blocking || batch.is_some())
+    {
+        let cause =
+            format!("`{path}` shares its slots among all requests, which `blocking` and `batch` cannot");
+        decoder.problem(node.origin, cause, "drop `discipline: ps`, or the other");
+    }
     if !has_servers {
         if let Some(field) = stray
             && !fields.misspelt("servers")
@@ -284,6 +341,48 @@ fn station(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Option
         balance: balance.unwrap_or(Balance::Random),
         blocking,
         single_writer,
+        discipline,
+        batch,
+        autoscale,
+    })
+}
+
+fn batch(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Batch> {
+    let mut fields = decoder.fields(node, path, &BATCH)?;
+    let size = fields.number(decoder, "size", (2, BATCH_MAX), "32");
+    if size.is_none() {
+        fields.need(decoder, "size", "32");
+    }
+    let wait = fields.quantity_like(decoder, "wait", "5 ms");
+    fields.finish(decoder);
+    Some(Batch { size: size?, wait: wait.unwrap_or_else(|| units::Duration::given(0.0, "0 s")) })
+}
+
+fn autoscale(decoder: &mut Decoder, node: &Node, path: &str, servers: Option<&Count>) -> Option<Autoscale> {
+    let mut fields = decoder.fields(node, path, &AUTOSCALE)?;
+    let max = fields.whole(decoder, "max", (1, SERVERS_MAX), "100");
+    if max.is_none() {
+        fields.need(decoder, "max", "100");
+    }
+    let min = fields.whole(decoder, "min", (1, SERVERS_MAX), "10").or_else(|| servers.cloned());
+    let target: Option<units::Fraction> = fields.quantity_like(decoder, "target", "60 %");
+    if let Some(target) = &target {
+        decoder.between(target, &fields.name("target"), (0.01, 1.0), "expected 1 % to 100 %");
+    }
+    let delay = fields.quantity_like(decoder, "delay", "2 min");
+    let origin = fields.origin;
+    fields.finish(decoder);
+    if let (Some(min), Some(max)) = (&min, &max)
+        && min.get() > max.get()
+    {
+        let cause = format!("`{path}` has at least {} and at most {} servers", min.text, max.text);
+        decoder.problem(origin, cause, "let `max` be the larger");
+    }
+    Some(Autoscale {
+        target: target.unwrap_or_else(|| units::Fraction::given(0.6, "60 %")),
+        min: min?,
+        max: max?,
+        delay: delay.unwrap_or_else(|| units::Duration::given(120.0, "2 min")),
     })
 }
 

@@ -45,7 +45,6 @@ pub(super) fn play_caches(
     report: &impl Fn(u64),
     stop: &AtomicBool,
 ) -> Option<Counted> {
-    let scenario = setup.scenario;
     let mut play = CachePlay::new(setup, plan.seed, replication);
     let mut sources = sources(setup, plan.seed, replication);
     let epoch_s = DAY_S / (SLOTS * EPOCHS_PER_SLOT) as f64;
@@ -66,24 +65,7 @@ pub(super) fn play_caches(
             report(1);
         }
     }
-    // Requests that need no cache: answered by the device, or at the end of a path without lookups.
-    for (id, action) in scenario.actions.values().enumerate() {
-        let route = &setup.routes[id];
-        for region in 0..scenario.population.regions.len() {
-            for slot in 0..SLOTS {
-                let slot_s = DAY_S / SLOTS as f64;
-                let from = slot as f64 * slot_s;
-                let requests = model::rate(scenario, action, region, from, from + slot_s) * slot_s;
-                let (local, sampler) = &setup.demand[id];
-                if *local > 0.0 {
-                    play.counted.served[id][0][region][slot] += requests * local;
-                }
-                if sampler.is_none() {
-                    play.counted.served[id][route.path.len() - 1][region][slot] += requests;
-                }
-            }
-        }
-    }
+    play.finish();
     Some(play.counted)
 }
 
@@ -188,7 +170,7 @@ impl<'s, 'a> CachePlay<'s, 'a> {
             inbox,
             caches,
             coins: Stream::new(seed, "caches", "coins", replication),
-            counted: Counted::new(scenario, SLOTS),
+            counted: Counted::new(scenario, &setup.flow, SLOTS),
             slot: None,
         }
     }
@@ -198,7 +180,7 @@ impl<'s, 'a> CachePlay<'s, 'a> {
     fn forward(&mut self, item: Item, from: usize) {
         let route = &self.setup.routes[item.action as usize];
         let Some(at) = (from..route.path.len()).find(|&i| route.lookup[i]) else {
-            self.count(item, route.path.len() - 1);
+            self.count(item, route.path.len() - 1, false);
             return;
         };
         let tier = route.path[at];
@@ -210,12 +192,57 @@ impl<'s, 'a> CachePlay<'s, 'a> {
         self.inbox[tier][instance].push(item);
     }
 
+    /// Counts a request that gets as far as a position, where a cache answers it or not.
     #[inline]
-    fn count(&mut self, item: Item, position: usize) {
+    fn count(&mut self, item: Item, position: usize, hit: bool) {
         if let Some(slot) = self.slot {
-            let action = &self.setup.scenario.actions[item.action as usize];
-            let weight = action.of.and_then(|d| self.setup.blocks[d].as_ref()).map_or(1, |b| b.block);
-            self.counted.served[item.action as usize][position][item.region as usize][slot] += weight as f64;
+            let (action, region) = (item.action as usize, item.region as usize);
+            let of = self.setup.scenario.actions[action].of;
+            let weight = of.and_then(|d| self.setup.blocks[d].as_ref()).map_or(1, |b| b.block) as f64;
+            let first = self.setup.first_call[action];
+            for call in first + self.setup.routes[action].entry..=first + position {
+                self.counted.calls[call][region][slot] += weight;
+            }
+            if hit {
+                self.counted.hits[first + position][region][slot] += weight;
+            }
+        }
+    }
+
+    /// Adds what no cache was played for: requests that the device answers, those of paths without lookups,
+    /// and messages.
+    fn finish(&mut self) {
+        let (setup, scenario) = (self.setup, self.setup.scenario);
+        let slot_s = DAY_S / SLOTS as f64;
+        for (id, action) in scenario.actions.values().enumerate() {
+            let (route, first) = (&setup.routes[id], setup.first_call[id]);
+            let (local, sampler) = &setup.demand[id];
+            for region in 0..scenario.population.regions.len() {
+                for slot in 0..SLOTS {
+                    let from = slot as f64 * slot_s;
+                    let expected = model::rate(scenario, action, region, from, from + slot_s) * slot_s;
+                    let mut requests = expected;
+                    if sampler.is_some() {
+                        requests *= local;
+                        let entry = self.counted.calls[first + route.entry][region][slot];
+                        requests += entry;
+                        for position in 0..route.entry {
+                            self.counted.calls[first + position][region][slot] += requests;
+                        }
+                        if route.entry > 0 {
+                            self.counted.hits[first + route.entry - 1][region][slot] += expected * local;
+                        }
+                    } else {
+                        for position in 0..route.path.len() {
+                            self.counted.calls[first + position][region][slot] += requests;
+                        }
+                    }
+                    self.counted.requests[id][region][slot] = requests;
+                    for &message in &setup.messages[id] {
+                        self.counted.calls[message][region][slot] = requests;
+                    }
+                }
+            }
         }
     }
 
@@ -242,7 +269,7 @@ impl<'s, 'a> CachePlay<'s, 'a> {
                 let route = &self.setup.routes[item.action as usize];
                 let position = route.path.iter().position(|&t| t == tier).unwrap_or(0);
                 if hit || position + 1 == route.path.len() {
-                    self.count(item, position);
+                    self.count(item, position, hit);
                 } else {
                     self.forward(item, position + 1);
                 }

@@ -62,7 +62,7 @@ pub fn play(
     let counted =
         parallel(&jobs, plan.threads, stop, |&r| caches::play_caches(&setup, plan, r, &report, stop));
     let mut counted: Vec<Counted> = counted.into_iter().map(Option::flatten).collect::<Option<_>>()?;
-    let rates = Rates::mean(scenario, &counted);
+    let rates = Rates::mean(scenario, &setup.flow, &counted);
     // A few replications at a time, so that the parts of all of them need not be held at once.
     for some in jobs.chunks(REPLICATIONS_TOGETHER) {
         let jobs: Vec<(u64, usize)> =
@@ -82,6 +82,7 @@ pub fn play(
         counted,
         slot_s: DAY_S / SLOTS as f64,
         slots: SLOTS,
+        from_s: 0.0,
         mode: "sampled",
         objects_per_sample: blocks,
         notes: setup.notes(),

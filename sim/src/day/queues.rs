@@ -9,8 +9,9 @@ use plimsoll_scenarios::{Scenario, Scope, TierId};
 
 use super::SLOTS;
 use super::setup::Setup;
+use crate::flow::Flow;
 use crate::model::{self, transfer_time};
-use crate::outcome::{Counted, StationSlot, arrivals_in};
+use crate::outcome::{Counted, StationSlot};
 use crate::station::{Outcome as Served, Station};
 
 /// Customers per station, place, slot and replication, in the mean; busier slots get more.
@@ -26,10 +27,11 @@ const PATHS_TARGET: f64 = 60_000.0;
 pub(super) struct Rates(Vec<Vec<Vec<f64>>>);
 
 impl Rates {
-    pub fn mean(scenario: &Scenario, counted: &[Counted]) -> Self {
+    pub fn mean(scenario: &Scenario, flow: &Flow<'_>, counted: &[Counted]) -> Self {
         let slot_s = DAY_S / SLOTS as f64;
-        let rate = |tier, region, slot| {
-            let sum: f64 = counted.iter().map(|c| arrivals_in(scenario, c, tier, region, slot)).sum();
+        let rate = |tier: TierId, region: usize, slot: usize| {
+            let calls = |c: &Counted| -> f64 { flow.at(tier).map(|n| c.calls[n][region][slot]).sum() };
+            let sum: f64 = counted.iter().map(calls).sum();
             sum / counted.len() as f64 / slot_s
         };
         Self(
@@ -102,7 +104,7 @@ pub(super) fn play_queues(
     let mut part = RegionPart {
         stations: vec![vec![StationSlot::default(); SLOTS]; scenario.tiers.len()],
         failed: vec![vec![0.0; SLOTS]; scenario.actions.len()],
-        counted: Counted::new(scenario, SLOTS),
+        counted: Counted::new(scenario, &setup.flow, SLOTS),
     };
     let mut paths = Stream::new(seed, name, "paths", replication);
     for slot in 0..SLOTS {
@@ -200,6 +202,7 @@ impl PlayedStation {
         StationSlot {
             utilisation: (offered * (1.0 - self.rejected_share)).min(1.0),
             wait_mean_s,
+            held_mean_s: tally.work_s / accepted.max(1) as f64,
             // Little's law, over all servers of the place.
             queue: rate * (1.0 - self.rejected_share) * wait_mean_s * self.instances,
             rejected_share: self.rejected_share,
@@ -223,8 +226,11 @@ fn draw_paths(
 ) {
     let scenario = setup.scenario;
     let route = &setup.routes[action];
-    let beyond: Vec<f64> =
-        (route.entry..route.path.len()).map(|p| caches.served[action][p][region][slot]).collect();
+    let calls: Vec<f64> =
+        (0..route.path.len()).map(|p| caches.calls[setup.first_call[action] + p][region][slot]).collect();
+    // Where requests end: what reaches a position and not the next one.
+    let ends = |p: usize| calls[p] - calls.get(p + 1).copied().unwrap_or(0.0);
+    let beyond: Vec<f64> = (route.entry..route.path.len()).map(|p| ends(p).max(0.0)).collect();
     let requests: f64 = beyond.iter().sum();
     if requests <= 0.0 {
         return;
@@ -262,6 +268,6 @@ fn draw_paths(
         part.counted.complete[action].record(first_byte + transfer);
     }
     // The device never fails; the share is of all the action's requests.
-    let all: f64 = (0..route.path.len()).map(|p| caches.served[action][p][region][slot]).sum();
+    let all = caches.requests[action][region][slot];
     part.failed[action][slot] = failed as f64 / draws as f64 * requests / all;
 }

@@ -5,6 +5,7 @@ use plimsoll_scenarios::popularity::{IndexSampler, Law};
 use plimsoll_scenarios::{Scenario, Scope, TierId};
 
 use crate::analytic::caches::{Approximation, chain};
+use crate::flow::{Cause, Flow};
 use crate::model::Route;
 
 /// Requests to simulate per dataset, replication and day.
@@ -30,6 +31,10 @@ pub(super) struct Blocks {
 pub(super) struct Setup<'a> {
     pub scenario: &'a Scenario,
     pub routes: Vec<Route>,
+    pub flow: Flow<'a>,
+    /// By action: the first call of its path in the flow list, and those of its messages.
+    pub first_call: Vec<usize>,
+    pub messages: Vec<Vec<usize>>,
     /// By dataset; `None` where no action asks for it.
     pub blocks: Vec<Option<Blocks>>,
     pub ids: u32,
@@ -60,9 +65,20 @@ impl<'a> Setup<'a> {
             })
             .collect();
         let order = scenario.tier_order();
+        let flow = Flow::of(scenario);
+        let of = |action: usize, cause: Cause| {
+            let nodes = flow.nodes.iter().enumerate();
+            nodes.filter(move |(_, n)| n.action == action && n.cause == cause).map(|(i, _)| i)
+        };
+        let actions = 0..scenario.actions.len();
+        let first_call = actions.clone().map(|a| of(a, Cause::Request).next().unwrap_or(0)).collect();
+        let messages = actions.map(|a| of(a, Cause::Message).collect()).collect();
         let mut setup = Self {
             scenario,
             routes,
+            flow,
+            first_call,
+            messages,
             blocks,
             ids,
             order,

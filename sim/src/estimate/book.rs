@@ -254,6 +254,13 @@ impl<'s> Book<'s> {
                 self.prices.source, self.prices.region, self.prices.as_of
             ));
         }
+        if crate::simulate::feeds_back(self.scenario) {
+            notes.push(
+                "Timeouts, retries, hedges, breakers, batches, autoscaling and other disciplines than first come, \
+                 first served are not in these figures; `plimsoll simulate` plays them."
+                    .to_owned(),
+            );
+        }
         if self.sheet.uncertain().is_empty() {
             return notes;
         }

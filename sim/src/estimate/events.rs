@@ -106,7 +106,7 @@ fn under(scenario: &Scenario, event: &Event) -> Under {
                 human(share, Unit::Share)
             )
         }
-        EventKind::ServersDown { tier: id, servers } => {
+        EventKind::ServersDown { tier: id, servers, .. } => {
             let lost = servers.get();
             shrink(&mut changed, *id, |n| n - lost);
             format!("{} servers of {} are lost", human(lost, Unit::Count), tier(*id))

@@ -593,7 +593,9 @@ fn places(book: &Book<'_>, tier: TierId) -> f64 {
 /// Queues that a tier's calls are spread over, and servers that share one.
 fn pools(book: &Book<'_>, tier: TierId, station: &Station) -> (f64, f64) {
     match station.balance {
-        Balance::LeastConnections => (places(book, tier), places(book, tier)),
-        Balance::Random | Balance::RoundRobin => (station.servers.get().max(1.0), places(book, tier)),
+        Balance::LeastConnections | Balance::PowerOfTwo => (places(book, tier), places(book, tier)),
+        Balance::Random | Balance::RoundRobin | Balance::ConsistentHash => {
+            (station.servers.get().max(1.0), places(book, tier))
+        }
     }
 }

@@ -42,7 +42,7 @@ pub fn run(args: &StackUpArgs, terminal: &Terminal) -> Result<Code, Failure> {
         set: args.set.clone(),
     };
     let scenario = what.load()?;
-    crate::failure::playable(&scenario, "stack")?;
+    crate::failure::loadable(&scenario, "stack")?;
     let options = StackOptions {
         seed: args.seed,
         port: args.port,

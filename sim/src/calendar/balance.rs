@@ -1,0 +1,112 @@
+//! Which of a pool's servers a request goes to.
+
+use plimsoll_scenarios::{Balance, Discipline, TierId};
+
+use super::frame::NONE;
+use super::machine::Machine;
+
+impl Machine<'_> {
+    /// A server of a pool; `None` where none is there.
+    pub(super) fn choose(&mut self, at: u32, tier: TierId, pool: u32) -> Option<u32> {
+        let pool_id = pool as usize;
+        let (first, n) = (self.pools[pool_id].first, self.pools[pool_id].servers);
+        let all_there = self.pools[pool_id].away == 0;
+        if n == 1 {
+            return (all_there).then_some(first);
+        }
+        if self.pools[pool_id].away >= n {
+            return None;
+        }
+        let object = self.frames[at].object;
+        let station = self.tiers[tier].station.as_ref()?;
+        if object != NONE && (station.shards > 0 || station.balance == Balance::ConsistentHash) {
+            let wanted = self.by_key(tier, object, n);
+            return self.from(first, n, wanted);
+        }
+        match station.balance {
+            Balance::Random | Balance::ConsistentHash => {
+                let station = self.tiers[tier].station.as_mut()?;
+                if all_there {
+                    return Some(first + station.choices.below(u64::from(n)) as u32);
+                }
+                let there = u64::from(n - self.pools[pool_id].away);
+                let nth = station.choices.below(there) as usize;
+                (first..first + n).filter(|&s| self.servers[s as usize].health.chosen()).nth(nth)
+            }
+            Balance::RoundRobin => {
+                let next = (self.pools[pool_id].next + 1) % n;
+                let chosen = self.from(first, n, next)?;
+                self.pools[pool_id].next = chosen - first;
+                Some(chosen)
+            }
+            Balance::LeastConnections => {
+                // Ties go to the first from a moving start, so that an idle pool is used evenly.
+                let start = (self.pools[pool_id].next + 1) % n;
+                self.pools[pool_id].next = start;
+                (0..n)
+                    .map(|i| first + (start + i) % n)
+                    .filter(|&s| self.servers[s as usize].health.chosen())
+                    .min_by_key(|&s| self.load(tier, s))
+            }
+            Balance::PowerOfTwo => {
+                let drawn = [(); 2].map(|()| {
+                    let station = self.tiers[tier].station.as_mut();
+                    station.map_or(0, |s| s.choices.below(u64::from(n)) as u32)
+                });
+                let [one, other] = drawn.map(|wanted| self.from(first, n, wanted));
+                let (one, other) = (one?, other?);
+                Some(if self.load(tier, other) < self.load(tier, one) { other } else { one })
+            }
+        }
+    }
+
+    /// The first server from this one on that is there.
+    fn from(&self, first: u32, n: u32, wanted: u32) -> Option<u32> {
+        (0..n).map(|i| first + (wanted + i) % n).find(|&s| self.servers[s as usize].health.chosen())
+    }
+
+    /// Requests at a server.
+    fn load(&self, tier: TierId, server: u32) -> u32 {
+        let here = &self.servers[server as usize];
+        let Some(station) = &self.tiers[tier].station else { return 0 };
+        let local = (server - self.tiers[tier].first_server) as usize;
+        match station.discipline {
+            Discipline::Fcfs => here.busy + here.queue.len,
+            Discipline::Priority => here.busy + station.levels[local].iter().map(|l| l.len).sum::<u32>(),
+            Discipline::ProcessorSharing => station.shared[local].inside.len() as u32,
+        }
+    }
+
+    /// The server that an object's shard or hash belongs to.
+    fn by_key(&self, tier: TierId, object: u32, servers: u32) -> u32 {
+        let Some(station) = &self.tiers[tier].station else { return 0 };
+        let hash = scatter(u64::from(object));
+        let n = u64::from(servers);
+        let spread = |hash: u64, over: u64| ((u128::from(hash) * u128::from(over)) >> 64) as u64;
+        let shards = station.shards;
+        let shard = if shards == 0 {
+            return spread(hash, n) as u32;
+        } else if !station.ring.is_empty() {
+            let after = station.ring.partition_point(|(point, _)| *point < hash);
+            let (_, shard) = station.ring.get(after).copied().unwrap_or(station.ring[0]);
+            u64::from(shard)
+        } else if station.by_range {
+            let ids = &self.setup.ids;
+            let dataset =
+                ids.first.iter().enumerate().filter(|(_, f)| **f <= object).max_by_key(|(_, f)| **f);
+            let (rank, count) = dataset.map_or((0, 1), |(d, f)| (object - f, ids.count[d].max(1)));
+            (u64::from(rank) * shards / u64::from(count)).min(shards - 1)
+        } else {
+            spread(hash, shards)
+        };
+        (shard % n) as u32
+    }
+}
+
+/// A hash of a number (the finaliser of `SplitMix64`).
+const fn scatter(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,108 @@
+//! Caches on the calendar: after its service a call is looked up, and what is missing is fetched once for all
+//! who want it meanwhile.
+
+use plimsoll_scenarios::{Scope, TierId};
+
+use super::frame::{List, NONE, Role};
+use super::machine::Machine;
+use super::queue::{Due, Kind};
+use super::tiers::empty_cache;
+
+impl Machine<'_> {
+    /// After the service: the cache, then what the tier calls.
+    pub(super) fn served(&mut self, at: u32) {
+        if self.frames[at].role == Role::Copy {
+            self.deliver(at);
+            return;
+        }
+        let site = self.site(at);
+        if site.lookup && self.found_or_awaited(at, site.tier, site.body.from == site.body.to) {
+            return;
+        }
+        if self.run_part(at) && self.answer(at) {
+            self.deliver(at);
+        }
+    }
+
+    /// Whether the cache has the object, or it is on its way already.
+    fn found_or_awaited(&mut self, at: u32, tier: TierId, last: bool) -> bool {
+        let object = self.frames[at].object;
+        if self.tiers[tier].scope == Scope::User || object == NONE {
+            return false;
+        }
+        let which = self.cache_of(at, tier);
+        let play = &mut self.tiers[tier];
+        if play.caches[which].lookup(object) {
+            self.count_hit(at);
+            if self.answer(at) {
+                self.deliver(at);
+            }
+            return true;
+        }
+        if last {
+            return false;
+        }
+        let key = (which as u64) << 32 | u64::from(object);
+        if let Some(waiting) = play.fetches.get_mut(&key) {
+            waiting.push(&mut self.frames, at);
+            return true;
+        }
+        play.fetches.insert(key, List::EMPTY);
+        self.frames[at].fetching = true;
+        false
+    }
+
+    fn cache_of(&self, at: u32, tier: TierId) -> usize {
+        let play = &self.tiers[tier];
+        if play.cache_per_server {
+            self.frames[at].server.saturating_sub(play.first_server) as usize
+        } else {
+            self.instance(at, tier)
+        }
+    }
+
+    fn count_hit(&mut self, at: u32) {
+        let frame = &self.frames[at];
+        self.tally.hit(frame.code, frame.region, frame.slot);
+    }
+
+    /// What was fetched is kept, and who waited for it goes along.
+    pub(super) fn fetched(&mut self, at: u32, tier: TierId) {
+        self.frames[at].fetching = false;
+        let (object, failed) = (self.frames[at].object, self.frames[at].failed);
+        let which = self.cache_of(at, tier);
+        let play = &mut self.tiers[tier];
+        let key = (which as u64) << 32 | u64::from(object);
+        let mut waiting = play.fetches.remove(&key).unwrap_or(List::EMPTY);
+        if !failed {
+            play.caches[which].insert(object);
+        }
+        while let Some(other) = waiting.pop(&self.frames) {
+            self.frames[other].failed = failed;
+            // Who waited at a cache got the answer there, and no tier behind it saw them.
+            if !failed {
+                self.count_hit(other);
+            }
+            self.soon.push_back(Due::new(Kind::Answer, other));
+        }
+    }
+
+    /// All caches of a tier start empty.
+    pub(super) fn flush(&mut self, tier: TierId) {
+        let setup = self.setup;
+        for cache in &mut self.tiers[tier].caches {
+            if let Some(empty) = empty_cache(setup.scenario, &setup.ids, tier) {
+                *cache = empty;
+            }
+        }
+    }
+
+    /// The cache of one server starts empty, where servers have caches of their own.
+    pub(super) fn flush_server(&mut self, tier: TierId, server: u32) {
+        let setup = self.setup;
+        let play = &mut self.tiers[tier];
+        if let (true, Some(empty)) = (play.cache_per_server, empty_cache(setup.scenario, &setup.ids, tier)) {
+            play.caches[(server - play.first_server) as usize] = empty;
+        }
+    }
+}

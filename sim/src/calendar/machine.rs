@@ -1,0 +1,657 @@
+//! The machine: takes the earliest of requests, events and changes, and does what the plan of calls says.
+//!
+//! Why nothing calls itself: a request walks up and down a tree whose depth a file decides. Going down, a call
+//! either waits for time to pass or is put into `soon`; going up, answers are a loop.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use plimsoll_scenarios::popularity::RankSampler;
+use plimsoll_scenarios::rng::Stream;
+use plimsoll_scenarios::trace::Request;
+use plimsoll_scenarios::{Scenario, Scope, TierId, WaitFor};
+
+use super::changes::Changes;
+use super::clients::Clients;
+use super::frame::{Frame, Frames, NONE, Role};
+use super::program::{Part, Program, Site, Step, Times};
+use super::queue::{Due, INDEX_MAX, Kind, Queue};
+use super::tally::Tally;
+use super::tiers::{Ids, Pool, Server, Stage, TierPlay};
+use crate::model;
+
+/// What is the same for all replications.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    pub scenario: &'a Scenario,
+    pub program: Program,
+    pub ids: Ids,
+    pub laws: Vec<Option<RankSampler>>,
+    pub priorities: Vec<u8>,
+    /// By action: bits of the response.
+    pub bits: Vec<f64>,
+    pub entries: Vec<Option<TierId>>,
+}
+
+impl<'a> Setup<'a> {
+    #[must_use]
+    pub fn new(scenario: &'a Scenario) -> Self {
+        let program = Program::of(scenario);
+        let drawn = |id: usize| program.sites.iter().any(|s| s.draws && s.dataset == Some(id));
+        let law = |(id, dataset): (usize, &plimsoll_scenarios::Dataset)| {
+            drawn(id).then(|| dataset.popularity.over(dataset.count.get() as u64).sampler())
+        };
+        let entry = |root: &super::program::Root| match program.steps.get(root.request.from as usize) {
+            Some(Step::Call(site)) if root.request.from < root.request.to => {
+                Some(program.sites[*site as usize].tier)
+            }
+            _ => None,
+        };
+        Self {
+            scenario,
+            ids: Ids::of(scenario),
+            laws: scenario.datasets.values().enumerate().map(law).collect(),
+            priorities: scenario.actions.values().map(|a| a.priority as u8).collect(),
+            bits: scenario.actions.values().map(|a| a.response.get() * 8.0).collect(),
+            entries: program.roots.iter().map(entry).collect(),
+            program,
+        }
+    }
+}
+
+/// Events between two looks at `stop`.
+const STOP_EVERY: u64 = 1 << 12;
+/// Frames under way beyond which no call is let in: a bound for systems that drown.
+const FRAMES_MAX: u64 = 1 << 26;
+/// A call that waits for its copies.
+const COPIES: u32 = u32::MAX;
+
+/// One replication.
+pub struct Machine<'a> {
+    pub(super) setup: &'a Setup<'a>,
+    pub(super) now: f64,
+    pub(super) queue: Queue,
+    /// What is to be done before time goes on.
+    pub(super) soon: VecDeque<Due>,
+    pub(super) frames: Frames,
+    pub(super) tiers: Vec<TierPlay>,
+    pub(super) pools: Vec<Pool>,
+    pub(super) servers: Vec<Server>,
+    pub(super) clients: Clients,
+    pub(super) changes: Changes,
+    pub(super) tally: Tally,
+    pub(super) draws: Stream,
+    pub(super) objects: Stream,
+    /// When requests end: connections and autoscalers with them.
+    pub(super) end_s: f64,
+    /// Requests under way.
+    roots: u64,
+}
+
+/// What an answer means to who waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It came too late, or more answers are needed.
+    Waits,
+    /// The step is done.
+    GoesOn,
+    /// The step, and with it the frame, has failed.
+    Fails,
+}
+
+impl<'a> Machine<'a> {
+    #[must_use]
+    pub fn new(
+        setup: &'a Setup<'a>,
+        tally: Tally,
+        changes: Changes,
+        (seed, replication): (u64, u64),
+        (from_s, end_s): (f64, f64),
+    ) -> Self {
+        let stage = Stage::new(setup.scenario, &setup.ids, seed, replication);
+        let mut machine = Self {
+            setup,
+            now: from_s,
+            queue: Queue::default(),
+            soon: VecDeque::new(),
+            frames: Frames::default(),
+            clients: Clients::new(setup, stage.servers.len(), (seed, replication)),
+            tiers: stage.tiers,
+            pools: stage.pools,
+            servers: stage.servers,
+            changes,
+            tally,
+            draws: Stream::new(seed, "calendar", "branches", replication),
+            objects: Stream::new(seed, "calendar", "objects", replication),
+            end_s,
+            roots: 0,
+        };
+        machine.watch_loads();
+        machine
+    }
+
+    /// Plays until everything that came has left. `None` where `stop` was raised.
+    ///
+    /// # Panics
+    /// Where requests got lost or Little's law does not hold, which is a mistake in the engine.
+    #[must_use]
+    pub fn run(mut self, requests: impl Iterator<Item = Request>, stop: &AtomicBool) -> Option<Tally> {
+        let mut requests = requests;
+        let mut request = requests.next();
+        let mut steps = 0_u64;
+        loop {
+            while let Some(due) = self.soon.pop_front() {
+                self.handle(due);
+            }
+            steps += 1;
+            if steps.is_multiple_of(STOP_EVERY) && stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            let event_s = self.queue.next_s();
+            let request_s = request.as_ref().map_or(f64::INFINITY, |r| r.at_s);
+            let first = event_s.min(request_s);
+            if self.changes.next_s() <= first {
+                if first == f64::INFINITY {
+                    break;
+                }
+                self.advance(self.changes.next_s());
+                self.change();
+            } else if request_s <= event_s {
+                let Some(this) = request else { break };
+                request = requests.next();
+                self.advance(request_s);
+                self.begin(&this);
+            } else if let Some((at_s, due)) = self.queue.pop() {
+                self.advance(at_s);
+                self.handle(due);
+            } else {
+                break;
+            }
+        }
+        assert_eq!(self.roots, 0, "requests were lost inside the simulation");
+        assert_eq!(self.frames.under_way(), 0, "work is still under way and no event is left");
+        self.tally.check();
+        Some(self.tally)
+    }
+
+    #[inline]
+    fn advance(&mut self, now: f64) {
+        self.now = now;
+        self.tally.advance(now);
+    }
+
+    fn handle(&mut self, due: Due) {
+        let at = due.index();
+        match due.kind() {
+            Kind::Arrive => self.arrive(at),
+            Kind::Finish => self.finish(at),
+            Kind::Answer => {
+                if self.answer(at) {
+                    self.deliver(at);
+                }
+            }
+            Kind::Deliver => self.deliver(at),
+            Kind::Served => self.served(at),
+            Kind::Go => self.go_on(at),
+            Kind::Share => self.share_out(at),
+            Kind::Gather => self.gathered(at),
+            Kind::Timer => self.timers_due(at),
+            Kind::Retry => self.attempt(at),
+            Kind::Beat => self.beat(at),
+            Kind::Scale => self.look_at_load(at),
+        }
+    }
+
+    /// Something happens after a while, or at once but not within what is going on.
+    #[inline]
+    pub(super) fn after(&mut self, delay: f64, kind: Kind, at: u32) {
+        let due = Due::new(kind, at);
+        if delay > 0.0 {
+            self.queue.push(self.now + delay, due);
+        } else {
+            self.soon.push_back(due);
+        }
+    }
+
+    #[inline]
+    pub(super) fn site(&self, at: u32) -> &'a Site {
+        &self.setup.program.sites[self.frames[at].code as usize]
+    }
+
+    /// A user's request.
+    fn begin(&mut self, request: &Request) {
+        let setup = self.setup;
+        let root = &setup.program.roots[request.action];
+        let slot = self.tally.slot();
+        let mut frame = Frame::new(Role::Root, request.action as u32);
+        frame.since = self.now;
+        frame.action = request.action as u16;
+        frame.region = request.region as u16;
+        frame.site = request.site;
+        frame.slot = slot;
+        frame.step = root.request.from;
+        if let Some(dataset) = setup.scenario.actions[request.action].of {
+            let last = setup.ids.count[dataset];
+            frame.object = setup.ids.first[dataset] + (request.object as u32).min(last);
+        }
+        self.tally.request(frame.action, frame.region, slot);
+        for &branch in &root.messages {
+            self.send_off(&frame, branch);
+        }
+        for &call in &root.device {
+            self.tally.call(call, frame.region, slot);
+            if request.local {
+                self.tally.hit(call, frame.region, slot);
+                return;
+            }
+        }
+        if request.local {
+            return;
+        }
+        self.roots += 1;
+        let at = self.frames.open(frame);
+        if let Some(connection) = &setup.scenario.actions[request.action].connection {
+            self.connect(&frame, connection.lasts.get());
+        }
+        if self.run_part(at) {
+            self.left(at);
+        }
+    }
+
+    /// A message, heartbeat or branch that nobody waits for.
+    pub(super) fn send_off(&mut self, of: &Frame, branch: u32) {
+        let mut strand = of.of(Role::Strand, branch);
+        strand.step = self.setup.program.branches[branch as usize].part.from;
+        strand.server = of.server;
+        let at = self.frames.open(strand);
+        self.soon.push_back(Due::new(Kind::Go, at));
+    }
+
+    /// A request has its answer, or will have none.
+    fn left(&mut self, at: u32) {
+        self.roots -= 1;
+        let frame = &self.frames[at];
+        let took = (!frame.failed).then(|| {
+            let first_byte = self.now - frame.since;
+            (first_byte, first_byte + self.transfer(frame.action as usize))
+        });
+        self.tally.left((frame.action, frame.region, frame.slot), took);
+        self.frames.close(at);
+    }
+
+    /// Seconds for the body over the slower of the user's own access and the entry tier's link.
+    fn transfer(&self, action: usize) -> f64 {
+        let bits = self.setup.bits[action];
+        if bits == 0.0 {
+            return 0.0;
+        }
+        let access = self.setup.scenario.population.downlink.as_ref().map_or(f64::INFINITY, |d| d.get());
+        let entry = self.setup.entries[action].map(|t| &self.tiers[t]);
+        let link = entry.and_then(|t| t.link.map(|l| l * t.cut)).unwrap_or(f64::INFINITY);
+        bits / access.min(link)
+    }
+
+    fn part(&self, at: u32) -> Part {
+        let frame = &self.frames[at];
+        let program = &self.setup.program;
+        match frame.role {
+            Role::Root => program.roots[frame.code as usize].request,
+            Role::Strand => program.branches[frame.code as usize].part,
+            Role::Call => program.sites[frame.code as usize].body,
+            Role::Copy | Role::Client | Role::Connection => Part::default(),
+        }
+    }
+
+    /// Makes the next steps of a frame; `true` where it has come to their end.
+    pub(super) fn run_part(&mut self, at: u32) -> bool {
+        let part = self.part(at);
+        loop {
+            let step = self.frames[at].step;
+            if step >= part.to {
+                return true;
+            }
+            let waits = match self.setup.program.steps[step as usize] {
+                Step::Call(site) => self.make(at, site),
+                Step::Group { from, to, needed } => {
+                    self.frames[at].step += 1;
+                    self.spread(at, (from, to), needed)
+                }
+                Step::Async(branch) => {
+                    self.frames[at].step += 1;
+                    let frame = self.frames[at];
+                    self.send_off(&frame, branch);
+                    false
+                }
+            };
+            if waits {
+                return false;
+            }
+        }
+    }
+
+    /// How often, where a mean says it.
+    fn number(&mut self, times: Times) -> u32 {
+        times.least + u32::from(times.more > 0.0 && self.draws.uniform() < times.more)
+    }
+
+    /// Makes a call, perhaps several; `false` where there is nothing to wait for.
+    fn make(&mut self, at: u32, site: u32) -> bool {
+        let call = &self.setup.program.sites[site as usize];
+        if self.frames[at].again == 0 {
+            let made = call.share >= 1.0 || self.draws.uniform() < call.share;
+            let times = if !made {
+                0
+            } else if call.times.is_one() {
+                1
+            } else {
+                self.number(call.times)
+            };
+            if times == 0 {
+                self.frames[at].step += 1;
+                return false;
+            }
+            self.frames[at].again = times;
+        }
+        self.frames[at].again -= 1;
+        if self.frames[at].again == 0 {
+            self.frames[at].step += 1;
+        }
+        let many = if call.fan_out.is_one() { 1 } else { self.number(call.fan_out) };
+        if many == 0 {
+            return false;
+        }
+        let needed = if many == 1 { 1 } else { WaitFor::of(call.wait_for, many as usize) as u32 };
+        (self.frames[at].needed, self.frames[at].spare) = (needed, many - needed);
+        for _ in 0..many {
+            self.launch(at, site);
+        }
+        true
+    }
+
+    /// Begins branches that are made at once.
+    fn spread(&mut self, at: u32, (from, to): (u32, u32), needed: u32) -> bool {
+        (self.frames[at].needed, self.frames[at].spare) = (needed, to - from - needed);
+        let frame = self.frames[at];
+        for branch in from..to {
+            let what = self.setup.program.branches[branch as usize];
+            let plain = what.only.filter(|&site| {
+                let site = &self.setup.program.sites[site as usize];
+                site.share >= 1.0 && site.times.is_one() && site.fan_out.is_one()
+            });
+            if let Some(site) = plain {
+                self.launch(at, site);
+            } else {
+                let mut strand = frame.of(Role::Strand, branch);
+                (strand.parent, strand.parent_turn) = (at, frame.turn);
+                (strand.step, strand.server) = (what.part.from, frame.server);
+                let strand = self.frames.open(strand);
+                self.soon.push_back(Due::new(Kind::Go, strand));
+            }
+        }
+        needed > 0
+    }
+
+    /// Begins a call for a frame, through its caller's policy where it has one.
+    fn launch(&mut self, at: u32, site: u32) {
+        let call = &self.setup.program.sites[site as usize];
+        let parent = self.frames[at];
+        let client = call.client.is_some();
+        let mut frame = parent.of(if client { Role::Client } else { Role::Call }, site);
+        (frame.parent, frame.parent_turn) = (at, parent.turn);
+        if call.draws {
+            frame.object = self.draw_object(call);
+        } else if call.dataset.is_none() {
+            frame.object = NONE;
+        }
+        if client {
+            // Its caller's server, for the connections of that.
+            frame.server = parent.server;
+            let client = self.frames.open(frame);
+            self.attempt(client);
+        } else {
+            frame.step = call.body.from;
+            let call_frame = self.frames.open(frame);
+            self.depart(call_frame, call.half_trip);
+        }
+    }
+
+    fn draw_object(&mut self, call: &Site) -> u32 {
+        let Some(dataset) = call.dataset else { return NONE };
+        let rank = self.setup.laws[dataset].as_ref().map_or(0, |law| law.draw(&mut self.objects));
+        self.setup.ids.first[dataset] + (rank as u32).min(self.setup.ids.count[dataset])
+    }
+
+    /// A call goes on its way.
+    #[inline]
+    pub(super) fn depart(&mut self, at: u32, half_trip: f64) {
+        if half_trip > 0.0 {
+            self.queue.push(self.now + half_trip, Due::new(Kind::Arrive, at));
+        } else {
+            self.arrive(at);
+        }
+    }
+
+    /// A branch or message begins, or a call goes on behind its copies.
+    fn go_on(&mut self, at: u32) {
+        if self.run_part(at) {
+            self.deliver(at);
+        }
+    }
+
+    /// A call reaches its tier.
+    fn arrive(&mut self, at: u32) {
+        let site = self.site(at);
+        let frame = &mut self.frames[at];
+        frame.since = self.now;
+        let (region, slot, code) = (frame.region, frame.slot, frame.code);
+        self.tally.call(code, region, slot);
+        if self.tiers[site.tier].station.is_some() {
+            if self.frames.under_way() > FRAMES_MAX.min(u64::from(INDEX_MAX)) {
+                self.refuse(at);
+            } else if site.copies > 1 {
+                self.send_copies(at, site);
+            } else {
+                self.queue_up(at, 0);
+            }
+        } else if self.tiers[site.tier].latency.is_some() {
+            self.ask_elsewhere(at, site.tier);
+        } else {
+            self.soon.push_back(Due::new(Kind::Served, at));
+        }
+    }
+
+    /// Somebody else's service: a latency, perhaps a limit.
+    fn ask_elsewhere(&mut self, at: u32, tier: TierId) {
+        let instance = self.instance(at, tier);
+        let now = self.now;
+        let play = &mut self.tiers[tier];
+        if let Some(rate) = play.rate_max {
+            // A bucket of a second's calls, or of one where that is more.
+            let room = rate.max(1.0);
+            let (tokens, since) = play.tokens[instance];
+            let tokens = if since == 0.0 { room } else { (tokens + (now - since) * rate).min(room) };
+            play.tokens[instance] = (if tokens >= 1.0 { tokens - 1.0 } else { tokens }, now);
+            if tokens < 1.0 {
+                self.refuse(at);
+                return;
+            }
+        }
+        let play = &mut self.tiers[tier];
+        let latency = play.latency.as_mut().map_or(0.0, |(law, stream)| law.draw(stream)) * play.slower;
+        self.after(latency, Kind::Served, at);
+    }
+
+    /// The instance of a tier that a frame's calls go to.
+    #[inline]
+    pub(super) fn instance(&self, at: u32, tier: TierId) -> usize {
+        let frame = &self.frames[at];
+        match self.tiers[tier].scope {
+            Scope::Site => frame.site as usize,
+            Scope::Region => frame.region as usize,
+            Scope::User | Scope::Global => 0,
+        }
+    }
+
+    /// Every copy does its share of a call.
+    fn send_copies(&mut self, at: u32, site: &Site) {
+        let call = self.frames[at];
+        let frame = &mut self.frames[at];
+        (frame.needed, frame.spare) = (site.copies_needed, site.copies - site.copies_needed);
+        frame.step = COPIES;
+        for copy in 0..site.copies {
+            let mut share = call.of(Role::Copy, call.code);
+            (share.parent, share.parent_turn, share.since) = (at, call.turn, self.now);
+            let share = self.frames.open(share);
+            self.queue_up(share, copy);
+        }
+    }
+
+    /// A call is turned away: its caller hears of it, a half trip later.
+    pub(super) fn refuse(&mut self, at: u32) {
+        self.frames[at].failed = true;
+        let kind = if self.frames[at].role == Role::Copy { Kind::Deliver } else { Kind::Answer };
+        self.soon.push_back(Due::new(kind, at));
+    }
+
+    /// A tier answers a call; `true` where the caller has the answer at once.
+    pub(super) fn answer(&mut self, at: u32) -> bool {
+        let site = self.site(at);
+        if self.frames[at].fetching {
+            self.fetched(at, site.tier);
+        }
+        if self.frames[at].holding {
+            self.let_go(at, site.tier);
+        }
+        let delay = site.half_trip + self.on_the_link(at, site);
+        if delay > 0.0 {
+            self.queue.push(self.now + delay, Due::new(Kind::Deliver, at));
+        }
+        delay <= 0.0
+    }
+
+    /// The time that an answer waits for its tier's link; its bytes keep the link busy.
+    fn on_the_link(&mut self, at: u32, site: &Site) -> f64 {
+        let Some(link) = self.tiers[site.tier].link else { return 0.0 };
+        if self.frames[at].failed {
+            return 0.0;
+        }
+        let server = self.frames[at].server;
+        let which = if self.tiers[site.tier].station.is_some() && server != NONE {
+            (server - self.tiers[site.tier].first_server) as usize
+        } else {
+            self.instance(at, site.tier)
+        };
+        let tier = &mut self.tiers[site.tier];
+        let Some(free_s) = tier.links.get_mut(which) else { return 0.0 };
+        let begins = free_s.max(self.now);
+        *free_s = begins + site.response_bits / (link * tier.cut);
+        begins - self.now
+    }
+
+    /// An answer reaches who waits for it, and theirs who waits for them, as far as that goes at once.
+    pub(super) fn deliver(&mut self, first: u32) {
+        let mut at = first;
+        loop {
+            let Frame { parent, parent_turn, failed, .. } = self.frames[at];
+            self.frames.close(at);
+            if parent == NONE || self.frames[parent].turn != parent_turn {
+                return;
+            }
+            let told = if self.frames[parent].role == Role::Client {
+                self.told_client(parent, failed)
+            } else {
+                self.told(parent, failed)
+            };
+            let role = self.frames[parent].role;
+            match (told, role) {
+                (Told::Waits, _) => return,
+                (_, Role::Client) => {}
+                (Told::GoesOn, Role::Call) if self.frames[parent].step == COPIES => {
+                    self.frames[parent].step = self.site(parent).body.from;
+                    self.served(parent);
+                    return;
+                }
+                (Told::GoesOn, _) if !self.run_part(parent) => return,
+                (_, Role::Call) if !self.answer(parent) => return,
+                (_, Role::Root) => {
+                    self.left(parent);
+                    return;
+                }
+                _ => {}
+            }
+            at = parent;
+        }
+    }
+
+    fn told(&mut self, at: u32, failed: bool) -> Told {
+        let frame = &mut self.frames[at];
+        if !failed {
+            frame.needed -= 1;
+            if frame.needed > 0 {
+                return Told::Waits;
+            }
+            frame.turn = frame.turn.wrapping_add(1);
+            return Told::GoesOn;
+        }
+        if frame.spare > 0 {
+            frame.spare -= 1;
+            return Told::Waits;
+        }
+        frame.turn = frame.turn.wrapping_add(1);
+        frame.failed = true;
+        Told::Fails
+    }
+
+    /// A connection opens; it sends heartbeats until it closes.
+    fn connect(&mut self, request: &Frame, lasts: f64) {
+        let setup = self.setup;
+        let Some(beat) = self.heartbeat(request.action) else { return };
+        if setup.program.roots[request.action as usize].beat.is_none() {
+            return;
+        }
+        let mut frame = request.of(Role::Connection, u32::from(request.action));
+        // When it closes; a run does not wait for it.
+        frame.since = (self.now + lasts).min(self.end_s);
+        if self.now + beat < frame.since {
+            let at = self.frames.open(frame);
+            self.queue.push(self.now + beat, Due::new(Kind::Beat, at));
+        }
+    }
+
+    fn heartbeat(&self, action: u16) -> Option<f64> {
+        let connection = self.setup.scenario.actions[action as usize].connection.as_ref()?;
+        connection.heartbeat.as_ref().map(|beat| beat.every.get())
+    }
+
+    fn beat(&mut self, at: u32) {
+        let mut frame = self.frames[at];
+        let (Some(every), Some(branch)) =
+            (self.heartbeat(frame.action), self.setup.program.roots[frame.action as usize].beat)
+        else {
+            self.frames.close(at);
+            return;
+        };
+        let closes = frame.since;
+        frame.slot = self.tally.slot();
+        frame.object = NONE;
+        self.send_off(&frame, branch);
+        if self.now + every < closes {
+            self.queue.push(self.now + every, Due::new(Kind::Beat, at));
+        } else {
+            self.frames.close(at);
+        }
+    }
+
+    /// Slots of every tier's pools at each place, for utilisations.
+    #[must_use]
+    pub fn capacity(scenario: &Scenario) -> Vec<Vec<f64>> {
+        let at = |tier: usize, place: usize| {
+            model::pool(scenario, tier, place).map_or(0.0, |pool| {
+                (pool.servers * pool.concurrency * model::instances_at(scenario, tier, place)) as f64
+            })
+        };
+        (0..scenario.tiers.len())
+            .map(|t| (0..model::places(scenario, t)).map(|p| at(t, p)).collect())
+            .collect()
+    }
+}

@@ -1,0 +1,131 @@
+//! Every request, one by one, on an event calendar: for scenarios small enough, for the scaled-down one that the
+//! reference stack plays, and for slices of large ones where calls feed back on load.
+//!
+//! Why a calendar beside the sampled day: timeouts, retries, hedges, breakers, threads that wait and servers that
+//! come and go make the load depend on what happens to it. The requests are those of
+//! [`plimsoll_scenarios::trace`], so the load generator sends the very same ones.
+//!
+//! A call goes from tier to tier: half a round trip, the queue, a slot, then the cache; on a miss what the tier
+//! calls in turn, and back the same way. Misses of one object at one cache while it is being fetched wait for that
+//! one fetch. What a caller has given up on goes on to cost work.
+
+mod arrivals;
+mod balance;
+mod caching;
+mod changes;
+mod clients;
+mod frame;
+mod machine;
+mod program;
+mod queue;
+pub mod slice;
+mod station;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod tiers;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use plimsoll_scenarios::Scenario;
+use plimsoll_scenarios::rng::Stream;
+
+use crate::flow::Flow;
+use crate::model;
+use crate::outcome::{Counted, Outcome};
+use crate::threads::parallel;
+use arrivals::Arrivals;
+use changes::Changes;
+use machine::{Machine, Setup};
+use tally::Tally;
+
+/// How a run of every request is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub seed: u64,
+    pub replications: u64,
+    pub threads: usize,
+    /// Time of the day at which it begins, seconds after midnight UTC.
+    pub from_s: f64,
+    /// Seconds before the counted ones.
+    pub warmup_s: f64,
+    pub duration_s: f64,
+    /// Parts of that in the results.
+    pub slots: usize,
+    /// All replications play the same requests, those that a load run of the same seed sends; else each has its
+    /// own, and intervals cover the chance of requests too.
+    pub same_requests: bool,
+}
+
+/// Plays the run. One request stands for `weight` requests in the results. Where `stop` ended it early, what comes back has the replications that were complete and
+/// is partial; `None` where there were none.
+pub fn play(
+    scenario: &Scenario,
+    plan: Plan,
+    weight: f64,
+    progress: &(dyn Fn(f64) + Sync),
+    stop: &AtomicBool,
+) -> Option<(Outcome, bool)> {
+    let done = AtomicU64::new(0);
+    let jobs: Vec<u64> = (0..plan.replications).collect();
+    let setup = Setup::new(scenario);
+    let counted = parallel(&jobs, plan.threads, stop, |&replication| {
+        let counted = replicate(&setup, plan, weight, replication, stop);
+        progress((done.fetch_add(1, Ordering::Relaxed) + 1) as f64 / plan.replications as f64);
+        counted
+    });
+    let counted: Vec<Counted> = counted.into_iter().flatten().flatten().collect();
+    if counted.is_empty() {
+        return None;
+    }
+    let partial = counted.len() < jobs.len();
+    let together =
+        (0..scenario.tiers.len()).map(|t| model::pool(scenario, t, 0).map_or(1, |p| p.servers)).collect();
+    let outcome = Outcome {
+        counted,
+        slot_s: plan.duration_s / plan.slots as f64,
+        slots: plan.slots,
+        from_s: plan.from_s + plan.warmup_s,
+        mode: "every request",
+        objects_per_sample: 1,
+        notes: notes(scenario, plan),
+        simulated_servers: together,
+    };
+    Some((outcome, partial))
+}
+
+fn replicate(
+    setup: &Setup<'_>,
+    plan: Plan,
+    weight: f64,
+    replication: u64,
+    stop: &AtomicBool,
+) -> Option<Counted> {
+    let scenario = setup.scenario;
+    let counts_from = plan.from_s + plan.warmup_s;
+    let end_s = counts_from + plan.duration_s;
+    let slots = (counts_from, plan.duration_s / plan.slots as f64, plan.slots);
+    let tally = Tally::new(scenario, setup.program.sites.len(), slots);
+    let machine =
+        Machine::new(setup, tally, Changes::of(scenario), (plan.seed, replication), (plan.from_s, end_s));
+    let seed = match replication {
+        0 => plan.seed,
+        _ if plan.same_requests => plan.seed,
+        _ => Stream::new(plan.seed, "calendar", "requests", replication).bits(),
+    };
+    let requests = Arrivals::new(scenario, seed, plan.from_s, end_s);
+    let tally = machine.run(requests, stop)?;
+    Some(tally.counted(scenario, &Flow::of(scenario), &Machine::capacity(scenario), weight))
+}
+
+fn notes(scenario: &Scenario, plan: Plan) -> Vec<String> {
+    let mut notes = vec!["latencies are those of requests that leave the device".to_owned()];
+    if plan.same_requests {
+        notes.push("replications share the requests and differ in service times".to_owned());
+    }
+    if !scenario.events.is_empty() {
+        let names: Vec<&str> = scenario.events.iter().map(|e| e.name.as_str()).collect();
+        notes.push(format!("events are played at their hour: {}", names.join(", ")));
+    }
+    notes
+}

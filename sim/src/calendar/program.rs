@@ -1,0 +1,282 @@
+//! The plan of calls: every action's tree of calls as flat tables, made once before anything is played.
+//!
+//! Why tables: the trees of a scenario are boxes in boxes with names and ranges. What is played billions of times
+//! wants the next step at the next index and every figure worked out. A part of the plan is a range of steps; a
+//! call is what [`Flow`](crate::flow::Flow) has at the same position, so that counts go by the same numbers.
+
+use plimsoll_scenarios::{
+    ActionId, Call, Calls, Client, DatasetId, Jitter, Scenario, Scheme, Scope, TierId, WaitFor,
+};
+
+use crate::model;
+
+/// A range of steps, made one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Part {
+    pub from: u32,
+    pub to: u32,
+}
+
+/// One step of a part.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Step {
+    /// A call, perhaps several.
+    Call(u32),
+    /// Branches `from..to`, all at once, `needed` of which are waited for.
+    Group { from: u32, to: u32, needed: u32 },
+    /// A branch that nobody waits for.
+    Async(u32),
+}
+
+/// One of several things done at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Branch {
+    pub part: Part,
+    /// Its only step, where that is a call.
+    pub only: Option<u32>,
+}
+
+/// A whole number, or one of two neighbours that make up a mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Times {
+    pub least: u32,
+    /// Probability of one more.
+    pub more: f64,
+}
+
+impl Times {
+    fn of(mean: f64) -> Self {
+        Self { least: mean as u32, more: mean.fract() }
+    }
+
+    /// Always once.
+    pub const fn is_one(self) -> bool {
+        self.least == 1 && self.more == 0.0
+    }
+}
+
+/// One call of the plan.
+#[derive(Debug, Clone)]
+pub struct Site {
+    pub tier: TierId,
+    pub share: f64,
+    pub times: Times,
+    pub fan_out: Times,
+    pub wait_for: WaitFor,
+    /// Copies that do the work, and how many of them must be through.
+    pub copies: u32,
+    pub copies_needed: u32,
+    /// Looked up in the tier's cache.
+    pub lookup: bool,
+    pub dataset: Option<DatasetId>,
+    /// It asks for something else than its caller: an object is drawn.
+    pub draws: bool,
+    /// Half a round trip, seconds.
+    pub half_trip: f64,
+    pub response_bits: f64,
+    /// What the tier does before it answers.
+    pub body: Part,
+    /// Its caller's policy, in [`Program::clients`].
+    pub client: Option<u32>,
+    /// What comes from a durable queue waits for its turn instead of being turned away.
+    pub pulled: bool,
+}
+
+/// What a caller does, worked out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    pub timeout: Option<u32>,
+    pub hedge: Option<u32>,
+    pub attempts: u32,
+    pub backoff: f64,
+    pub factor: f64,
+    pub backoff_max: f64,
+    pub jitter: Jitter,
+    pub budget: Option<f64>,
+    pub breaker: Option<BreakerPolicy>,
+    pub pool: Option<u32>,
+    /// The tier that calls; `None` is the user's device.
+    pub caller: Option<TierId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BreakerPolicy {
+    pub failures: f64,
+    pub window: f64,
+    pub open: f64,
+}
+
+/// What an action sets off.
+#[derive(Debug, Clone, Default)]
+pub struct Root {
+    /// Calls on the device, which answers local requests; the others come after them.
+    pub device: Vec<u32>,
+    pub request: Part,
+    pub messages: Vec<u32>,
+    pub beat: Option<u32>,
+}
+
+/// The plan of calls of a scenario.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    pub sites: Vec<Site>,
+    pub steps: Vec<Step>,
+    pub branches: Vec<Branch>,
+    pub clients: Vec<Policy>,
+    /// Spans of timers, one row each: all timers of a row have the same span, so they end in order.
+    pub timers: Vec<f64>,
+    pub roots: Vec<Root>,
+}
+
+/// Most calls that one step makes at once when it is played.
+pub const FAN_OUT_MAX: f64 = 10_000.0;
+
+/// Where a call stands while the plan is made.
+#[derive(Clone, Copy)]
+struct Context {
+    caller: Option<TierId>,
+    of: Option<DatasetId>,
+}
+
+impl Program {
+    #[must_use]
+    pub fn of(scenario: &Scenario) -> Self {
+        let mut program = Self::default();
+        for id in 0..scenario.actions.len() {
+            let root = program.root(scenario, id);
+            program.roots.push(root);
+        }
+        program
+    }
+
+    fn root(&mut self, scenario: &Scenario, id: ActionId) -> Root {
+        let action = &scenario.actions[id];
+        let context = Context { caller: None, of: action.of };
+        let mut root = Root { request: self.part(scenario, &action.calls, context), ..Root::default() };
+        // On the device nothing queues: what it does not answer goes on.
+        while let [Step::Call(site)] = self.steps[root.request.from as usize..root.request.to as usize] {
+            let call = &self.sites[site as usize];
+            if scenario.tiers[call.tier].scope != Scope::User {
+                break;
+            }
+            root.device.push(site);
+            root.request = call.body;
+        }
+        let messages: Vec<Part> =
+            action.then.iter().map(|branch| self.part(scenario, &branch.calls, context)).collect();
+        root.messages = messages.into_iter().map(|part| self.branch(part)).collect();
+        if let Some(beat) = action.connection.as_ref().and_then(|c| c.heartbeat.as_ref()) {
+            let part = self.part(scenario, &beat.calls, Context { of: None, ..context });
+            root.beat = Some(self.branch(part));
+        }
+        root
+    }
+
+    fn branch(&mut self, part: Part) -> u32 {
+        let only = match self.steps[part.from as usize..part.to as usize] {
+            [Step::Call(site)] => Some(site),
+            _ => None,
+        };
+        self.branches.push(Branch { part, only });
+        (self.branches.len() - 1) as u32
+    }
+
+    fn part(&mut self, scenario: &Scenario, calls: &Calls, context: Context) -> Part {
+        let mut steps = Vec::new();
+        self.lay_out(scenario, calls, context, &mut steps);
+        let from = self.steps.len() as u32;
+        self.steps.extend(steps);
+        Part { from, to: self.steps.len() as u32 }
+    }
+
+    /// Calls get their numbers in the order of the flow list: callers first. Paths are at most eight deep.
+    fn lay_out(&mut self, scenario: &Scenario, calls: &Calls, context: Context, steps: &mut Vec<Step>) {
+        match calls {
+            Calls::Nothing => {}
+            Calls::One(call) => {
+                let here = self.sites.len();
+                let site = self.site(scenario, call, context);
+                self.sites.push(site);
+                let inner = Context { caller: Some(call.tier), of: call.of };
+                self.sites[here].body = self.part(scenario, &call.next, inner);
+                steps.push(Step::Call(here as u32));
+            }
+            Calls::Sequence(list) => {
+                for calls in list {
+                    self.lay_out(scenario, calls, context, steps);
+                }
+            }
+            Calls::Parallel { branches, wait_for } => {
+                let parts: Vec<Part> = branches.iter().map(|b| self.part(scenario, b, context)).collect();
+                let from = self.branches.len() as u32;
+                for part in parts {
+                    self.branch(part);
+                }
+                let needed = wait_for.of(branches.len()) as u32;
+                steps.push(Step::Group { from, to: self.branches.len() as u32, needed });
+            }
+            Calls::Async(calls) => {
+                let part = self.part(scenario, calls, context);
+                let branch = self.branch(part);
+                steps.push(Step::Async(branch));
+            }
+        }
+    }
+
+    fn site(&mut self, scenario: &Scenario, call: &Call, context: Context) -> Site {
+        let tier = &scenario.tiers[call.tier];
+        let copies = if tier.station.is_some() { model::work(scenario, call) as u32 } else { 1 };
+        let copies_needed = match tier.replication.scheme {
+            Scheme::Copies { write, .. } if call.write => write,
+            _ => copies,
+        };
+        let client = (!call.client.is_plain()).then(|| self.policy(&call.client, context.caller));
+        let pulled = context.caller.is_some_and(|t| scenario.tiers[t].queue.is_some());
+        Site {
+            tier: call.tier,
+            share: call.share.get(),
+            times: Times::of(call.times.get()),
+            fan_out: Times::of(call.fan_out.get().min(FAN_OUT_MAX)),
+            wait_for: call.wait_for,
+            copies: copies.max(1),
+            copies_needed: copies_needed.clamp(1, copies.max(1)),
+            lookup: scenario.call_looks_up(call),
+            dataset: call.of,
+            draws: call.of.is_some() && call.of != context.of,
+            half_trip: tier.rtt.as_ref().map_or(0.0, |rtt| rtt.get() / 2.0),
+            response_bits: call.response.get() * 8.0,
+            body: Part::default(),
+            client,
+            pulled,
+        }
+    }
+
+    fn policy(&mut self, client: &Client, caller: Option<TierId>) -> u32 {
+        let mut row = |span: f64| {
+            self.timers.push(span);
+            (self.timers.len() - 1) as u32
+        };
+        let timeout = client.timeout.as_ref().map(|t| row(t.get()));
+        let hedge = client.hedge.as_ref().map(|h| row(h.after.get()));
+        let retries = client.retries.as_ref();
+        self.clients.push(Policy {
+            timeout,
+            hedge,
+            attempts: retries.map_or(1, |r| r.attempts),
+            backoff: retries.map_or(0.0, |r| r.backoff.get()),
+            factor: retries.map_or(1.0, |r| r.factor.get()),
+            backoff_max: retries.and_then(|r| r.max.as_ref()).map_or(f64::INFINITY, |m| m.get()),
+            jitter: retries.map_or(Jitter::None, |r| r.jitter),
+            budget: retries.and_then(|r| r.budget.as_ref()).map(|b| b.get()),
+            breaker: client.breaker.as_ref().map(|b| BreakerPolicy {
+                failures: b.failures.get(),
+                window: b.window.get(),
+                open: b.open.get(),
+            }),
+            // A device calls for one user; its connections are its own.
+            pool: client.pool.filter(|_| caller.is_some()),
+            caller,
+        });
+        (self.clients.len() - 1) as u32
+    }
+}

@@ -1,0 +1,140 @@
+//! A slice of a large system: one part in so many of its users, servers and objects, and all that one of them sees.
+//!
+//! Why whole servers: a queue before half a server waits as no queue of the system does. A slice has whole servers at
+//! the load that each has in the system; datasets lose ranks evenly, and caches the bytes of these, so that what is
+//! left is as popular as before and stays in the caches as long as before.
+
+use plimsoll_scenarios::units::Count;
+use plimsoll_scenarios::{ActorNumber, Demand, EventKind, Scenario, Scope};
+
+use crate::model;
+
+/// Requests of one replication up to which a system is played whole.
+pub const REQUESTS_MAX: f64 = 3e6;
+
+/// The slice and what a reader should know of it.
+#[derive(Debug)]
+pub struct Slice {
+    pub scenario: Scenario,
+    /// One request in the slice stands for so many.
+    pub factor: f64,
+    pub notes: Vec<String>,
+}
+
+/// One part in `factor` (1 or more) of a system.
+#[must_use]
+pub fn slice(scenario: &Scenario, factor: f64) -> Slice {
+    let mut sliced = scenario.clone();
+    let part = 1.0 / factor;
+    let count = |value: f64| {
+        let value = value.max(1.0);
+        Count::given(value, &value.to_string())
+    };
+    sliced.population.users = count(scenario.population.users.get() * part);
+    for actor in sliced.population.actors.values_mut() {
+        if let ActorNumber::Count(number) = &mut actor.number {
+            *number = count(number.get() * part);
+        }
+    }
+    for region in &mut sliced.population.regions {
+        region.sites = (f64::from(region.sites) * part).round().max(1.0) as u32;
+    }
+    for action in sliced.actions.values_mut() {
+        if let Demand::Total(rate) = &mut action.demand {
+            *rate = rate.times(part);
+        }
+    }
+    for dataset in sliced.datasets.values_mut() {
+        dataset.count = count((dataset.count.get() * part).round());
+        dataset.popularity = dataset.popularity.scaled(part);
+    }
+    let mut small = Vec::new();
+    for tier in 0..scenario.tiers.len() {
+        if slice_tier(scenario, &mut sliced, tier, part) {
+            small.push(scenario.tier_name(tier));
+        }
+    }
+    let mut notes = vec![format!(
+        "a slice is played: one user, server and object in {:.0}; counts are those of the whole system",
+        factor
+    )];
+    if !small.is_empty() {
+        notes.push(format!(
+            "{} has too few servers to be sliced: whole servers are played at a part of their load, and their waits \
+             are too short; a shorter `--window` plays a larger slice",
+            small.join(", ")
+        ));
+    }
+    Slice { scenario: sliced, factor, notes }
+}
+
+/// Slices a tier; `true` where its pools are smaller than that.
+fn slice_tier(scenario: &Scenario, sliced: &mut Scenario, tier: usize, part: f64) -> bool {
+    let sites = |scenario: &Scenario| f64::from(scenario.sites());
+    let fewer_sites = sites(sliced) / sites(scenario);
+    let whole = &scenario.tiers[tier];
+    let here = &mut sliced.tiers[tier];
+    if let Some(cache) = &mut here.cache
+        && whole.scope != Scope::User
+    {
+        cache.capacity = cache.capacity.times(part);
+    } else if let Some(cache) = &mut here.cache {
+        // A device sees as many requests as before, of fewer objects.
+        cache.capacity = cache.capacity.times(part);
+    }
+    if let Some(external) = &mut here.external {
+        external.rate_max = external.rate_max.as_ref().map(|rate| rate.times(part));
+    }
+    let Some(station) = &mut here.station else {
+        // The link of an instance; of fewer sites each keeps more of its own.
+        let left = if whole.scope == Scope::Site { part / fewer_sites } else { part };
+        here.link = here.link.as_ref().map(|link| link.times(left.min(1.0)));
+        return false;
+    };
+    let before = station.servers.get();
+    let wanted = before * part;
+    station.servers = Count::given(wanted.max(1.0), &wanted.max(1.0).to_string());
+    if let Some(scale) = &mut station.autoscale {
+        for bound in [&mut scale.min, &mut scale.max] {
+            *bound = Count::given((bound.get() * part).max(1.0), &bound.text.clone());
+        }
+    }
+    let left = (wanted / before).min(1.0);
+    for event in &mut sliced.events {
+        if let EventKind::ServersDown { tier: of, servers, .. } = &mut event.kind
+            && *of == tier
+        {
+            *servers = servers.times(left);
+        }
+    }
+    // Shared out over places as whole servers, at least one each.
+    let played: f64 = (0..model::places(sliced, tier))
+        .map(|p| {
+            let instances = model::instances_at(sliced, tier, p);
+            model::pool(sliced, tier, p).map_or(0.0, |pool| (pool.servers * instances) as f64)
+        })
+        .sum();
+    played > 1.25 * wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plimsoll_scenarios::load;
+
+    #[test]
+    fn a_slice_keeps_the_load_of_a_server_and_what_caches_hold() {
+        let whole = load("spotify").unwrap();
+        let sliced = slice(&whole, 100.0);
+        let rate = |s: &Scenario| s.actions.values().map(|a| s.mean_rate(a)).sum::<f64>();
+        assert!((rate(&whole) / rate(&sliced.scenario) / 100.0 - 1.0).abs() < 1e-9);
+        let servers = |s: &Scenario| s.tiers["web"].station.as_ref().unwrap().servers.get();
+        assert!((servers(&whole) / servers(&sliced.scenario) / 100.0 - 1.0).abs() < 0.01);
+        let held = |s: &Scenario| {
+            s.tiers["edge"].cache.as_ref().unwrap().capacity.get()
+                / (s.datasets["song"].count.get() * s.datasets["song"].size.get())
+        };
+        assert!((held(&whole) / held(&sliced.scenario) - 1.0).abs() < 1e-6);
+        assert!(sliced.notes[0].contains("one user, server and object in 100"), "{:?}", sliced.notes);
+    }
+}

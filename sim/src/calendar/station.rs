@@ -1,0 +1,427 @@
+//! Stations on the calendar: who gets in, who is served next, and when a slot is free again.
+//!
+//! Why the whole of it hangs on a server and not on a tier: queues stand before servers, crashes and deploys take
+//! servers away, and a slot held by a waiting thread is a slot of one server.
+
+use plimsoll_scenarios::{Discipline, TierId};
+
+use super::frame::{List, NONE, Role};
+use super::machine::Machine;
+use super::queue::{Due, Kind};
+use super::tiers::StationPlay;
+
+impl Machine<'_> {
+    /// A call, or a copy's share of one, reaches the servers of its tier.
+    pub(super) fn queue_up(&mut self, at: u32, copy: u32) {
+        let tier = self.site(at).tier;
+        let pool = self.tiers[tier].first_pool + self.instance(at, tier) as u32;
+        let server = self.server_for(at, tier, pool, copy);
+        let place = self.pools[pool as usize].place;
+        if let Some(sums) = self.tally.station(tier, place) {
+            sums.arrivals += 1;
+        }
+        let Some(server) = server.filter(|&s| self.servers[s as usize].health.works()) else {
+            self.turn_away(at, tier, place);
+            return;
+        };
+        self.frames[at].server = server;
+        if self.tiers[tier].station.as_ref().is_some_and(|s| s.single_writer)
+            && !self.take_key(at, tier, pool)
+        {
+            return;
+        }
+        self.admit(at, tier, server);
+    }
+
+    fn server_for(&mut self, at: u32, tier: TierId, pool: u32, copy: u32) -> Option<u32> {
+        let parent = self.frames[at].parent;
+        if self.frames[at].role == Role::Copy && copy > 0 {
+            // Copies lie on neighbours.
+            let pool = &self.pools[pool as usize];
+            let first = self.frames[parent].server;
+            return (first != NONE).then(|| pool.first + (first - pool.first + copy) % pool.servers);
+        }
+        let chosen = self.choose(at, tier, pool);
+        if self.frames[at].role == Role::Copy {
+            self.frames[parent].server = chosen.unwrap_or(NONE);
+        }
+        chosen
+    }
+
+    fn turn_away(&mut self, at: u32, tier: TierId, place: u16) {
+        if let Some(sums) = self.tally.station(tier, place) {
+            sums.rejected += 1;
+        }
+        self.refuse(at);
+    }
+
+    /// Whether a request is the one to work on its object; if not, it waits until it is.
+    fn take_key(&mut self, at: u32, tier: TierId, pool: u32) -> bool {
+        let object = self.frames[at].object;
+        let Some(station) = self.tiers[tier].station.as_mut().filter(|_| object != NONE) else { return true };
+        let key = u64::from(pool) << 32 | u64::from(object);
+        let queue_max = station.queue_max;
+        let Some(waiting) = station.keys.get_mut(&key) else {
+            station.keys.insert(key, List::EMPTY);
+            self.frames[at].keyed = true;
+            return true;
+        };
+        if waiting.len < queue_max {
+            waiting.push(&mut self.frames, at);
+            self.tally.enter(tier, self.now);
+            return false;
+        }
+        let place = self.pools[pool as usize].place;
+        self.turn_away(at, tier, place);
+        false
+    }
+
+    /// The next request may work on the object.
+    fn give_key(&mut self, at: u32, tier: TierId) {
+        if !self.frames[at].keyed {
+            return;
+        }
+        self.frames[at].keyed = false;
+        let frame = &self.frames[at];
+        let pool = self.servers[frame.server as usize].pool;
+        let key = u64::from(pool) << 32 | u64::from(frame.object);
+        let Some(station) = self.tiers[tier].station.as_mut() else { return };
+        let Some(waiting) = station.keys.get_mut(&key) else { return };
+        let mut lost = Vec::new();
+        let next = loop {
+            let Some(next) = waiting.pop(&self.frames) else {
+                station.keys.remove(&key);
+                break None;
+            };
+            if self.servers[self.frames[next].server as usize].health.works() {
+                break Some(next);
+            }
+            lost.push(next);
+        };
+        for at in lost {
+            self.tally.leave(tier, self.now, self.now - self.frames[at].since);
+            self.refuse(at);
+        }
+        if let Some(next) = next {
+            self.frames[next].keyed = true;
+            self.enter(next, tier, self.frames[next].server);
+        }
+    }
+
+    /// Lets a request in, or turns it away where the queue is full.
+    fn admit(&mut self, at: u32, tier: TierId, server: u32) {
+        let Some(station) = &self.tiers[tier].station else { return };
+        let here = &self.servers[server as usize];
+        let local = (server - self.tiers[tier].first_server) as usize;
+        let (inside, room) = match station.discipline {
+            Discipline::ProcessorSharing => (
+                station.shared[local].inside.len() as u32,
+                station.queue_max.saturating_add(station.concurrency),
+            ),
+            Discipline::Priority => (station.levels[local].iter().map(|l| l.len).sum(), station.queue_max),
+            Discipline::Fcfs => (here.queue.len, station.queue_max),
+        };
+        let free = here.busy < station.concurrency && inside == 0;
+        let full = inside >= room && !(free && station.discipline != Discipline::ProcessorSharing);
+        if full && !self.site(at).pulled {
+            let place = self.pools[here.pool as usize].place;
+            self.give_key(at, tier);
+            self.turn_away(at, tier, place);
+            return;
+        }
+        self.tally.enter(tier, self.now);
+        self.enter(at, tier, server);
+    }
+
+    fn enter(&mut self, at: u32, tier: TierId, server: u32) {
+        let Some(station) = &mut self.tiers[tier].station else { return };
+        let here = &mut self.servers[server as usize];
+        if station.discipline == Discipline::ProcessorSharing {
+            self.share_in(at, tier, server);
+        } else if station.batch.is_some() {
+            here.queue.push(&mut self.frames, at);
+            self.gather(tier, server);
+        } else if here.busy < station.concurrency {
+            self.start(at, tier, server);
+        } else if station.discipline == Discipline::Priority {
+            let local = (server - self.tiers[tier].first_server) as usize;
+            let level = usize::from(self.setup.priorities[self.frames[at].action as usize]);
+            let Some(station) = &mut self.tiers[tier].station else { return };
+            station.levels[local][level].push(&mut self.frames, at);
+        } else {
+            here.queue.push(&mut self.frames, at);
+        }
+    }
+
+    /// A service begins.
+    #[inline]
+    fn start(&mut self, at: u32, tier: TierId, server: u32) {
+        let here = &mut self.servers[server as usize];
+        here.busy += 1;
+        let (crashes, pool) = (here.crashes, here.pool);
+        let play = &mut self.tiers[tier];
+        let Some(station) = &mut play.station else { return };
+        let duration = station.sampler.draw(&mut station.services) * play.slower;
+        let frame = &mut self.frames[at];
+        (frame.began, frame.crashes) = (self.now, crashes);
+        let wait = self.now - frame.since;
+        let pool = &mut self.pools[pool as usize];
+        pool.work_s += duration;
+        self.tally.start(tier, pool.place, wait, if station.blocking { 0.0 } else { duration });
+        self.queue.push(self.now + duration, Due::new(Kind::Finish, at));
+    }
+
+    /// A service ends.
+    pub(super) fn finish(&mut self, at: u32) {
+        let tier = self.site(at).tier;
+        if self.tiers[tier].station.as_ref().is_some_and(|s| s.batch.is_some()) {
+            self.finish_batch(at, tier);
+            return;
+        }
+        if self.is_lost(at) {
+            self.lose(at, tier);
+            return;
+        }
+        let blocking = self.tiers[tier].station.as_ref().is_some_and(|s| s.blocking);
+        let body = self.site(at).body;
+        if blocking && self.frames[at].role == Role::Call && body.from < body.to {
+            self.frames[at].holding = true;
+        } else {
+            let server = self.frames[at].server;
+            self.leave(at, tier);
+            self.free_slot(tier, server);
+        }
+        self.served(at);
+    }
+
+    /// Whether the server has crashed since the service began.
+    fn is_lost(&self, at: u32) -> bool {
+        let frame = &self.frames[at];
+        self.servers[frame.server as usize].crashes != frame.crashes
+    }
+
+    fn lose(&mut self, at: u32, tier: TierId) {
+        self.leave(at, tier);
+        self.refuse(at);
+    }
+
+    /// A request leaves its station.
+    fn leave(&mut self, at: u32, tier: TierId) {
+        let frame = &self.frames[at];
+        let (since, began, server) = (frame.since, frame.began, frame.server);
+        self.tally.leave(tier, self.now, self.now - since);
+        if self.tiers[tier].station.as_ref().is_some_and(|s| s.blocking) {
+            let place = self.pools[self.servers[server as usize].pool as usize].place;
+            if let Some(sums) = self.tally.station(tier, place) {
+                sums.work_s += self.now - began;
+            }
+        }
+        if self.frames[at].keyed {
+            self.give_key(at, tier);
+        }
+    }
+
+    /// A blocking station's request has its answer: its slot is free.
+    pub(super) fn let_go(&mut self, at: u32, tier: TierId) {
+        self.frames[at].holding = false;
+        let (server, lost) = (self.frames[at].server, self.is_lost(at));
+        self.leave(at, tier);
+        if lost {
+            self.frames[at].failed = true;
+        } else {
+            self.free_slot(tier, server);
+        }
+    }
+
+    fn free_slot(&mut self, tier: TierId, server: u32) {
+        let here = &mut self.servers[server as usize];
+        here.busy -= 1;
+        let Some(station) = &mut self.tiers[tier].station else { return };
+        let next = match station.discipline {
+            Discipline::Priority => {
+                let local = (server - self.tiers[tier].first_server) as usize;
+                let Some(station) = &mut self.tiers[tier].station else { return };
+                station.levels[local].iter_mut().find_map(|level| level.pop(&self.frames))
+            }
+            _ if station.batch.is_some() => {
+                self.gather(tier, server);
+                return;
+            }
+            _ => here.queue.pop(&self.frames),
+        };
+        if let Some(next) = next {
+            self.start(next, tier, server);
+        }
+    }
+
+    /// Begins batches that are full or have waited long enough; else says when the next will have.
+    fn gather(&mut self, tier: TierId, server: u32) {
+        let Some(&StationPlay { concurrency, batch: Some((size, wait)), .. }) =
+            self.tiers[tier].station.as_ref()
+        else {
+            return;
+        };
+        loop {
+            let here = &mut self.servers[server as usize];
+            let Some(first) = here.queue.first().filter(|_| here.busy < concurrency) else { return };
+            let ripe_s = self.frames[first].since + wait;
+            if here.queue.len < size && self.now < ripe_s {
+                if here.due_s.to_bits() != ripe_s.to_bits() {
+                    here.due_s = ripe_s;
+                    self.queue.push(ripe_s, Due::new(Kind::Gather, server));
+                }
+                return;
+            }
+            self.start_batch(tier, server, size);
+        }
+    }
+
+    fn start_batch(&mut self, tier: TierId, server: u32, size: u32) {
+        let Some(head) = self.servers[server as usize].queue.pop(&self.frames) else { return };
+        self.start(head, tier, server);
+        let (crashes, place) = {
+            let here = &self.servers[server as usize];
+            (here.crashes, self.pools[here.pool as usize].place)
+        };
+        let mut last = head;
+        for _ in 1..size {
+            let Some(next) = self.servers[server as usize].queue.pop(&self.frames) else { break };
+            let frame = &mut self.frames[next];
+            (frame.began, frame.crashes) = (self.now, crashes);
+            let wait = self.now - frame.since;
+            self.tally.start(tier, place, wait, 0.0);
+            self.frames[last].next = next;
+            last = next;
+        }
+        self.frames[last].next = NONE;
+    }
+
+    fn finish_batch(&mut self, head: u32, tier: TierId) {
+        let (server, lost) = (self.frames[head].server, self.is_lost(head));
+        let mut at = head;
+        while at != NONE {
+            let next = self.frames[at].next;
+            self.leave(at, tier);
+            if lost {
+                self.refuse(at);
+            } else {
+                self.soon.push_back(Due::new(Kind::Served, at));
+            }
+            at = next;
+        }
+        if !lost {
+            self.free_slot(tier, server);
+        }
+    }
+
+    /// A batch may have waited long enough.
+    pub(super) fn gathered(&mut self, server: u32) {
+        let here = &mut self.servers[server as usize];
+        if here.due_s.to_bits() == self.now.to_bits() {
+            here.due_s = f64::NAN;
+            let tier = self.pools[here.pool as usize].tier;
+            self.gather(tier, server);
+        }
+    }
+
+    /// A request joins those that a server serves all at once.
+    fn share_in(&mut self, at: u32, tier: TierId, server: u32) {
+        self.virtual_time(tier, server);
+        let play = &mut self.tiers[tier];
+        let local = (server - play.first_server) as usize;
+        let Some(station) = &mut play.station else { return };
+        let work = station.sampler.draw(&mut station.services) * play.slower;
+        let shared = &mut station.shared[local];
+        shared.inside.insert(((shared.virtual_s + work).to_bits(), at));
+        self.frames[at].began = self.now;
+        let here = &self.servers[server as usize];
+        self.frames[at].crashes = here.crashes;
+        let pool = &mut self.pools[here.pool as usize];
+        pool.work_s += work;
+        self.tally.start(tier, pool.place, 0.0, work);
+        self.next_departure(tier, server);
+    }
+
+    /// Brings a server's virtual time up to now.
+    fn virtual_time(&mut self, tier: TierId, server: u32) {
+        let play = &mut self.tiers[tier];
+        let local = (server - play.first_server) as usize;
+        let Some(station) = &mut play.station else { return };
+        let shared = &mut station.shared[local];
+        if shared.inside.is_empty() {
+            // Nobody is there to whom it matters: small numbers keep their digits.
+            shared.virtual_s = 0.0;
+        } else {
+            shared.virtual_s += (self.now - shared.last_s) * pace(station.concurrency, shared.inside.len());
+        }
+        shared.last_s = self.now;
+    }
+
+    fn next_departure(&mut self, tier: TierId, server: u32) {
+        let play = &self.tiers[tier];
+        let Some(station) = &play.station else { return };
+        let shared = &station.shared[(server - play.first_server) as usize];
+        let here = &mut self.servers[server as usize];
+        let Some(&(first, _)) = shared.inside.first() else {
+            here.due_s = f64::NAN;
+            return;
+        };
+        let left = (f64::from_bits(first) - shared.virtual_s).max(0.0);
+        here.due_s = self.now + left / pace(station.concurrency, shared.inside.len());
+        self.queue.push(here.due_s, Due::new(Kind::Share, server));
+    }
+
+    /// The next of those served all at once departs, unless that has changed.
+    pub(super) fn share_out(&mut self, server: u32) {
+        let here = &self.servers[server as usize];
+        if here.due_s.to_bits() != self.now.to_bits() {
+            return;
+        }
+        let tier = self.pools[here.pool as usize].tier;
+        self.virtual_time(tier, server);
+        let play = &mut self.tiers[tier];
+        let local = (server - play.first_server) as usize;
+        let Some(station) = &mut play.station else { return };
+        let shared = &mut station.shared[local];
+        let Some((finish, at)) = shared.inside.pop_first() else { return };
+        shared.virtual_s = f64::from_bits(finish);
+        self.next_departure(tier, server);
+        self.leave(at, tier);
+        self.served(at);
+    }
+
+    /// A server is lost with all that it has.
+    pub(super) fn crash(&mut self, server: u32) {
+        let here = &mut self.servers[server as usize];
+        here.crashes = here.crashes.wrapping_add(1);
+        here.busy = 0;
+        here.due_s = f64::NAN;
+        let tier = self.pools[here.pool as usize].tier;
+        let mut lost = Vec::new();
+        while let Some(at) = here.queue.pop(&self.frames) {
+            lost.push(at);
+        }
+        let local = (server - self.tiers[tier].first_server) as usize;
+        if let Some(station) = &mut self.tiers[tier].station {
+            if let Some(levels) = station.levels.get_mut(local) {
+                for level in levels {
+                    while let Some(at) = level.pop(&self.frames) {
+                        lost.push(at);
+                    }
+                }
+            }
+            if let Some(shared) = station.shared.get_mut(local) {
+                lost.extend(std::mem::take(&mut shared.inside).into_iter().map(|(_, at)| at));
+            }
+        }
+        for at in lost {
+            self.frames[at].began = self.now;
+            self.lose(at, tier);
+        }
+    }
+}
+
+/// Seconds of service that each of `inside` gets a second.
+fn pace(slots: u32, inside: usize) -> f64 {
+    (f64::from(slots) / inside as f64).min(1.0)
+}

@@ -1,0 +1,327 @@
+//! What is counted while the calendar runs: flat arrays, so that counting costs less than what is counted.
+//!
+//! Why histograms of our own: one record is a shift and an increment; at the end they become the histograms of
+//! the results. A bucket is 1/256 of its value wide (1/64 in the histograms by slot).
+
+use plimsoll_scenarios::Scenario;
+
+use super::frame::UNCOUNTED;
+use crate::flow::Flow;
+use crate::histogram::Latencies;
+use crate::model;
+use crate::outcome::{Counted, StationSlot};
+
+/// Shortest and longest time that a histogram tells from others, seconds.
+const LEAST_S: f64 = 1e-7;
+const MOST_S: f64 = 3600.0;
+
+/// A histogram over the logarithm of a time.
+#[derive(Debug, Clone)]
+pub struct Times {
+    /// By the leading bits of the double; empty until the first time.
+    counts: Vec<u32>,
+    bits: u32,
+    sum_s: f64,
+}
+
+impl Times {
+    const fn new(bits: u32) -> Self {
+        Self { counts: Vec::new(), bits, sum_s: 0.0 }
+    }
+
+    #[inline]
+    pub fn record(&mut self, seconds: f64) {
+        let shift = 52 - self.bits;
+        let low = LEAST_S.to_bits() >> shift;
+        let at = (seconds.clamp(LEAST_S, MOST_S).to_bits() >> shift) - low;
+        if self.counts.is_empty() {
+            self.counts = vec![0; ((MOST_S.to_bits() >> shift) - low + 1) as usize];
+        }
+        self.counts[at as usize] += 1;
+        self.sum_s += seconds;
+    }
+
+    fn pour_into(&self, latencies: &mut Latencies) {
+        let shift = 52 - self.bits;
+        let low = LEAST_S.to_bits() >> shift;
+        let middle = |i: usize| {
+            if i == 0 {
+                return 0.0;
+            }
+            let from = f64::from_bits((low + i as u64) << shift);
+            let to = f64::from_bits((low + i as u64 + 1) << shift);
+            f64::midpoint(from, to).min(MOST_S)
+        };
+        let buckets = self.counts.iter().enumerate().filter(|(_, n)| **n > 0);
+        latencies.record_buckets(buckets.map(|(i, &n)| (middle(i), u64::from(n))), self.sum_s);
+    }
+}
+
+/// A station at a place in a slot.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sums {
+    pub arrivals: u64,
+    pub rejected: u64,
+    pub started: u64,
+    pub wait_s: f64,
+    pub work_s: f64,
+}
+
+/// Little's law for one tier: the integral of how many are there, against the sum of how long each was.
+#[derive(Debug, Clone, Copy, Default)]
+struct Little {
+    there: u64,
+    since: f64,
+    area: f64,
+    stays: f64,
+}
+
+/// What one replication counts.
+#[derive(Debug)]
+pub struct Tally {
+    regions: usize,
+    slots: usize,
+    from_s: f64,
+    slot_s: f64,
+    /// The slot that it is, and when that is over.
+    slot: u16,
+    slot_ends: f64,
+    requests: Vec<u32>,
+    failed: Vec<u32>,
+    calls: Vec<u32>,
+    hits: Vec<u32>,
+    /// First station of every tier in `stations`, by place and then slot.
+    first_station: Vec<usize>,
+    stations: Vec<Sums>,
+    waits: Vec<Times>,
+    sojourns: Vec<Times>,
+    first_byte: Vec<Times>,
+    complete: Vec<Times>,
+    first_byte_slots: Vec<Times>,
+    little: Vec<Little>,
+    pub simulated_requests: u64,
+    pub simulated_customers: u64,
+}
+
+const FINE: u32 = 8;
+const COARSE: u32 = 6;
+
+impl Tally {
+    #[must_use]
+    pub fn new(scenario: &Scenario, calls: usize, (from_s, slot_s, slots): (f64, f64, usize)) -> Self {
+        let regions = scenario.population.regions.len();
+        let (actions, tiers) = (scenario.actions.len(), scenario.tiers.len());
+        let grid = |n: usize| vec![0; n * regions * slots];
+        let mut first_station = Vec::new();
+        let mut stations = 0;
+        for tier in 0..tiers {
+            first_station.push(stations);
+            stations += model::places(scenario, tier) * slots;
+        }
+        Self {
+            regions,
+            slots,
+            from_s,
+            slot_s,
+            slot: UNCOUNTED,
+            slot_ends: from_s,
+            requests: grid(actions),
+            failed: grid(actions),
+            calls: grid(calls),
+            hits: grid(calls),
+            first_station,
+            stations: vec![Sums::default(); stations],
+            waits: vec![Times::new(FINE); tiers],
+            sojourns: vec![Times::new(FINE); tiers],
+            first_byte: vec![Times::new(FINE); actions],
+            complete: vec![Times::new(FINE); actions],
+            first_byte_slots: vec![Times::new(COARSE); actions * slots],
+            little: vec![Little::default(); tiers],
+            simulated_requests: 0,
+            simulated_customers: 0,
+        }
+    }
+
+    /// Time goes on.
+    #[inline]
+    pub fn advance(&mut self, now: f64) {
+        if now >= self.slot_ends {
+            self.turn(now);
+        }
+    }
+
+    fn turn(&mut self, now: f64) {
+        let slot = ((now - self.from_s) / self.slot_s) as usize;
+        if slot >= self.slots {
+            (self.slot, self.slot_ends) = (UNCOUNTED, f64::INFINITY);
+        } else {
+            self.slot = slot as u16;
+            self.slot_ends = self.from_s + (slot + 1) as f64 * self.slot_s;
+        }
+    }
+
+    /// The slot that it is; `UNCOUNTED` before and after what counts.
+    pub const fn slot(&self) -> u16 {
+        self.slot
+    }
+
+    #[inline]
+    const fn at(&self, which: usize, region: u16, slot: u16) -> usize {
+        (which * self.regions + region as usize) * self.slots + slot as usize
+    }
+
+    #[inline]
+    pub fn request(&mut self, action: u16, region: u16, slot: u16) {
+        if slot != UNCOUNTED {
+            let at = self.at(action as usize, region, slot);
+            self.requests[at] += 1;
+            self.simulated_requests += 1;
+        }
+    }
+
+    #[inline]
+    pub fn call(&mut self, site: u32, region: u16, slot: u16) {
+        if slot != UNCOUNTED {
+            let at = self.at(site as usize, region, slot);
+            self.calls[at] += 1;
+        }
+    }
+
+    #[inline]
+    pub fn hit(&mut self, site: u32, region: u16, slot: u16) {
+        if slot != UNCOUNTED {
+            let at = self.at(site as usize, region, slot);
+            self.hits[at] += 1;
+        }
+    }
+
+    /// A request is through.
+    #[inline]
+    pub fn left(&mut self, (action, region, slot): (u16, u16, u16), took: Option<(f64, f64)>) {
+        if slot == UNCOUNTED {
+            return;
+        }
+        let Some((first_byte, complete)) = took else {
+            let at = self.at(action as usize, region, slot);
+            self.failed[at] += 1;
+            return;
+        };
+        let id = action as usize;
+        self.first_byte[id].record(first_byte);
+        self.complete[id].record(complete);
+        self.first_byte_slots[id * self.slots + slot as usize].record(first_byte);
+    }
+
+    /// The sums of a station now; `None` outside of what counts.
+    #[inline]
+    pub fn station(&mut self, tier: usize, place: u16) -> Option<&mut Sums> {
+        if self.slot == UNCOUNTED {
+            return None;
+        }
+        let at = self.first_station[tier] + place as usize * self.slots + self.slot as usize;
+        Some(&mut self.stations[at])
+    }
+
+    /// A service begins.
+    #[inline]
+    pub fn start(&mut self, tier: usize, place: u16, wait_s: f64, work_s: f64) {
+        if let Some(sums) = self.station(tier, place) {
+            sums.started += 1;
+            sums.wait_s += wait_s;
+            sums.work_s += work_s;
+            self.waits[tier].record(wait_s);
+            self.simulated_customers += 1;
+        }
+    }
+
+    /// A customer is let in.
+    #[inline]
+    pub fn enter(&mut self, tier: usize, now: f64) {
+        let little = &mut self.little[tier];
+        little.area += little.there as f64 * (now - little.since);
+        little.since = now;
+        little.there += 1;
+    }
+
+    /// A customer goes, `stay_s` after it came.
+    #[inline]
+    pub fn leave(&mut self, tier: usize, now: f64, stay_s: f64) {
+        let little = &mut self.little[tier];
+        little.area += little.there as f64 * (now - little.since);
+        little.since = now;
+        little.there -= 1;
+        little.stays += stay_s;
+        if self.slot != UNCOUNTED {
+            self.sojourns[tier].record(stay_s);
+        }
+    }
+
+    /// Conservation and Little's law, once nothing is under way.
+    ///
+    /// # Panics
+    /// Where one of them does not hold, which is a mistake in the engine.
+    pub fn check(&self) {
+        for (tier, little) in self.little.iter().enumerate() {
+            assert_eq!(little.there, 0, "tier {tier} is not empty and nothing is under way");
+            let off = (little.area - little.stays).abs();
+            assert!(
+                off <= 1e-6 * little.stays + 1e-6,
+                "Little's law: {} is not {} at tier {tier}",
+                little.area,
+                little.stays
+            );
+        }
+    }
+
+    /// As the engines hand it over. `weight` is the number of requests that one stands for.
+    #[must_use]
+    pub fn counted(
+        &self,
+        scenario: &Scenario,
+        flow: &Flow<'_>,
+        capacity: &[Vec<f64>],
+        weight: f64,
+    ) -> Counted {
+        let mut counted = Counted::new(scenario, flow, self.slots);
+        let fill = |grids: &mut Vec<crate::outcome::Grid>, from: &[u32]| {
+            for (value, &n) in grids.iter_mut().flatten().flatten().zip(from) {
+                *value = f64::from(n) * weight;
+            }
+        };
+        fill(&mut counted.requests, &self.requests);
+        fill(&mut counted.calls, &self.calls);
+        fill(&mut counted.hits, &self.hits);
+        let failed = counted.failed.iter_mut().flatten().flatten();
+        for ((share, &failed), &all) in failed.zip(&self.failed).zip(&self.requests) {
+            *share = f64::from(failed) / f64::from(all.max(1));
+        }
+        for (tier, places) in counted.stations.iter_mut().enumerate() {
+            let first = self.first_station[tier];
+            for (place, slots) in places.iter_mut().enumerate() {
+                for (slot, station) in slots.iter_mut().enumerate() {
+                    let sums = &self.stations[first + place * self.slots + slot];
+                    let room = capacity[tier][place] * self.slot_s;
+                    *station = StationSlot {
+                        utilisation: if room > 0.0 { sums.work_s / room } else { 0.0 },
+                        wait_mean_s: sums.wait_s / sums.started.max(1) as f64,
+                        held_mean_s: sums.work_s / sums.started.max(1) as f64,
+                        queue: weight * sums.wait_s / self.slot_s,
+                        rejected_share: sums.rejected as f64 / sums.arrivals.max(1) as f64,
+                    };
+                }
+            }
+        }
+        let pour = |into: &mut Vec<Latencies>, from: &[Times]| {
+            into.iter_mut().zip(from).for_each(|(latencies, times)| times.pour_into(latencies));
+        };
+        pour(&mut counted.waits, &self.waits);
+        pour(&mut counted.sojourns, &self.sojourns);
+        pour(&mut counted.first_byte, &self.first_byte);
+        pour(&mut counted.complete, &self.complete);
+        let slots = counted.first_byte_slots.iter_mut().flatten();
+        slots.zip(&self.first_byte_slots).for_each(|(latencies, times)| times.pour_into(latencies));
+        counted.simulated_requests = self.simulated_requests;
+        counted.simulated_customers = self.simulated_customers;
+        counted
+    }
+}

@@ -1,0 +1,306 @@
+//! The tiers in motion: pools of servers, caches, links and limits, as the scenario has them at the start.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use hashbrown::HashMap;
+use plimsoll_scenarios::distribution::Sampler;
+use plimsoll_scenarios::rng::Stream;
+use plimsoll_scenarios::{Balance, Discipline, Scenario, Scope, ShardBy, TierId};
+
+use super::frame::{List, NONE};
+use crate::cache::{Cache, Sizes};
+use crate::model;
+
+/// Levels of priority.
+pub const LEVELS: usize = 8;
+
+/// Whether a server can be chosen, and works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    Up,
+    /// Works off what it has and gets nothing new.
+    Draining,
+    /// Lost, and still chosen because nobody has noticed.
+    Lost,
+    /// Lost, and not chosen any more.
+    Gone,
+}
+
+impl Health {
+    pub const fn chosen(self) -> bool {
+        matches!(self, Self::Up | Self::Lost)
+    }
+
+    pub const fn works(self) -> bool {
+        matches!(self, Self::Up | Self::Draining)
+    }
+}
+
+/// One server.
+#[derive(Debug, Clone)]
+pub struct Server {
+    pub busy: u32,
+    /// Who waits, first come first served.
+    pub queue: List,
+    pub health: Health,
+    /// How often it has crashed: work begun before the last time is lost.
+    pub crashes: u16,
+    pub pool: u32,
+    /// When its next departure or batch is due; what is due at another time is out of date.
+    pub due_s: f64,
+}
+
+/// The servers of a tier at one of its instances.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    pub tier: TierId,
+    pub place: u16,
+    pub first: u32,
+    pub servers: u32,
+    /// Servers that are not chosen.
+    pub away: u32,
+    pub next: u32,
+    /// Work begun since the autoscaler looked last, seconds.
+    pub work_s: f64,
+    /// Servers on their way: when, and how many there will be.
+    pub coming: VecDeque<(f64, u32)>,
+}
+
+/// What a tier's servers do.
+#[derive(Debug, Clone)]
+pub struct StationPlay {
+    pub sampler: Sampler,
+    pub services: Stream,
+    pub choices: Stream,
+    pub concurrency: u32,
+    pub queue_max: u32,
+    pub balance: Balance,
+    pub discipline: Discipline,
+    pub blocking: bool,
+    pub single_writer: bool,
+    pub batch: Option<(u32, f64)>,
+    /// By priority, for every server; empty unless it serves by priority.
+    pub levels: Vec<[List; LEVELS]>,
+    /// For every server; empty unless all are served at once.
+    pub shared: Vec<Shared>,
+    /// Objects being worked on, and who waits for each; only with a single writer.
+    pub keys: HashMap<u64, List>,
+    /// Shards, and how they find their server; 0 where keys do not matter.
+    pub shards: u64,
+    /// Points of the ring and their shards, in order; empty unless the ring is consistent.
+    pub ring: Vec<(u64, u32)>,
+    pub by_range: bool,
+}
+
+/// A server that serves all at once. In virtual time everybody gets a second of service a second.
+#[derive(Debug, Clone, Default)]
+pub struct Shared {
+    pub virtual_s: f64,
+    pub last_s: f64,
+    /// Departures in virtual time, in order.
+    pub inside: BTreeSet<(u64, u32)>,
+}
+
+/// A tier.
+#[derive(Debug)]
+pub struct TierPlay {
+    pub scope: Scope,
+    /// Its first pool and server; `NONE` where it has none.
+    pub first_pool: u32,
+    pub first_server: u32,
+    pub station: Option<StationPlay>,
+    pub latency: Option<(Sampler, Stream)>,
+    /// Calls that somebody else's service takes, 1/s, and by instance what it would take now.
+    pub rate_max: Option<f64>,
+    pub tokens: Vec<(f64, f64)>,
+    /// Bits per second, and by server or instance when it is free again.
+    pub link: Option<f64>,
+    pub links: Vec<f64>,
+    /// One an instance, or one a server.
+    pub caches: Vec<Cache>,
+    pub cache_per_server: bool,
+    /// Objects being fetched, by cache and object, and who waits for them.
+    pub fetches: HashMap<u64, List>,
+    /// What service takes, as a multiple of usual, and what is left of the link.
+    pub slower: f64,
+    pub cut: f64,
+}
+
+/// Where dense ids begin, by dataset, and how many of them caches have to know.
+#[derive(Debug, Clone)]
+pub struct Ids {
+    pub first: Vec<u32>,
+    pub count: Vec<u32>,
+    pub cached: u32,
+    pub sizes: Sizes,
+}
+
+impl Ids {
+    /// Datasets that some cache keeps come first: only these cost memory. Each has one id more than objects, for
+    /// one that comes out on the day.
+    #[must_use]
+    pub fn of(scenario: &Scenario) -> Self {
+        let looked_up = |id: usize| (0..scenario.tiers.len()).any(|t| scenario.caches(t, id));
+        let mut first = vec![0; scenario.datasets.len()];
+        let mut count = first.clone();
+        let (mut next, mut cached, mut ranges) = (0_u32, 0, Vec::new());
+        for kept in [true, false] {
+            for (id, dataset) in scenario.datasets.values().enumerate() {
+                if looked_up(id) != kept {
+                    continue;
+                }
+                first[id] = next;
+                count[id] = dataset.count.get().min(f64::from(u32::MAX / 4)) as u32;
+                if kept {
+                    ranges.push((next, dataset.size.get() as u64));
+                }
+                next = next.saturating_add(count[id] + 1).min(NONE - 1);
+            }
+            if kept {
+                cached = next;
+            }
+        }
+        let sizes = if let [(_, size)] = ranges[..] { Sizes::Same(size) } else { Sizes::Ranges(ranges) };
+        Self { first, count, cached, sizes }
+    }
+}
+
+/// All tiers with their pools and servers.
+pub struct Stage {
+    pub tiers: Vec<TierPlay>,
+    pub pools: Vec<Pool>,
+    pub servers: Vec<Server>,
+}
+
+impl Stage {
+    #[must_use]
+    pub fn new(scenario: &Scenario, ids: &Ids, seed: u64, replication: u64) -> Self {
+        let mut stage = Self { tiers: Vec::new(), pools: Vec::new(), servers: Vec::new() };
+        for tier in 0..scenario.tiers.len() {
+            let play = stage.tier(scenario, ids, tier, (seed, replication));
+            stage.tiers.push(play);
+        }
+        stage
+    }
+
+    fn tier(
+        &mut self,
+        scenario: &Scenario,
+        ids: &Ids,
+        tier: TierId,
+        (seed, replication): (u64, u64),
+    ) -> TierPlay {
+        let here = &scenario.tiers[tier];
+        let name = scenario.tier_name(tier);
+        let stream = |purpose: &str| Stream::new(seed, name, purpose, replication);
+        let (first_pool, first_server) = (self.pools.len() as u32, self.servers.len() as u32);
+        let mut instances = 0;
+        for place in 0..model::places(scenario, tier) {
+            let many = if here.scope == Scope::User { 1 } else { model::instances_at(scenario, tier, place) };
+            for _ in 0..many {
+                instances += 1;
+                self.pool(scenario, tier, place);
+            }
+        }
+        let servers = self.servers.len() - first_server as usize;
+        let station = here.station.as_ref().map(|station| StationPlay {
+            sampler: station.service_time.sampler(),
+            services: stream("services"),
+            choices: stream("balance"),
+            concurrency: station.concurrency.get() as u32,
+            queue_max: station.queue_max,
+            balance: station.balance,
+            discipline: station.discipline,
+            blocking: station.blocking,
+            single_writer: station.single_writer,
+            batch: station.batch.as_ref().map(|b| (b.size, b.wait.get())),
+            levels: if station.discipline == Discipline::Priority {
+                vec![[List::EMPTY; LEVELS]; servers]
+            } else {
+                Vec::new()
+            },
+            shared: if station.discipline == Discipline::ProcessorSharing {
+                vec![Shared::default(); servers]
+            } else {
+                Vec::new()
+            },
+            keys: HashMap::new(),
+            shards: here.sharding.as_ref().map_or(0, |s| u64::from(s.shards)),
+            ring: here.sharding.as_ref().map_or_else(Vec::new, |s| match s.by {
+                ShardBy::Consistent { virtual_nodes } => ring(s.shards, virtual_nodes),
+                _ => Vec::new(),
+            }),
+            by_range: here.sharding.as_ref().is_some_and(|s| s.by == ShardBy::Range),
+        });
+        let cache = here.cache.as_ref().filter(|_| here.scope != Scope::User);
+        let per_server = cache.is_some_and(|c| c.per_server);
+        let caches = match cache {
+            None => 0,
+            Some(_) if per_server => servers,
+            Some(_) => instances,
+        };
+        TierPlay {
+            scope: here.scope,
+            first_pool: if here.station.is_some() { first_pool } else { NONE },
+            first_server,
+            station,
+            latency: here.external.as_ref().map(|e| (e.latency.sampler(), stream("latency"))),
+            rate_max: here.external.as_ref().and_then(|e| e.rate_max.as_ref()).map(|r| r.get()),
+            tokens: vec![(1.0, 0.0); instances],
+            link: here.link.as_ref().map(|l| l.get()),
+            links: vec![0.0; if servers > 0 { servers } else { instances }],
+            caches: (0..caches).filter_map(|_| empty_cache(scenario, ids, tier)).collect(),
+            cache_per_server: per_server,
+            fetches: HashMap::new(),
+            slower: 1.0,
+            cut: 1.0,
+        }
+    }
+
+    /// The servers of one instance at a place. An autoscaled pool has room for all it may get.
+    fn pool(&mut self, scenario: &Scenario, tier: TierId, place: usize) {
+        let Some(pool) = model::pool(scenario, tier, place) else { return };
+        let station = scenario.tiers[tier].station.as_ref();
+        let most = station.and_then(|s| s.autoscale.as_ref().map(|a| a.max.get() / s.servers.get()));
+        let all = most.map_or(pool.servers, |m| (pool.servers as f64 * m).round() as u64).max(pool.servers);
+        let id = self.pools.len() as u32;
+        self.pools.push(Pool {
+            tier,
+            place: place as u16,
+            first: self.servers.len() as u32,
+            servers: all as u32,
+            away: (all - pool.servers) as u32,
+            next: 0,
+            work_s: 0.0,
+            coming: VecDeque::new(),
+        });
+        for i in 0..all {
+            self.servers.push(Server {
+                busy: 0,
+                queue: List::EMPTY,
+                health: if i < pool.servers { Health::Up } else { Health::Gone },
+                crashes: 0,
+                pool: id,
+                due_s: f64::NAN,
+            });
+        }
+    }
+}
+
+/// An empty cache of a tier.
+pub fn empty_cache(scenario: &Scenario, ids: &Ids, tier: TierId) -> Option<Cache> {
+    let cache = scenario.tiers[tier].cache.as_ref()?;
+    Some(Cache::new(cache.policy, ids.cached, cache.capacity.get() as u64, ids.sizes.clone()))
+}
+
+/// Most points of a ring; of more shards each has fewer.
+const POINTS_MAX: u64 = 1 << 20;
+
+fn ring(shards: u32, virtual_nodes: u32) -> Vec<(u64, u32)> {
+    let each = u64::from(virtual_nodes).min((POINTS_MAX / u64::from(shards)).max(1));
+    let points = u64::from(shards) * each;
+    let mut stream = Stream::new(0, "ring", "points", 0);
+    let mut ring: Vec<(u64, u32)> = (0..points).map(|i| (stream.bits(), (i / each) as u32)).collect();
+    ring.sort_unstable();
+    ring
+}

@@ -1,0 +1,75 @@
+//! What an engine counts, by call of the flow list.
+//!
+//! Why by call and not by tier: the same tier is called by several actions and in several places of one
+//! action's tree, with other objects, other sizes and other hit ratios. Tiers are sums over calls.
+
+use plimsoll_scenarios::Scenario;
+
+use crate::flow::Flow;
+use crate::histogram::Latencies;
+use crate::model;
+
+/// A figure by region and slot.
+pub type Grid = Vec<Vec<f64>>;
+
+/// What one replication counted, in requests and calls of the whole system.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// By action: requests, those that its device answers among them.
+    pub requests: Vec<Grid>,
+    /// By action: of these, the share that failed.
+    pub failed: Vec<Grid>,
+    /// By call of the [`Flow`]: calls that reached its tier.
+    pub calls: Vec<Grid>,
+    /// By call: of these, how many the tier's cache answered.
+    pub hits: Vec<Grid>,
+    /// By tier and place, then slot.
+    pub stations: Vec<Vec<Vec<StationSlot>>>,
+    /// By tier.
+    pub waits: Vec<Latencies>,
+    pub sojourns: Vec<Latencies>,
+    /// By action.
+    pub first_byte: Vec<Latencies>,
+    pub complete: Vec<Latencies>,
+    /// By action and slot.
+    pub first_byte_slots: Vec<Vec<Latencies>>,
+    pub simulated_requests: u64,
+    pub simulated_customers: u64,
+}
+
+/// One station at one place in one slot.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StationSlot {
+    pub utilisation: f64,
+    pub wait_mean_s: f64,
+    /// Mean time that a call holds a slot: its service, and what is behind where the station blocks.
+    pub held_mean_s: f64,
+    /// Mean number waiting at all its servers.
+    pub queue: f64,
+    pub rejected_share: f64,
+}
+
+impl Counted {
+    #[must_use]
+    pub fn new(scenario: &Scenario, flow: &Flow<'_>, slots: usize) -> Self {
+        let regions = scenario.population.regions.len();
+        let grids = |n: usize| vec![vec![vec![0.0; slots]; regions]; n];
+        let (actions, calls, tiers) = (scenario.actions.len(), flow.nodes.len(), scenario.tiers.len());
+        Self {
+            requests: grids(actions),
+            failed: grids(actions),
+            calls: grids(calls),
+            hits: grids(calls),
+            stations: (0..tiers)
+                .map(|t| vec![vec![StationSlot::default(); slots]; model::places(scenario, t)])
+                .collect(),
+            waits: vec![Latencies::default(); tiers],
+            sojourns: vec![Latencies::default(); tiers],
+            first_byte: vec![Latencies::default(); actions],
+            complete: vec![Latencies::default(); actions],
+            first_byte_slots: vec![vec![Latencies::coarse(); slots]; actions],
+            simulated_requests: 0,
+            simulated_customers: 0,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! From what an engine counted to the record of a run. Both engines count the same things.
+
+mod actions;
+mod counted;
+mod interval;
+mod means;
+mod stations;
+mod tiers;
+mod verdicts;
+
+use plimsoll_reports::record::{ActionRun, Method, Provenance, Run, TierRun};
+use plimsoll_scenarios::Scenario;
+
+use crate::analytic::caches;
+use means::Means;
+
+pub use counted::{Counted, Grid, StationSlot};
+pub use interval::interval;
+
+/// Everything an engine hands over.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// By replication; at least one.
+    pub counted: Vec<Counted>,
+    pub slot_s: f64,
+    pub slots: usize,
+    /// Time of the day at which what counts begins, seconds after midnight UTC.
+    pub from_s: f64,
+    pub mode: &'static str,
+    pub objects_per_sample: u64,
+    pub notes: Vec<String>,
+    /// Servers of each station that were simulated together at one place.
+    pub simulated_servers: Vec<u64>,
+}
+
+/// The record of a run.
+#[must_use]
+pub fn summarise(scenario: &Scenario, outcome: &Outcome, provenance: Provenance) -> Run {
+    let means = Means::new(scenario, outcome);
+    let chain = caches::chain_of(scenario, &means.flow);
+    let tiers: Vec<TierRun> = (0..scenario.tiers.len()).map(|t| tiers::tier_run(&means, &chain, t)).collect();
+    let actions: Vec<ActionRun> =
+        (0..scenario.actions.len()).map(|a| actions::action_run(&means, a)).collect();
+    let bottleneck = verdicts::bottleneck(&tiers);
+    let slos = verdicts::judge(scenario, &tiers, &actions);
+    let mut notes = outcome.notes.clone();
+    for slo in scenario.slos.iter().filter(|slo| !slos.iter().any(|judged| judged.text == slo.text)) {
+        notes.push(format!("`{}` is not judged: there were no requests to judge it by", slo.text));
+    }
+    let unlimited: Vec<&str> = tiers
+        .iter()
+        .filter(|t| t.station.as_ref().is_some_and(|s| s.utilisation_peak.value >= 0.999))
+        .map(|t| t.name.as_str())
+        .collect();
+    if !unlimited.is_empty() {
+        notes.push(format!("{} cannot keep up at the peak and turns requests away", unlimited.join(", ")));
+    }
+    Run {
+        provenance,
+        method: Method {
+            mode: outcome.mode.to_owned(),
+            objects_per_sample: outcome.objects_per_sample,
+            replications: outcome.counted.len() as u64,
+            simulated_requests: outcome.counted.iter().map(|c| c.simulated_requests).sum(),
+            simulated_customers: outcome.counted.iter().map(|c| c.simulated_customers).sum(),
+        },
+        duration_s: outcome.slot_s * outcome.slots as f64,
+        slot_s: outcome.slot_s,
+        from_s: outcome.from_s,
+        tiers,
+        actions,
+        bottleneck,
+        slos,
+        notes,
+    }
+}
+
+#[cfg(test)]
+mod tests;
