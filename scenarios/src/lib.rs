@@ -12,6 +12,7 @@
 
 pub mod amount;
 pub mod arrivals;
+mod auto;
 mod calls;
 pub mod catalogue;
 mod decode;
@@ -41,6 +42,7 @@ mod validate;
 mod worlds;
 mod write;
 
+pub use auto::{AUTO, Free, Knob, Open};
 pub use calls::{Call, Calls, Edge, WaitFor};
 pub use decode::suggestion as suggest;
 pub use diagnostic::{Origin, Problem, Problems, SourceFile};
