@@ -13,6 +13,7 @@ pub mod histogram;
 mod model;
 pub mod mrc;
 mod outcome;
+pub mod plan;
 pub mod replay;
 mod sheet;
 mod simulate;
