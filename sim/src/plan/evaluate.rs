@@ -78,6 +78,8 @@ pub struct Evaluator<'p> {
     inwards: Vec<TierId>,
     /// Factors on targets' bounds, from the simulator's disagreement.
     pub margins: Vec<f64>,
+    /// By tier: fewest servers, from the simulator's disagreement.
+    pub least: Vec<u64>,
 }
 
 impl<'p> Evaluator<'p> {
@@ -95,6 +97,7 @@ impl<'p> Evaluator<'p> {
             calls: flow.nodes.iter().enumerate().map(address).collect(),
             inwards,
             margins: vec![1.0; problem.goals.len()],
+            least: vec![1; world.tiers.len()],
         }
     }
 
@@ -216,7 +219,7 @@ impl<'p> Evaluator<'p> {
     }
 
     /// Loads with each cache empty, one at a time, where something must hold then.
-    fn cold_loads(&self, scenario: &Scenario, sizing: &Sizing) -> Vec<Vec<TierLoad>> {
+    pub fn cold_loads(&self, scenario: &Scenario, sizing: &Sizing) -> Vec<Vec<TierLoad>> {
         if !self.problem.failures.contains(&Failure::ColdCache) {
             return Vec::new();
         }
@@ -242,26 +245,40 @@ impl<'p> Evaluator<'p> {
         cold: &[Vec<TierLoad>],
         tier: TierId,
     ) -> Result<Option<Sized>, Reason> {
-        let here = &scenario.tiers[tier];
-        let (Some(fleet), Some(station)) = (&self.problem.fleets[tier], &here.station) else {
+        let (Some(fleet), Some((problem, cases))) =
+            (&self.problem.fleets[tier], self.tier_problem(scenario, sizing, cold, tier))
+        else {
             return Ok(None);
         };
+        size::size(&problem, &cases, &fleet.kinds).map(Some)
+    }
+
+    /// A tier as sizing sees it, and the loads that it must carry.
+    fn tier_problem<'a>(
+        &'a self,
+        scenario: &'a Scenario,
+        sizing: &'a Sizing,
+        cold: &'a [Vec<TierLoad>],
+        tier: TierId,
+    ) -> Option<(TierProblem<'a>, Vec<Case<'a>>)> {
+        let here = &scenario.tiers[tier];
+        let fleet = self.problem.fleets[tier].as_ref()?;
+        here.station.as_ref()?;
         let cache = here.cache.as_ref().map(|c| {
             (sizing.choice.caches[tier].map_or(c.capacity.get(), |size| size.capacity), c.per_server)
         });
         let problem = TierProblem {
             scope: here.scope,
             zones: here.zones,
-            station,
             store: here.store.as_ref(),
             connections_max: here.connections_max.as_ref().map(plimsoll_scenarios::units::Quantity::get),
             rules: &fleet.rules,
             cache,
-            range: fleet.range,
+            range: (fleet.range.0.max(self.least[tier]).min(fleet.range.1), fleet.range.1),
             service: self.held(scenario, sizing, tier),
             share_lost: size::largest_share(scenario),
         };
-        let mut cases: Vec<Case<'_>> = vec![(None, &sizing.loads[tier])];
+        let mut cases: Vec<Case<'a>> = vec![(None, &sizing.loads[tier])];
         for &failure in &self.problem.failures {
             if failure == Failure::ColdCache {
                 cases.extend(cold.iter().map(|loads| (Some(failure), &loads[tier])));
@@ -269,7 +286,7 @@ impl<'p> Evaluator<'p> {
                 cases.push((Some(failure), &sizing.loads[tier]));
             }
         }
-        size::size(&problem, &cases, &fleet.kinds).map(Some)
+        Some((problem, cases))
     }
 
     /// Time that a slot of a tier is held: its service, and what it calls where it waits for that.
@@ -334,23 +351,41 @@ impl<'p> Evaluator<'p> {
         let mut best: Option<(f64, TierId, Sized)> = None;
         for tier in 0..sizing.tiers.len() {
             let (Some(now), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) else { continue };
-            // A hundredth at a time at first: large fleets are not raised one by one, and taken back after.
-            let far = now.servers + now.servers / 100;
-            let Some((servers, pools)) = size::step(far, &sizing.loads[tier], true, fleet.range) else {
-                continue;
-            };
-            let more = Sized { servers, pools, ..now.clone() };
             let load = &sizing.loads[tier];
-            let cost = (more.deployed(load) - now.deployed(load)) as f64 * fleet.kinds[now.kind].monthly.max(1e-6);
-            let mut trial = sizing.clone();
-            trial.tiers[tier] = Some(more.clone());
-            let then = goals::excess(self, scenario, &trial, cold, goal);
-            let gain = (excess - then) / cost;
-            if excess - then > 1e-12 && best.as_ref().is_none_or(|(most, ..)| gain > *most) {
-                best = Some((gain, tier, more));
+            for far in self.farther(scenario, sizing, tier, now.servers) {
+                let Some((servers, pools)) = size::step(far, load, true, fleet.range) else { continue };
+                let more = Sized { servers, pools, ..now.clone() };
+                let added = more.deployed(load).saturating_sub(now.deployed(load)) as f64;
+                let cost = added * fleet.kinds[now.kind].monthly.max(1e-6);
+                let mut trial = sizing.clone();
+                trial.tiers[tier] = Some(more.clone());
+                let then = goals::excess(self, scenario, &trial, cold, goal);
+                let gain = (excess - then) / cost.max(1e-9);
+                if excess - then > 1e-12 && best.as_ref().is_none_or(|(most, ..)| gain > *most) {
+                    best = Some((gain, tier, more));
+                }
             }
         }
         best.map(|(_, tier, sized)| (tier, sized))
+    }
+
+    /// Numbers of servers just below those that are tried: a step or a hundredth more (large fleets are not raised
+    /// one by one, and taken back after), and as many as carry the load without one of the zones.
+    fn farther(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId, now: u64) -> [u64; 2] {
+        let near = now + now / 100;
+        let zones = scenario.tiers[tier].zones.max(if scenario.tiers[tier].scope == Scope::Site {
+            self.world.sites()
+        } else {
+            1
+        });
+        if zones < 2 {
+            return [near; 2];
+        }
+        let state = State::normal(self, scenario, sizing);
+        let places = 0..sizing.loads[tier].places.len();
+        let busy = places.filter_map(|p| state.busy(tier, p)).fold(0.0, f64::max);
+        let enough = now as f64 * busy * f64::from(zones) / f64::from(zones - 1);
+        [near, near.max(enough.ceil() as u64).saturating_sub(1).max(near)]
     }
 
     /// Takes servers away, the dearest first, as long as all targets are met.
@@ -404,14 +439,12 @@ impl<'p> Evaluator<'p> {
     }
 
     fn price_of(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> (f64, f64) {
-        let (prices, load) = (self.problem.prices, &sizing.loads[tier]);
-        let here = &scenario.tiers[tier];
+        let load = &sizing.loads[tier];
         let (mut bill, mut shadow) = (self.fixed(scenario, load, tier), 0.0);
         if let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) {
             let cost = sized.deployed(load) as f64 * fleet.kinds[sized.kind].monthly;
             if fleet.billing == Billing::Shadow { shadow += cost } else { bill += cost }
         }
-        let _ = (prices, here);
         (bill, shadow)
     }
 
@@ -433,5 +466,75 @@ impl<'p> Evaluator<'p> {
             sum += requests.monthly(load.calls_mean * MONTH_S);
         }
         sum
+    }
+
+    /// A tier of a plan with another kind of server; `None` where that can't be.
+    #[must_use]
+    pub fn with_kind(&self, sizing: &Sizing, tier: TierId, kind: usize) -> Option<Sized> {
+        let scenario = self.changed(&sizing.choice);
+        let cold = self.cold_loads(&scenario, sizing);
+        let fleet = self.problem.fleets[tier].as_ref()?;
+        let (problem, cases) = self.tier_problem(&scenario, sizing, &cold, tier)?;
+        size::size(&problem, &cases, &fleet.kinds[kind..=kind]).ok()
+    }
+
+    /// The best value that a goal can have: everything as large as it may be, without waits.
+    #[must_use]
+    pub fn best_of(&mut self, goal: usize) -> Option<f64> {
+        let far: Vec<usize> = self.problem.axes.iter().map(|a| a.values.len() - 1).collect();
+        let choice = self.choice(&far);
+        let scenario = self.changed(&choice);
+        let hits = self.hits_at(&choice);
+        let found = goals::of_caches(self, &hits).into_iter().find(|(g, _)| *g == goal);
+        if let Some((_, value)) = found {
+            return Some(value);
+        }
+        let loads = loads(&scenario, self.flow, &self.demand, &hits);
+        let tiers = vec![None; loads.len()];
+        let sizing = Sizing { choice, hits, loads, tiers, costs: Vec::new(), objective: 0.0 };
+        goals::without_waits(self, &scenario, &sizing).into_iter().find(|(g, _)| *g == goal).map(|(_, v)| v)
+    }
+
+    /// The scenario's own sizes, and the first rule or goal that they break.
+    #[must_use]
+    pub fn stated(&mut self) -> (Sizing, Option<String>) {
+        let choice = Choice {
+            caches: super::hits::stated(self.world),
+            copies: vec![None; self.world.tiers.len()],
+            zones: vec![None; self.world.tiers.len()],
+        };
+        let hits = self.hits_at(&choice);
+        let loads = loads(self.world, self.flow, &self.demand, &hits);
+        let tiers = self.world.tiers.values().zip(&loads).map(|(tier, load)| {
+            let servers = tier.station.as_ref()?.servers.get().round().max(1.0) as u64;
+            Some(Sized { kind: 0, servers, pools: size::pools(servers, load), reason: Reason::Stated })
+        });
+        let tiers: Vec<Option<Sized>> = tiers.collect();
+        let mut sizing = Sizing { choice, hits, loads, tiers, costs: Vec::new(), objective: 0.0 };
+        self.price(self.world, &mut sizing);
+        let broken = self.first_broken(self.world, &sizing);
+        (sizing, broken)
+    }
+
+    /// The first rule or goal that some sizes break, in words.
+    #[must_use]
+    pub fn first_broken(&self, scenario: &Scenario, sizing: &Sizing) -> Option<String> {
+        let cold = self.cold_loads(scenario, sizing);
+        for tier in 0..sizing.tiers.len() {
+            let Some(sized) = &sizing.tiers[tier] else { continue };
+            let Some((problem, cases)) = self.tier_problem(scenario, sizing, &cold, tier) else { continue };
+            let fleet = self.problem.fleets[tier].as_ref()?;
+            let problem = TierProblem { range: (1, sized.servers), ..problem };
+            let needed = size::size(&problem, &cases, &fleet.kinds[sized.kind..=sized.kind]);
+            if let Err(reason) = needed {
+                let reason = Sized { reason, ..sized.clone() };
+                let mut shown = sizing.clone();
+                shown.tiers[tier] = Some(reason);
+                let name = self.world.tier_name(tier);
+                return Some(format!("{name}: {}", super::explain::binding(self, scenario, &shown, tier)));
+            }
+        }
+        let (goal, value, excess) = goals::worst(self, scenario, sizing, &cold)?;
+        (excess > 0.0).then(|| super::explain::broken(self, &Broken::Goal { goal, value }))
     }
 }

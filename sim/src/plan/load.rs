@@ -110,12 +110,6 @@ impl Demand {
     fn factor(&self, action: usize, place: usize, global: bool) -> f64 {
         if global { self.global[action] } else { self.factors[action][place] }
     }
-
-    /// The rate of an action in a region at its peak, 1/s.
-    #[must_use]
-    pub fn peak_rate(&self, scenario: &Scenario, action: usize, region: usize) -> f64 {
-        self.rates[action] * scenario.population.regions[region].share * self.factors[action][region]
-    }
 }
 
 /// The loads of all tiers. `scenario` gives sizes, copies and what is stored.

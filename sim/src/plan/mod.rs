@@ -8,22 +8,22 @@
 
 mod durability;
 mod evaluate;
-//mod explain;
-//mod failures;
+mod explain;
+mod failures;
 mod goals;
 mod hits;
 mod kinds;
 mod load;
 mod mixture;
-//mod outlook;
+mod outlook;
 mod problem;
-//mod record;
+mod record;
 mod search;
 mod size;
 #[cfg(test)]
 mod tests;
-//mod verify;
-//mod worlds;
+mod verify;
+mod worlds;
 
 use std::sync::atomic::AtomicBool;
 
@@ -33,6 +33,8 @@ use plimsoll_scenarios::prices::PriceList;
 use plimsoll_scenarios::slo::Failure;
 
 pub use problem::Assumed;
+
+use crate::simulate::Progress;
 
 /// How to plan.
 #[derive(Debug, Clone)]
@@ -44,6 +46,8 @@ pub struct Options<'p> {
     pub worlds: usize,
     /// Play the plan in the simulator, and adjust it where that disagrees.
     pub verify: bool,
+    /// Targets that nothing meets are relaxed to what can be had, instead of an error.
+    pub relax: bool,
     /// Changes nothing but the time it takes.
     pub threads: usize,
 }
@@ -65,6 +69,44 @@ pub enum PlanError {
     Infeasible { cause: String, fix: String },
     #[error("interrupted before the plan was complete")]
     Stopped,
+}
+
+/// Plans.
+///
+/// # Errors
+/// Nothing to size, prices that are missing, targets that no sizes keep, or `stop` raised during verification.
+pub fn plan(
+    open: &Open,
+    options: &Options<'_>,
+    progress: Progress<'_>,
+    stop: &AtomicBool,
+) -> Result<Plan, PlanError> {
+    let mut problem = problem::Problem::new(open, options.prices, &options.assumed)?;
+    let world = problem.scenario.clone();
+    let flow = crate::flow::Flow::of(&world);
+    let mut relaxed = Vec::new();
+    // At most every target is relaxed, once.
+    for _ in 0..=problem.goals.len() {
+        let mut evaluator = evaluate::Evaluator::new(&problem, &world, &flow);
+        let broken = match search::search(&mut evaluator, None) {
+            Ok(found) => {
+                let (found, verified) = verify::verify(&mut evaluator, found, options, progress, stop)?;
+                return Ok(record::record(&mut evaluator, &found, verified, relaxed, options));
+            }
+            Err(broken) => broken,
+        };
+        let error = explain::infeasible(&mut evaluator, &broken);
+        let Some((goal, bound)) = explain::relaxed(&mut evaluator, &broken).filter(|_| options.relax) else {
+            return Err(error);
+        };
+        let before = &problem.goals[goal];
+        relaxed.push(format!("Relaxed: {} to {}.", before.text, explain::shown(before, bound)));
+        problem.goals[goal].bound = bound;
+    }
+    Err(PlanError::Infeasible {
+        cause: "relaxing every target once is not enough".to_owned(),
+        fix: "look at the targets of utilisation and at bounds of `auto`".to_owned(),
+    })
 }
 
 /// The failures that a plan is held against, in order.

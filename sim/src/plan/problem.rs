@@ -121,6 +121,12 @@ impl<'p> Problem<'p> {
         self.free.iter().find(|f| f.tier == tier && f.knob == knob)
     }
 
+    /// Whether the plan chooses a quantity.
+    #[must_use]
+    pub fn is_free(&self, tier: TierId, knob: Knob) -> bool {
+        self.free(tier, knob).is_some()
+    }
+
     fn goals(&self, assumed: &Assumed) -> Vec<Goal> {
         let scenario = &self.scenario;
         let mut goals = Vec::new();
@@ -328,8 +334,9 @@ fn default_free(scenario: &Scenario) -> Vec<Free> {
     free
 }
 
-/// Preferred numbers of 24 a decade (IEC 60063) between two ends; with the ends where these are stated.
-fn preferred(low: f64, high: f64, with_ends: bool) -> Vec<f64> {
+/// Preferred numbers of 24 a decade (IEC 60063) between two ends, up to the high end itself; from the low end itself
+/// where that is stated.
+fn preferred(low: f64, high: f64, with_low: bool) -> Vec<f64> {
     const E24: [f64; 24] = [
         1.0, 1.1, 1.2, 1.3, 1.5, 1.6, 1.8, 2.0, 2.2, 2.4, 2.7, 3.0, 3.3, 3.6, 3.9, 4.3, 4.7, 5.1, 5.6, 6.2, 6.8,
         7.5, 8.2, 9.1,
@@ -340,9 +347,10 @@ fn preferred(low: f64, high: f64, with_ends: bool) -> Vec<f64> {
         values.extend(E24.iter().map(|m| m * 10_f64.powi(decade)).filter(|v| (low..=high).contains(v)));
         decade += 1;
     }
-    if with_ends || values.is_empty() {
-        values.extend([low, high]);
+    if with_low || values.is_empty() {
+        values.push(low);
     }
+    values.push(high);
     values.sort_by(f64::total_cmp);
     values.dedup_by(|a, b| (*a / *b - 1.0).abs() < 1e-9);
     values

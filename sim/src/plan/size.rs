@@ -6,7 +6,7 @@
 //! out by users.
 
 use plimsoll_scenarios::slo::Failure;
-use plimsoll_scenarios::{Scenario, Scope, Station, Store};
+use plimsoll_scenarios::{Scenario, Scope, Store};
 
 use super::kinds::ServerKind;
 use super::load::{PlaceLoad, TierLoad};
@@ -75,7 +75,6 @@ impl Sized {
 pub struct TierProblem<'s> {
     pub scope: Scope,
     pub zones: u32,
-    pub station: &'s Station,
     pub store: Option<&'s Store>,
     pub connections_max: Option<f64>,
     pub rules: &'s [Rule],
@@ -286,7 +285,6 @@ pub fn instances(scenario: &Scenario, tier: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plimsoll_scenarios::load as load_scenario;
 
     fn place(share: f64, instances: f64, work: f64) -> PlaceLoad {
         PlaceLoad { share, instances, work, calls: work, ..PlaceLoad::default() }
@@ -297,12 +295,9 @@ mod tests {
     }
 
     fn sized(rules: &[Rule], load: &TierLoad, zones: u32, cache: Option<(f64, bool)>) -> Result<Sized, Reason> {
-        let scenario = load_scenario("spotify").unwrap();
-        let station = scenario.tiers["web"].station.as_ref().unwrap();
         let tier = TierProblem {
             scope: Scope::Region,
             zones,
-            station,
             store: None,
             connections_max: None,
             rules,
