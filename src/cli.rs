@@ -46,6 +46,11 @@ pub enum Command {
         after_help = "Examples:\n  plimsoll estimate spotify\n  plimsoll estimate spotify --explain\n  plimsoll estimate spotify --set 'population.users=2 B' --set datasets.song.popularity.zipf=0.8\n  plimsoll estimate spotify --format markdown > estimate.md\n  plimsoll estimate spotify --solve population.users --until 'web.servers <= 500'\n  plimsoll estimate --users 1B --per-user 30/day --size 5MB --objects 100M --copies 3"
     )]
     Estimate(Box<EstimateArgs>),
+    /// Sizes of all tiers at least cost that keep the targets, why, and what it would take to be wrong
+    #[command(
+        after_help = "Examples:\n  plimsoll plan spotify\n  plimsoll plan spotify --under region-down --no-verify\n  plimsoll plan spotify --set tiers.web.servers=auto --set 'tiers.web.price.server=auto r7g.4xlarge, c7g.8xlarge'\n  plimsoll plan my-system.yaml --write sized.yaml --html plan.html\n  plimsoll plan spotify my-spotify.yaml"
+    )]
+    Plan(Box<PlanArgs>),
     /// A full day, simulated
     #[command(
         after_help = "Examples:\n  plimsoll simulate spotify\n  plimsoll simulate spotify --set 'tiers.edge.cache.capacity=60 TB'\n  plimsoll simulate spotify --scaled --format json > prediction.json"
@@ -224,6 +229,49 @@ pub struct Quick {
     /// How long objects are kept that writes add
     #[arg(long, requires = "users", value_name = "TIME")]
     pub retention: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// A bundled scenario's name, or a path to a YAML file. What is `auto` in it is chosen; without any, all servers
+    /// and capacities of caches
+    pub scenario: String,
+    /// A second one: both are planned and compared, line by line
+    pub other: Option<String>,
+    /// Put a value into the scenario; may be given several times
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// How busy servers, links and disks without a target of their own may be at the peak
+    #[arg(long, default_value = "70 %", value_name = "SHARE")]
+    pub utilisation: String,
+    /// No spare server at every place (N+1)
+    #[arg(long)]
+    pub no_spare: bool,
+    /// A failure under which all targets must hold; may be given several times
+    #[arg(long, value_name = "FAILURE", value_parser = PossibleValuesParser::new(plimsoll_scenarios::slo::Failure::NAMES.map(|(name, _)| name)))]
+    pub under: Vec<String>,
+    /// Relax targets that nothing meets to what can be had
+    #[arg(long)]
+    pub relax: bool,
+    /// Don't play the plan in the simulator
+    #[arg(long)]
+    pub no_verify: bool,
+    /// A price list: a bundled name, or a path to a YAML file
+    #[arg(long, default_value = "aws", value_name = "LIST")]
+    pub prices: String,
+    /// Write the scenario with the sizes filled in
+    #[arg(long, value_name = "FILE", conflicts_with = "other")]
+    pub write: Option<PathBuf>,
+    /// Write the plan as one HTML page with plots
+    #[arg(long, value_name = "FILE", conflicts_with = "other")]
+    pub html: Option<PathBuf>,
+    #[command(flatten)]
+    pub repeat: Repeat,
+    /// Worlds in which candidates are compared where the scenario has ranges; 0 draws none
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u64).range(0..=100_000))]
+    pub worlds: u64,
+    #[arg(long, default_value = "text")]
+    pub format: PageFormat,
 }
 
 #[derive(Debug, Args)]

@@ -32,6 +32,8 @@ pub enum Failure {
     #[error("{0}")]
     Prices(#[from] plimsoll_scenarios::prices::LoadError),
     #[error("{0}")]
+    Plan(#[from] plimsoll_sim::plan::PlanError),
+    #[error("{0}")]
     NoLoad(#[from] plimsoll_scenarios::NoLoad),
     #[error("{0}")]
     Stack(#[from] plimsoll_stack::StackError),
@@ -107,7 +109,9 @@ impl Failure {
             | Self::Json(_)
             | Self::OnlyEstimated { .. }
             | Self::Process(_) => Code::Failure,
-            Self::Interrupted => Code::Interrupted,
+            Self::Plan(plimsoll_sim::plan::PlanError::Infeasible { .. }) => Code::Breached,
+            Self::Plan(plimsoll_sim::plan::PlanError::Stopped) | Self::Interrupted => Code::Interrupted,
+            Self::Plan(_) => Code::Usage,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod gate;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod plan;
 pub mod plot;
 pub mod record;
 mod story;

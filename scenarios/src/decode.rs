@@ -76,6 +76,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// `true` or `false`.
     Flag,
+    /// `auto`, with bounds or choices behind it: left to the planner.
+    Auto,
     /// Nothing: the field stands by itself, or is read only to be told that it may not stand here.
     Never,
     /// The name of a part of the scenario: a tier, a dataset, an action ...

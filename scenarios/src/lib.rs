@@ -12,6 +12,7 @@
 
 pub mod amount;
 pub mod arrivals;
+mod auto;
 mod calls;
 pub mod catalogue;
 mod client;
@@ -43,6 +44,7 @@ mod validate;
 mod worlds;
 mod write;
 
+pub use auto::{AUTO, Free, Knob, Open};
 pub use calls::{Call, Calls, Edge, WaitFor};
 pub use client::{Breaker, Client, Hedge, Jitter, Retries};
 pub use decode::suggestion as suggest;

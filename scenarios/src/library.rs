@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use crate::auto::Open;
 use crate::decode::suggestion;
 use crate::diagnostic::{Origin, Problem, Problems, SourceFile};
 use crate::node::{self, FILE_BYTES_MAX, Node};
 use crate::overlay::{self, EXTENDS_MAX};
-use crate::scenario::{SETTING, Scenario, place};
+use crate::scenario::{SETTING, SIZED, Scenario, place};
 use crate::validate::check_name;
 use crate::write;
 
@@ -157,6 +158,27 @@ impl Resolved {
     /// Every problem of it.
     pub fn scenario(&self) -> Result<Scenario, Problems> {
         Scenario::from_tree(&self.root, self.sources.clone())
+    }
+
+    /// The scenario that it is, with what it leaves to the planner.
+    ///
+    /// # Errors
+    /// Every problem of it.
+    pub fn open(&self) -> Result<Open, Problems> {
+        Open::from_tree(&self.root, self.sources.clone())
+    }
+
+    /// Puts in what the planner chose, in the form of settings such as `tiers.web.servers=420`.
+    ///
+    /// # Errors
+    /// A setting that sets nothing.
+    pub fn size(&mut self, settings: &[String]) -> Result<(), Problems> {
+        for setting in settings {
+            let source = SourceFile::new(SIZED, setting);
+            overlay::set(&mut self.root, &source, self.sources.len() as u16)?;
+            self.sources.push(source);
+        }
+        Ok(())
     }
 
     /// It as YAML that stands by itself. Behind each value that is not from the file itself stands where it is

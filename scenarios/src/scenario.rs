@@ -25,6 +25,8 @@ pub type DatasetId = usize;
 
 /// Name of the source of a setting from the command line.
 pub(crate) const SETTING: &str = "--set";
+/// Name of the source of a quantity that the planner chose.
+pub(crate) const SIZED: &str = "sized by plimsoll plan";
 
 /// A checked scenario: every name resolves, every path is free of cycles, every unit fits.
 #[derive(Debug, Clone)]
@@ -303,6 +305,9 @@ pub(crate) fn place(sources: &[SourceFile], origin: Origin) -> Option<String> {
     let source = sources.get(usize::from(origin.file)).filter(|_| origin.line > 0)?;
     if &*source.name == SETTING {
         return Some(format!("{SETTING} {}", source.text));
+    }
+    if &*source.name == SIZED {
+        return Some(SIZED.to_owned());
     }
     Some(format!("{}:{}", source.name, origin.line))
 }

@@ -6,6 +6,7 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use crate::auto::AUTO;
 use crate::decode::{Kind, Need, Shape};
 use crate::units::{BitsPerSecond, Bytes, Dimension, PerSecond, Portion, Seconds, Share, Spread, Things};
 use crate::validate::{SCENARIO, STEP, STEPS_MAX};
@@ -139,6 +140,7 @@ impl Definitions {
                 ..matching("^[0-9][0-9_]*( ?(k|K|thousand|M|million))?$")
             },
             Kind::Choice(names) => Schema { choices: names, ..Schema::default() },
+            Kind::Auto => Schema { examples: vec![AUTO], ..matching("^auto( .+)?$") },
             Kind::Flag => scalar(&["boolean"]),
             Kind::Never => scalar(&["null"]),
             Kind::Name(of) => Schema { title: Some(of), ..scalar(&["string", "integer"]) },

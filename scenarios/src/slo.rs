@@ -11,6 +11,40 @@ pub struct Slo {
     pub less_than: bool,
     /// In base units.
     pub bound: f64,
+    /// Failures under which it must hold too.
+    pub under: Vec<Failure>,
+}
+
+/// Something that goes wrong, under which a target may have to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Failure {
+    /// One server of a place is lost, of any one tier.
+    ServerDown,
+    /// One availability zone of every tier.
+    ZoneDown,
+    /// The largest region; its users go to the others.
+    RegionDown,
+    /// One cache starts empty.
+    ColdCache,
+    /// One new object draws a share of a dataset's requests.
+    HotRelease,
+}
+
+impl Failure {
+    /// Every failure, by the name that files and options use.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("server-down", Self::ServerDown),
+        ("zone-down", Self::ZoneDown),
+        ("region-down", Self::RegionDown),
+        ("cold-cache", Self::ColdCache),
+        ("hot-release", Self::HotRelease),
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, failure)| *failure == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// What a target is about. Names are those of the scenario's actions and tiers.
@@ -32,6 +66,18 @@ pub enum Metric {
     /// Highest over the day.
     Utilisation {
         tier: String,
+    },
+    /// What the utilisation leaves, lowest over the day.
+    Headroom {
+        tier: String,
+    },
+    /// Share of requests that full queues turn away: of a tier, or of all.
+    Loss {
+        tier: Option<String>,
+    },
+    /// Probability that an object is kept for a year.
+    Durability {
+        dataset: String,
     },
     /// Share of requests that succeed.
     Availability,
@@ -63,12 +109,14 @@ impl Slo {
             Metric::FirstByte { .. } | Metric::Complete { .. } => Duration::parse(right)?.get(),
             _ => Fraction::parse(right)?.get(),
         };
-        Ok(Self { text: text.trim().to_owned(), metric, less_than, bound })
+        Ok(Self { text: text.trim().to_owned(), metric, less_than, bound, under: Vec::new() })
     }
 
     fn metric(subject: &str, quantile: Option<&str>) -> Result<Metric, String> {
-        if subject == "availability" {
-            return Ok(Metric::Availability);
+        match subject {
+            "availability" => return Ok(Metric::Availability),
+            "loss" => return Ok(Metric::Loss { tier: None }),
+            _ => {}
         }
         let (name, series) =
             subject.rsplit_once('.').ok_or_else(|| format!("`{subject}` names no series"))?;
@@ -86,6 +134,9 @@ impl Slo {
             "complete" => Ok(Metric::Complete { action: name, p: p()? }),
             "hit_ratio" => Ok(Metric::HitRatio { tier: name }),
             "utilisation" => Ok(Metric::Utilisation { tier: name }),
+            "headroom" => Ok(Metric::Headroom { tier: name }),
+            "loss" => Ok(Metric::Loss { tier: Some(name) }),
+            "durability" => Ok(Metric::Durability { dataset: name }),
             "" => Err(format!("`{subject}` names no series")),
             _ => Err(format!("unknown series `{series}`")),
         }
@@ -110,6 +161,9 @@ mod tests {
         let slo = Slo::parse("edge.hit_ratio > 85 %").unwrap();
         assert_eq!(slo.metric, Metric::HitRatio { tier: "edge".into() });
         assert!((slo.bound - 0.85).abs() < 1e-12);
+        let slo = Slo::parse("song.durability > 99.999999999 %").unwrap();
+        assert_eq!(slo.metric, Metric::Durability { dataset: "song".into() });
+        assert_eq!(Slo::parse("loss < 0.1 %").unwrap().metric, Metric::Loss { tier: None });
         assert!(Slo::parse("edge.hit_ratio = 85 %").is_err());
         assert!(Slo::parse("play.first_byte < 250 ms").unwrap_err().0.contains("percentile"));
         assert!(Slo::parse("play.first_byte p99 < 250 GB").unwrap_err().0.contains("unit"));

@@ -14,6 +14,7 @@ mod model;
 pub mod mrc;
 mod outcome;
 mod recovery;
+pub mod plan;
 pub mod replay;
 mod sheet;
 mod simulate;

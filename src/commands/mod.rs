@@ -4,6 +4,7 @@ mod compare;
 mod estimate;
 mod gate;
 mod load;
+mod plan;
 mod replay;
 mod report;
 mod run;
@@ -22,6 +23,7 @@ pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Code, Failure> {
     match &cli.command {
         Command::Run(args) => run::run(args, terminal),
         Command::Estimate(args) => estimate::run(args, terminal),
+        Command::Plan(args) => plan::run(args, terminal),
         Command::Simulate(args) => simulate::run(args, terminal),
         Command::Stack(args) => stack::run(args, terminal),
         Command::Load(args) => load::run(args, terminal),

@@ -8,6 +8,7 @@ mod answer;
 mod element;
 mod estimate;
 mod pictures;
+mod plan;
 mod style;
 mod tables;
 
@@ -15,6 +16,8 @@ use crate::json;
 use crate::record::Report;
 use crate::story;
 use element::{definitions, escape, list, section};
+
+pub use plan::plan;
 
 /// The whole page. Every part of the report may be missing.
 #[must_use]

@@ -27,7 +27,7 @@ pub fn all(report: &Report) -> String {
     if out.is_empty() { out } else { format!("<div class=\"pictures\">\n{out}</div>\n") }
 }
 
-fn figure(plot: Option<Plot>, numbers: &str) -> String {
+pub fn figure(plot: Option<Plot>, numbers: &str) -> String {
     let Some(plot) = plot else { return String::new() };
     format!(
         "<figure>\n<figcaption>{}</figcaption>\n{}<p>{}</p>\n{}</figure>\n",

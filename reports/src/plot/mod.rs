@@ -13,6 +13,7 @@ mod day;
 mod frame;
 mod mrc;
 mod percentiles;
+mod plan;
 mod svg;
 mod tornado;
 
@@ -20,6 +21,7 @@ pub use bars::{errors, shares};
 pub use day::{first_byte, hit_ratios, rates, utilisation};
 pub use mrc::miss_ratio;
 pub use percentiles::percentiles;
+pub use plan::{certainty_cost, growth_cost, target_cost};
 pub use svg::CSS;
 pub use tornado::tornado;
 

@@ -301,6 +301,7 @@ fn of_kind(draw: &mut Draw, kind: &'static Kind, depth: usize) -> String {
             value[draw.below(5)].to_string()
         }
         Kind::Choice(names) => draw.one(names).to_owned(),
+        Kind::Auto => draw.one(&["auto", "auto 1 to 3"]).to_owned(),
         Kind::Never => String::new(),
         Kind::Flag => draw.one(&["true", "false", "yes"]).to_owned(),
         Kind::Name(_) => draw.one(NAMES).to_owned(),

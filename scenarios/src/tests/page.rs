@@ -82,6 +82,7 @@ fn written(kind: &Kind) -> String {
             format!("{} to {}", show_count(f64::from(*low)), show_count(f64::from(*high)))
         }
         Kind::Choice(names) => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        Kind::Auto => "`auto`".into(),
         Kind::Never => "nothing".into(),
         Kind::Flag => "`true`, `false`".into(),
         Kind::Name(of) => format!("name of {}", crate::decode::a(of)),

@@ -7,6 +7,7 @@
 use indexmap::IndexMap;
 
 use crate::arrivals::DAY_S;
+use crate::auto::Open;
 use crate::decode::{Decoder, Kind, Shape, a, counted, describe, did_you_mean, field, must};
 use crate::diagnostic::{Origin, Problem, Problems, SourceFile};
 use crate::node::{self, Node, Value};
@@ -45,6 +46,11 @@ impl Scenario {
 
     /// Checks a tree that was put together from several texts.
     pub(crate) fn from_tree(root: &Node, sources: Vec<SourceFile>) -> Result<Self, Problems> {
+        Open::from_tree(root, sources)?.closed()
+    }
+
+    /// Checks a tree in which nothing is left to the planner.
+    pub(crate) fn settled(root: &Node, sources: Vec<SourceFile>) -> Result<Self, Problems> {
         let mut decoder = Decoder::default();
         let scenario = scenario(&mut decoder, root, &sources);
         let mut list = decoder.problems;
@@ -71,7 +77,7 @@ pub const SCENARIO: Shape = Shape {
         field("datasets", Kind::Named(&Kind::Fields(&datasets::DATASET)), "what is stored, by name"),
         must("actions", Kind::Named(&Kind::Fields(&actions::ACTION)), "what they do, by name"),
         must("tiers", Kind::Named(&Kind::Fields(&tiers::TIER)), "what serves them, by name"),
-        field("slos", Kind::List(&Kind::Text), "targets, a line each"),
+        field("slos", Kind::List(&rules::SLO), "targets, a line each"),
         field("claims", Kind::List(&Kind::Fields(&rules::CLAIM)), "figures that a source states, checked"),
         field("events", Kind::List(&Kind::Fields(&events::EVENT)), "what happens on the day"),
         field("load", Kind::Fields(&load::LOAD), "how to play it on one machine"),

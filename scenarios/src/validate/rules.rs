@@ -4,14 +4,33 @@ use super::{Parts, unknown};
 use crate::calls::{Calls, Edge};
 use crate::decode::{Decoder, Kind, Shape, a, field, must, quantity, suggestion};
 use crate::diagnostic::Origin;
-use crate::node::Node;
+use crate::node::{Node, Value};
 use crate::quantities::{self, Measure};
 use crate::scenario::{Action, Claim, Dataset, Demand, TierId};
-use crate::slo::{Metric, Slo};
+use crate::slo::{Failure, Metric, Slo};
 use crate::tier::{Scope, Tier};
 use crate::units::{Quantity, Share};
 
 const SLO_EXAMPLE: &str = "[view.first_byte p99 < 250 ms]";
+/// A target, with the failures under which it must hold too.
+pub const SLO: Kind = Kind::Any(&[Kind::Text, Kind::Fields(&SLO_FIELDS)]);
+const SLO_FIELDS: Shape = Shape {
+    fields: &[
+        must("slo", Kind::Text, "the target"),
+        must(
+            "under",
+            Kind::List(&Kind::Choice(&[
+                "server-down",
+                "zone-down",
+                "region-down",
+                "cold-cache",
+                "hot-release",
+            ])),
+            "failures under which `plan` makes it hold as well",
+        ),
+    ],
+    example: "{slo: view.first_byte p99 < 250 ms, under: [zone-down]}",
+};
 const CLAIM_EXAMPLE: &str = "[{what: photo.storage, is: 20 GB}]";
 pub const CLAIM: Shape = Shape {
     fields: &[
@@ -25,14 +44,32 @@ pub const CLAIM: Shape = Shape {
 pub fn slos(decoder: &mut Decoder, node: &Node, parts: &Parts<'_>) -> Vec<Slo> {
     let mut slos = Vec::new();
     for item in decoder.list(node, "slos", SLO_EXAMPLE).unwrap_or_default() {
-        let text = decoder.text(item, "slos", "write one target, such as `view.first_byte p99 < 250 ms`");
-        let Some(slo) = text.and_then(|t| decoder.noted(item.origin, "slos", Slo::parse(&t))) else {
-            continue;
-        };
+        let Some(slo) = one_slo(decoder, item) else { continue };
         check_slo(decoder, &slo, item.origin, parts);
         slos.push(slo);
     }
     slos
+}
+
+/// A target by itself, or one with failures under which it must hold.
+fn one_slo(decoder: &mut Decoder, item: &Node) -> Option<Slo> {
+    const FIX: &str = "write one target, such as `view.first_byte p99 < 250 ms`";
+    if !matches!(item.value, Value::Map(_)) {
+        let text = decoder.text(item, "slos", FIX)?;
+        return decoder.noted(item.origin, "slos", Slo::parse(&text));
+    }
+    let mut fields = decoder.fields(item, "slos", &SLO_FIELDS)?;
+    let target = fields.need(decoder, "slo", "view.first_byte p99 < 250 ms");
+    let under = fields.need(decoder, "under", "[zone-down]");
+    fields.finish(decoder);
+    let text = target.and_then(|node| decoder.text(node, "slos.slo", FIX));
+    let slo = text.and_then(|text| decoder.noted(item.origin, "slos.slo", Slo::parse(&text)));
+    let list = under.and_then(|node| decoder.list(node, "slos.under", "[zone-down]")).unwrap_or_default();
+    let mut under: Vec<Failure> =
+        list.iter().filter_map(|node| decoder.one_of(node, "slos.under", &Failure::NAMES)).collect();
+    under.sort_unstable();
+    under.dedup();
+    Some(Slo { under, ..slo? })
 }
 
 fn check_slo(decoder: &mut Decoder, slo: &Slo, origin: Origin, parts: &Parts<'_>) {
@@ -40,18 +77,32 @@ fn check_slo(decoder: &mut Decoder, slo: &Slo, origin: Origin, parts: &Parts<'_>
         Metric::FirstByte { action, .. } | Metric::Complete { action, .. } => {
             ("action", action, &parts.names.actions)
         }
-        Metric::HitRatio { tier } | Metric::Utilisation { tier } => ("tier", tier, &parts.names.tiers),
-        Metric::Availability => return,
+        Metric::HitRatio { tier }
+        | Metric::Utilisation { tier }
+        | Metric::Headroom { tier }
+        | Metric::Loss { tier: Some(tier) } => ("tier", tier, &parts.names.tiers),
+        Metric::Durability { dataset } => ("dataset", dataset, &parts.names.datasets),
+        Metric::Availability | Metric::Loss { tier: None } => return,
     };
     let Some(known) = known else { return };
     if !known.contains(name) {
         unknown(decoder, origin, ("slos", kind), name, known);
         return;
     }
+    if let (Metric::Durability { .. }, Some(Some(dataset))) = (&slo.metric, parts.datasets.get(name))
+        && dataset.stored_in.is_none()
+    {
+        let cause = format!("slos: `{name}` is kept nowhere");
+        decoder.problem(origin, cause, "say which tier keeps it, as in `in: store`, or drop the target");
+    }
     let Some(Some(tier)) = parts.tiers.get(name) else { return };
     let missing = match &slo.metric {
         Metric::HitRatio { .. } if tier.cache.is_none() => "cache",
-        Metric::Utilisation { .. } if tier.station.is_none() => "servers",
+        Metric::Utilisation { .. } | Metric::Headroom { .. } | Metric::Loss { .. }
+            if tier.station.is_none() =>
+        {
+            "servers"
+        }
         _ => return,
     };
     decoder.problem(

@@ -45,7 +45,7 @@ pub const TIER: Shape = Shape {
         field("rtt", quantity::<Seconds>(), "round trip from the caller to here (0)"),
         field(
             "link",
-            quantity::<BitsPerSecond>(),
+            Kind::Any(&[quantity::<BitsPerSecond>(), Kind::Auto]),
             "egress of one server, or of one instance without servers",
         ),
         field(
@@ -53,7 +53,11 @@ pub const TIER: Shape = Shape {
             Kind::Fields(&CACHE),
             "keeps objects, so that what is behind is called on a miss only",
         ),
-        field("servers", Kind::Whole(1, SERVERS_MAX), "servers in total, shared out over regions and sites"),
+        field(
+            "servers",
+            Kind::Any(&[Kind::Whole(1, SERVERS_MAX), Kind::Auto]),
+            "servers in total, shared out over regions and sites",
+        ),
         field("concurrency", Kind::Whole(1, CONCURRENCY_MAX), "requests one server works on at a time (1)"),
         field("service_time", laws::DURATION, "time one request holds one slot"),
         field(
@@ -87,7 +91,11 @@ pub const TIER: Shape = Shape {
             "a durable queue: its caller goes on at once, what follows is asynchronous",
         ),
         field("external", Kind::Fields(&EXTERNAL), "somebody else's service"),
-        field("copies", Kind::Whole(1, COPIES_MAX), "whole copies of what is stored here (1)"),
+        field(
+            "copies",
+            Kind::Any(&[Kind::Whole(1, COPIES_MAX), Kind::Auto]),
+            "whole copies of what is stored here (1)",
+        ),
         field("replication", Kind::Fields(&REPLICATION), "copies with quorums, or an erasure code"),
         field(
             "shards",
@@ -96,7 +104,11 @@ pub const TIER: Shape = Shape {
         ),
         field("connections_max", quantity::<Things>(), "open connections that one server holds"),
         field("availability", quantity::<Share>(), "share of time that one server works"),
-        field("zones", Kind::Whole(1, ZONES_MAX), "availability zones that it is spread over (1)"),
+        field(
+            "zones",
+            Kind::Any(&[Kind::Whole(1, ZONES_MAX), Kind::Auto]),
+            "availability zones that it is spread over (1)",
+        ),
         field("price", Kind::Fields(&PRICE), "entries of the price file"),
     ],
     example: "{servers: 10, service_time: 20 ms}",
@@ -119,10 +131,13 @@ const AUTOSCALE: Shape = Shape {
 };
 const CACHE: Shape = Shape {
     fields: &[
-        must("capacity", quantity::<Bytes>(), "bytes of one instance"),
+        must("capacity", Kind::Any(&[quantity::<Bytes>(), Kind::Auto]), "bytes of one instance"),
         field(
             "policy",
-            Kind::Choice(&["lru", "fifo", "clock", "sieve", "s3-fifo", "lfu", "w-tinylfu"]),
+            Kind::Any(&[
+                Kind::Choice(&["lru", "fifo", "clock", "sieve", "s3-fifo", "lfu", "w-tinylfu"]),
+                Kind::Auto,
+            ]),
             "which object goes (lru)",
         ),
         field("per_server", Kind::Flag, "every server has one of its own (false)"),
@@ -179,7 +194,7 @@ const SHARDS: Shape = Shape {
 };
 const PRICE: Shape = Shape {
     fields: &[
-        field("server", Kind::Text, "an instance type, for every server"),
+        field("server", Kind::Text, "an instance type, for every server; `auto` leaves it to `plan`"),
         field("storage", Kind::Text, "a storage type, for every byte kept"),
         field("traffic", Kind::Text, "a traffic price, for every byte out"),
         field("requests", Kind::Text, "a price for requests"),

@@ -12,8 +12,9 @@ pub fn slos(scenario: &Scenario, quantities: &[Quantity]) -> Vec<SloVerdict> {
         let value = match &slo.metric {
             Metric::HitRatio { tier } => value(&format!("{tier}.hit_ratio")),
             Metric::Utilisation { tier } => value(&format!("{tier}.utilisation_peak")),
+            Metric::Headroom { tier } => value(&format!("{tier}.utilisation_peak")).map(|used| 1.0 - used),
             Metric::Availability => availability(scenario, &value),
-            Metric::FirstByte { .. } | Metric::Complete { .. } => None,
+            Metric::Durability { .. } | Metric::Loss { .. } | Metric::FirstByte { .. } | Metric::Complete { .. } => None,
         }?;
         Some(SloVerdict {
             text: slo.text.clone(),

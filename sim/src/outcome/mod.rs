@@ -9,6 +9,7 @@ mod tiers;
 mod verdicts;
 
 use plimsoll_reports::record::{ActionRun, Method, Provenance, Run, TierRun};
+use plimsoll_scenarios::slo::Metric;
 use plimsoll_scenarios::Scenario;
 
 use crate::analytic::caches;
@@ -45,7 +46,11 @@ pub fn summarise(scenario: &Scenario, outcome: &Outcome, provenance: Provenance)
     let slos = verdicts::judge(scenario, &tiers, &actions);
     let mut notes = outcome.notes.clone();
     for slo in scenario.slos.iter().filter(|slo| !slos.iter().any(|judged| judged.text == slo.text)) {
-        notes.push(format!("`{}` is not judged: there were no requests to judge it by", slo.text));
+        let why = match slo.metric {
+            Metric::Durability { .. } => "a day does not show it",
+            _ => "there were no requests to judge it by",
+        };
+        notes.push(format!("`{}` is not judged: {why}", slo.text));
     }
     let unlimited: Vec<&str> = tiers
         .iter()

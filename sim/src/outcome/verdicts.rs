@@ -41,6 +41,13 @@ pub(super) fn bottleneck(tiers: &[TierRun]) -> Option<Bottleneck> {
     found
 }
 
+/// Share of all requests that failed; `None` without requests.
+fn failed_share(actions: &[ActionRun]) -> Option<f64> {
+    let requests: f64 = actions.iter().map(|a| a.requests).sum();
+    let failed: f64 = actions.iter().map(|a| a.requests * a.failed_share).sum();
+    (requests > 0.0).then(|| failed / requests)
+}
+
 pub(super) fn judge(scenario: &Scenario, tiers: &[TierRun], actions: &[ActionRun]) -> Vec<SloVerdict> {
     let tier = |name: &str| tiers.iter().find(|t| t.name == name);
     let action = |name: &str| actions.iter().find(|a| a.name == name);
@@ -59,11 +66,17 @@ pub(super) fn judge(scenario: &Scenario, tiers: &[TierRun], actions: &[ActionRun
             Metric::Utilisation { tier: name } => {
                 (tier(name).and_then(|t| t.station.as_ref()).map(|s| s.utilisation_peak.value), Unit::Share)
             }
-            Metric::Availability => {
-                let requests: f64 = actions.iter().map(|a| a.requests).sum();
-                let failed: f64 = actions.iter().map(|a| a.requests * a.failed_share).sum();
-                ((requests > 0.0).then(|| 1.0 - failed / requests), Unit::Share)
+            Metric::Headroom { tier: name } => (
+                tier(name).and_then(|t| t.station.as_ref()).map(|s| 1.0 - s.utilisation_peak.value),
+                Unit::Share,
+            ),
+            Metric::Loss { tier: Some(name) } => {
+                (tier(name).and_then(|t| t.station.as_ref()).map(|s| s.rejected_share), Unit::Share)
             }
+            Metric::Loss { tier: None } => (failed_share(actions), Unit::Share),
+            // No day is long enough to see it.
+            Metric::Durability { .. } => (None, Unit::Share),
+            Metric::Availability => (failed_share(actions).map(|failed| 1.0 - failed), Unit::Share),
         };
         // Without an observation (an empty run) nothing is judged.
         verdicts.extend(value.map(|value| SloVerdict {

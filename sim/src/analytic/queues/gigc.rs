@@ -185,7 +185,7 @@ impl GiGc {
     }
 
     /// Squared coefficient of variation of the wait of those who wait.
-    fn conditional_cv_squared(&self) -> f64 {
+    pub(crate) fn conditional_cv_squared(&self) -> f64 {
         let rho = self.utilisation();
         // Third moment of the service, made free of units: 1 if constant, 1.5 if exponential.
         let (mean, second) = (self.service.mean, self.service.second);

@@ -1,0 +1,309 @@
+//! A plan as a page for a terminal: the answer, the bill of materials, targets, and what it would take to be wrong.
+
+use super::style::{Style, Tone, mark};
+use super::table::{Cell, Table};
+use super::{section, sentences, title};
+use crate::format::{human, significant};
+use crate::plan::{Alternative, Plan, PlanComparison, StorageCheck, Target, Worlds};
+use crate::record::Unit;
+use crate::story;
+
+/// The whole plan.
+#[must_use]
+pub fn plan(record: &Plan, style: Style) -> String {
+    let mut out = title(style, &record.provenance.scenario, &record.summary);
+    for line in answer(record) {
+        out.push_str(&format!(" {}\n", style.paint(Tone::Strong, &line)));
+    }
+    out.push('\n');
+    out.push_str(&tiers(record, style));
+    out.push_str(&section(style, "why each is what it is", &reasons(record, style)));
+    out.push_str(&section(style, "targets, at the peak", &targets(&record.targets, style)));
+    out.push_str(&section(style, "why not", &alternatives(&record.alternatives, style)));
+    out.push_str(&section(style, "when to buy", &growth(record, style)));
+    if let Some(worlds) = &record.worlds {
+        let heading = format!("in {} worlds that the ranges make", worlds.worlds);
+        out.push_str(&section(style, &heading, &in_worlds(worlds, style)));
+    }
+    out.push_str(&section(style, "what a target costs", &curves(record, style)));
+    out.push_str(&section(style, "under failures", &failures(record, style)));
+    out.push_str(&section(style, "what is kept, and how safely", &storage(&record.storage, style)));
+    out.push_str(&section(style, "assumed", &sentences(style, Tone::Plain, 2, &record.assumptions)));
+    let mut notes = record.notes.clone();
+    if let Some(verification) = &record.verification {
+        notes.extend(verification.adjusted.iter().map(|a| format!("Raised after simulation: {a}.")));
+        notes.push(format!("Verified by {} simulated days: {}.", verification.runs, verification.note));
+    }
+    out.push_str(&section(style, "notes", &sentences(style, Tone::Quiet, 2, &notes)));
+    out.push_str(&format!(" {}\n", style.paint(Tone::Quiet, &story::provenance(&record.provenance))));
+    out
+}
+
+/// What people quote: the cost, how sure it is, and how far the plan carries.
+#[must_use]
+pub fn answer(record: &Plan) -> Vec<String> {
+    let money = |value: f64| human(value, Unit::DollarsPerMonth);
+    let cost = &record.cost;
+    let mut first = format!("{} for the least sizes that keep all targets", money(cost.total_per_month));
+    if !record.targets.iter().all(|t| t.holds) {
+        first = format!("{}; not all targets are kept", money(cost.total_per_month));
+    }
+    let fixed = cost.fixed_per_month;
+    if fixed > 0.0 {
+        first.push_str(&format!(" ({} of it traffic, storage and requests)", money(fixed)));
+    }
+    let mut lines = vec![first];
+    if let Some(stated) = cost.stated_per_month {
+        let holds = if cost.stated_holds == Some(true) { "keeps them too" } else { "does not keep them" };
+        lines.push(format!("the scenario as written costs {} and {holds}", money(stated)));
+    }
+    if let Some(line) = &record.load_line {
+        let full = match (&line.full_factor, &line.full) {
+            (Some(factor), Some(what)) => {
+                format!("; at {} times {what}", significant(*factor, 3))
+            }
+            _ => String::new(),
+        };
+        lines.push(format!(
+            "load line: {} times the demand, then {}{full}",
+            significant(line.factor, 4),
+            line.breaks
+        ));
+    }
+    let search = &record.search;
+    let sure = if search.proved > 1.0 - 1e-9 {
+        "proved the cheapest by the formulas".to_owned()
+    } else {
+        format!("no plan costs less than {} of it", human(search.proved, Unit::Share))
+    };
+    lines.push(format!("{sure}: {} combinations, {} sized", human(search.combinations, Unit::Count), search.sized));
+    lines
+}
+
+/// A size with what the scenario states, where that differs.
+fn with_stated(now: f64, stated: Option<f64>, unit: Unit) -> String {
+    match stated {
+        Some(before) if (before / now - 1.0).abs() > 1e-9 => {
+            format!("{} (was {})", human(now, unit), human(before, unit))
+        }
+        _ => human(now, unit),
+    }
+}
+
+fn tiers(record: &Plan, style: Style) -> String {
+    let mut table = Table::new()
+        .left("tier")
+        .right("servers")
+        .left("instance")
+        .right("cache")
+        .right("hits")
+        .right("busy")
+        .right("cost a month");
+    for tier in &record.tiers {
+        let share = |value: Option<f64>| value.map_or(String::new(), |v| human(v, Unit::Share));
+        let shadow = tier.shadow_per_month > 0.0 && tier.cost_per_month <= 0.0;
+        let cost = if shadow {
+            "not billed".to_owned()
+        } else {
+            human(tier.cost_per_month, Unit::DollarsPerMonth)
+        };
+        table.push([
+            Cell::toned(Tone::Strong, &tier.name),
+            tier.servers
+                .map_or(String::new(), |n| with_stated(n as f64, tier.servers_stated, Unit::Count))
+                .into(),
+            tier.instance.clone().unwrap_or_default().into(),
+            tier.capacity_bytes
+                .map_or(String::new(), |b| with_stated(b, tier.capacity_stated_bytes, Unit::Bytes))
+                .into(),
+            share(tier.hit_ratio).into(),
+            share(tier.utilisation_peak).into(),
+            cost.into(),
+        ]);
+    }
+    table.push([
+        Cell::toned(Tone::Strong, "all"),
+        human(record.tiers.iter().filter_map(|t| t.servers).sum::<u64>() as f64, Unit::Count).into(),
+        "".into(),
+        "".into(),
+        "".into(),
+        "".into(),
+        Cell::toned(Tone::Strong, human(record.cost.total_per_month, Unit::DollarsPerMonth)),
+    ]);
+    table.render(style, 1)
+}
+
+fn reasons(record: &Plan, style: Style) -> String {
+    let mut table = Table::new().left("").left("bound by").left("with one step less");
+    for tier in record.tiers.iter().filter(|t| !t.binding.is_empty()) {
+        table.push([
+            tier.name.as_str().into(),
+            tier.binding.as_str().into(),
+            tier.one_less.clone().unwrap_or_default().into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn targets(list: &[Target], style: Style) -> String {
+    let mut table = Table::new().left("").left("").right("predicted").right("simulated").left("");
+    for target in list {
+        let (sign, tone) = mark(target.holds);
+        let value = |v: Option<f64>| v.map_or(String::new(), |v| human(v, target.unit));
+        let under = target.under.as_ref().map_or(String::new(), |u| format!(" under {u}"));
+        table.push([
+            Cell::toned(tone, sign),
+            format!("{}{under}", target.text).into(),
+            value(target.predicted).into(),
+            value(target.simulated).into(),
+            Cell::toned(Tone::Quiet, if target.assumed { "assumed" } else { "" }),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+/// `+$12 K/month`.
+#[must_use]
+pub fn extra(alternative: &Alternative) -> String {
+    alternative.extra_per_month.map_or_else(
+        || "no plan".to_owned(),
+        |extra| {
+            let sign = if extra < 0.0 { "-" } else { "+" };
+            format!("{sign}{}", human(extra.abs(), Unit::DollarsPerMonth))
+        },
+    )
+}
+
+fn alternatives(list: &[Alternative], style: Style) -> String {
+    let mut table = Table::new().left("").right("").left("");
+    for alternative in list {
+        table.push([
+            alternative.what.as_str().into(),
+            extra(alternative).into(),
+            alternative.verdict.as_str().into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn growth(record: &Plan, style: Style) -> String {
+    let mut table = Table::new().left("demand").right("in").right("cost a month").left("add");
+    for step in &record.growth {
+        table.push([
+            format!("{}x", significant(step.factor, 3)).into(),
+            step.years.map_or(String::new(), |y| format!("{} years", significant(y, 2))).into(),
+            human(step.cost_per_month, Unit::DollarsPerMonth).into(),
+            step.add.join(", ").into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn in_worlds(worlds: &Worlds, style: Style) -> String {
+    let mut table =
+        Table::new().left("sized for").right("holds in").right("cost a month").right("regret").left("");
+    for (i, row) in worlds.confidence.iter().enumerate() {
+        let least = if i == worlds.least_regret { "least regret" } else { "" };
+        table.push([
+            row.sized_for.as_str().into(),
+            human(row.holds, Unit::Share).into(),
+            human(row.cost_per_month, Unit::DollarsPerMonth).into(),
+            human(row.regret_per_month, Unit::DollarsPerMonth).into(),
+            Cell::toned(Tone::Good, least),
+        ]);
+    }
+    let mut out = table.render(style, 3);
+    let mut table = Table::new().left("hangs on the ranges").right("5 %").right("middle").right("95 %");
+    for (name, low, middle, high) in &worlds.tiers {
+        let count = |v: &f64| Cell::from(human(*v, Unit::Count));
+        table.push([name.as_str().into(), count(low), count(middle), count(high)]);
+    }
+    out.push_str(&table.render(style, 3));
+    out
+}
+
+fn curves(record: &Plan, style: Style) -> String {
+    let mut table = Table::new().left("").left("bound: cost a month");
+    for curve in &record.curves {
+        let points: Vec<String> = curve
+            .points
+            .iter()
+            .map(|(bound, cost)| {
+                let cost = cost.map_or("none".to_owned(), |c| human(c, Unit::DollarsPerMonth));
+                format!("{}: {cost}", human(*bound, curve.unit))
+            })
+            .collect();
+        for (i, some) in points.chunks(3).enumerate() {
+            let name = if i == 0 { curve.target.as_str() } else { "" };
+            table.push([name.into(), some.join("   ").into()]);
+        }
+    }
+    table.render(style, 3)
+}
+
+fn failures(record: &Plan, style: Style) -> String {
+    let mut out = String::new();
+    for check in &record.failures {
+        let (sign, tone) = mark(check.breaks.is_empty());
+        let verdict = if check.breaks.is_empty() {
+            check.fullest.as_ref().map_or("nothing is full".to_owned(), |(name, busy)| {
+                format!("holds; fullest {name}, {} busy", human(*busy, Unit::Share))
+            })
+        } else {
+            check.breaks.join(", ")
+        };
+        let required = if check.required { ", required" } else { "" };
+        let line = format!("{}{required}: {verdict}", check.failure);
+        out.push_str(&format!("   {} {}\n", style.paint(tone, sign), line));
+        out.push_str(&sentences(style, Tone::Quiet, 5, [&check.what]));
+    }
+    out
+}
+
+/// `4e-12`, or `0` where it can't happen.
+#[must_use]
+pub fn chance(value: f64) -> String {
+    if value <= 0.0 { "0".to_owned() } else { format!("{value:.1e}") }
+}
+
+fn storage(list: &[StorageCheck], style: Style) -> String {
+    let mut table = Table::new()
+        .left("lost in a year, of one object")
+        .left("")
+        .right("independent")
+        .right("zone")
+        .right("operator")
+        .right("1 % at once")
+        .right("repair")
+        .right("stale read");
+    for check in list {
+        table.push([
+            check.tier.as_str().into(),
+            check.scheme.as_str().into(),
+            chance(check.independent_loss).into(),
+            chance(check.zone_loss).into(),
+            chance(check.operator_loss).into(),
+            chance(check.copyset_loss).into(),
+            human(check.repair_hours * 3600.0, Unit::Seconds).into(),
+            human(check.stale_read, Unit::Share).into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+/// Two plans, line by line.
+#[must_use]
+pub fn plans_compared(record: &PlanComparison, style: Style) -> String {
+    let mut out = title(style, &format!("{} and {}", record.a, record.b), "two plans, line by line");
+    let mut table = Table::new().left("").right(&record.a).right(&record.b).right("");
+    for row in &record.rows {
+        let shown = |v: Option<f64>| v.map_or("-".to_owned(), |v| human(v, row.unit));
+        let change = match (row.a, row.b) {
+            (Some(a), Some(b)) if a != 0.0 && (b / a - 1.0).abs() > 1e-9 => crate::format::change(b / a - 1.0),
+            _ => String::new(),
+        };
+        table.push([row.what.as_str().into(), shown(row.a).into(), shown(row.b).into(), change.into()]);
+    }
+    out.push_str(&table.render(style, 1));
+    out
+}

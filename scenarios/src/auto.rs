@@ -1,0 +1,283 @@
+//! Quantities that a file leaves to the planner: `servers: auto`, `capacity: auto 10 TB to 200 TB`.
+//!
+//! Why beside the scenario and not in it: every engine may count on a scenario whose quantities are known, and
+//! only the planner wants to hear of those that are not. So a file with `auto` is read as an [`Open`] scenario,
+//! where a stand-in takes the place of what is free; as a [`Scenario`] it is refused, with the way out.
+
+use crate::diagnostic::{Origin, Problem, Problems, SourceFile};
+use crate::fields::child;
+use crate::node::{Node, Value};
+use crate::scenario::{Scenario, TierId};
+use crate::units::{Bandwidth, Count, Size};
+
+/// The word that leaves a quantity to the planner.
+pub const AUTO: &str = "auto";
+
+/// What of a tier may be left to the planner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Knob {
+    /// `servers`.
+    Servers,
+    /// `cache.capacity`, bytes of one instance.
+    Capacity,
+    /// `cache.policy`.
+    Policy,
+    /// `link`, bits per second of one server.
+    Link,
+    /// `copies` of what is stored.
+    Copies,
+    /// `zones` that it is spread over.
+    Zones,
+    /// `price.server`: the instance type.
+    Instance,
+}
+
+impl Knob {
+    /// Every knob.
+    pub const ALL: [Self; 7] = [
+        Self::Servers,
+        Self::Capacity,
+        Self::Policy,
+        Self::Link,
+        Self::Copies,
+        Self::Zones,
+        Self::Instance,
+    ];
+
+    /// Where it stands in a tier: `cache.capacity`.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Servers => "servers",
+            Self::Capacity => "cache.capacity",
+            Self::Policy => "cache.policy",
+            Self::Link => "link",
+            Self::Copies => "copies",
+            Self::Zones => "zones",
+            Self::Instance => "price.server",
+        }
+    }
+
+    /// What stands there until it is known; nothing where the field may be left out.
+    const fn stand_in(self) -> Option<&'static str> {
+        match self {
+            Self::Servers | Self::Copies | Self::Zones => Some("1"),
+            Self::Capacity => Some("1 GB"),
+            Self::Policy => Some("lru"),
+            Self::Link => Some("10 Gbit/s"),
+            Self::Instance => None,
+        }
+    }
+
+    /// Whether it is one of several names rather than a number.
+    const fn is_choice(self) -> bool {
+        matches!(self, Self::Policy | Self::Instance)
+    }
+
+    const fn example(self) -> &'static str {
+        match self {
+            Self::Servers => "auto 10 to 200",
+            Self::Capacity => "auto 10 TB to 200 TB",
+            Self::Policy => "auto lru, fifo",
+            Self::Link => "auto 10 to 100 Gbit/s",
+            Self::Copies => "auto 2 to 5",
+            Self::Zones => "auto 1 to 3",
+            Self::Instance => "auto m7g.xlarge, c7g.2xlarge",
+        }
+    }
+
+    /// The ends of a range in base units.
+    fn range(self, text: &str) -> Result<(f64, f64), (String, String)> {
+        let ends = match self {
+            Self::Servers | Self::Copies | Self::Zones => Count::parse(text)?.range,
+            Self::Capacity => Size::parse(text)?.range,
+            Self::Link => Bandwidth::parse(text)?.range,
+            Self::Policy | Self::Instance => None,
+        };
+        ends.ok_or_else(|| {
+            let cause = format!("`{text}` has one end");
+            (cause, format!("write both, such as `{}`, or the value alone without `auto`", self.example()))
+        })
+    }
+}
+
+/// A quantity that the planner chooses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Free {
+    pub tier: TierId,
+    pub knob: Knob,
+    /// Least and greatest value, in base units, where the file states them.
+    pub range: Option<(f64, f64)>,
+    /// The names to choose from, where the file states them.
+    pub choices: Vec<String>,
+    pub origin: Origin,
+}
+
+/// A scenario some of whose quantities are for the planner to choose.
+#[derive(Debug, Clone)]
+pub struct Open {
+    /// With a stand-in for each free quantity.
+    pub scenario: Scenario,
+    /// In order of tier and knob.
+    pub free: Vec<Free>,
+}
+
+impl Open {
+    /// Checks a tree that was put together from several texts.
+    pub(crate) fn from_tree(root: &Node, sources: Vec<SourceFile>) -> Result<Self, Problems> {
+        if !mentions(root) {
+            return Ok(Self { scenario: Scenario::settled(root, sources)?, free: Vec::new() });
+        }
+        let mut root = root.clone();
+        let (raw, list) = settle(&mut root);
+        if !list.is_empty() {
+            return Err(Problems { sources, list });
+        }
+        let scenario = Scenario::settled(&root, sources)?;
+        let mut free: Vec<Free> = raw
+            .into_iter()
+            .filter_map(|(name, free)| Some(Free { tier: scenario.tiers.get_index_of(&name)?, ..free }))
+            .collect();
+        free.sort_by_key(|f| (f.tier, f.knob));
+        Ok(Self { scenario, free })
+    }
+
+    /// The scenario, where nothing is free.
+    pub(crate) fn closed(self) -> Result<Scenario, Problems> {
+        if self.free.is_empty() {
+            return Ok(self.scenario);
+        }
+        let problem = |free: &Free| {
+            let path = format!("tiers.{}.{}", self.scenario.tier_name(free.tier), free.knob.field());
+            Problem {
+                origin: free.origin,
+                cause: format!("`{path}` is left to the planner"),
+                fix: "`plimsoll plan FILE --write SIZED.yaml` sizes it; or write a value".to_owned(),
+            }
+        };
+        let list = self.free.iter().map(problem).collect();
+        Err(Problems { sources: self.scenario.sources.clone(), list })
+    }
+}
+
+/// Whether some scalar of a tree leaves something to the planner.
+fn mentions(node: &Node) -> bool {
+    match &node.value {
+        Value::Null => false,
+        Value::Text(text) => rest(text).is_some(),
+        Value::List(items) => items.iter().any(mentions),
+        Value::Map(pairs) => pairs.iter().any(|(_, value)| mentions(value)),
+    }
+}
+
+/// What stands behind `auto`; `None` where a text is something else.
+fn rest(text: &str) -> Option<&str> {
+    let rest = text.trim().strip_prefix(AUTO)?;
+    (rest.is_empty() || rest.starts_with(' ')).then(|| rest.trim())
+}
+
+/// Puts a stand-in for every free quantity of the tiers, and lists them by name of the tier. `auto` anywhere
+/// else stays, and is refused as what it is not.
+fn settle(root: &mut Node) -> (Vec<(String, Free)>, Vec<Problem>) {
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    let Some(Value::Map(tiers)) = child_mut(root, "tiers").map(|n| &mut n.value) else {
+        return (found, problems);
+    };
+    for (key, tier) in tiers {
+        let Value::Text(name) = &key.value else { continue };
+        for knob in Knob::ALL {
+            let Some(node) = knob.field().split('.').try_fold(&mut *tier, child_mut) else { continue };
+            let Value::Text(text) = &node.value else { continue };
+            let Some(bounds) = rest(text) else { continue };
+            match free(knob, bounds, node.origin) {
+                Ok(free) => found.push((name.clone(), free)),
+                Err((cause, fix)) => {
+                    let cause = format!("tiers.{name}.{}: {cause}", knob.field());
+                    problems.push(Problem { origin: node.origin, cause, fix });
+                }
+            }
+            node.value = knob.stand_in().map_or(Value::Null, |text| Value::Text(text.to_owned()));
+        }
+    }
+    (found, problems)
+}
+
+fn free(knob: Knob, bounds: &str, origin: Origin) -> Result<Free, (String, String)> {
+    let mut free = Free { tier: 0, knob, range: None, choices: Vec::new(), origin };
+    if bounds.is_empty() {
+        return Ok(free);
+    }
+    if knob.is_choice() {
+        free.choices = bounds.split(',').map(|name| name.trim().to_owned()).collect();
+        if free.choices.iter().any(String::is_empty) {
+            return Err((format!("`{bounds}` has an empty name"), format!("write `{}`", knob.example())));
+        }
+    } else {
+        free.range = Some(knob.range(bounds)?);
+    }
+    Ok(free)
+}
+
+/// The child of this name of a map.
+fn child_mut<'n>(node: &'n mut Node, name: &str) -> Option<&'n mut Node> {
+    child(node, name)?;
+    let Value::Map(pairs) = &mut node.value else { return None };
+    pairs
+        .iter_mut()
+        .find(|(key, _)| matches!(&key.value, Value::Text(text) if text == name))
+        .map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{load_with, resolve};
+
+    fn open(settings: &[&str]) -> Result<Open, Problems> {
+        let settings: Vec<String> = settings.iter().map(|&s| s.to_owned()).collect();
+        resolve("spotify", &settings).unwrap().open()
+    }
+
+    #[test]
+    fn what_is_auto_is_listed_with_its_bounds() {
+        let open = open(&[
+            "tiers.web.servers=auto",
+            "tiers.edge.cache.capacity=auto 10 to 200 TB",
+            "tiers.edge.cache.policy=auto lru, fifo",
+            "tiers.web.price.server=auto",
+        ])
+        .unwrap();
+        let edge = open.scenario.tier("edge").unwrap().0;
+        let web = open.scenario.tier("web").unwrap().0;
+        let found: Vec<_> = open.free.iter().map(|f| (f.tier, f.knob)).collect();
+        let wanted = [
+            (edge, Knob::Capacity),
+            (edge, Knob::Policy),
+            (web, Knob::Servers),
+            (web, Knob::Instance),
+        ];
+        assert_eq!(found, wanted);
+        assert_eq!(open.free[0].range, Some((10e12, 200e12)));
+        assert_eq!(open.free[1].choices, ["lru", "fifo"]);
+        assert_eq!(open.scenario.tiers[web].price.server, None);
+        assert_eq!(open.free[2].range, None);
+    }
+
+    #[test]
+    fn a_scenario_has_nothing_free() {
+        let error = load_with("spotify", &["tiers.web.servers=auto 10 to 20".to_owned()]).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("tiers.web.servers") && text.contains("plimsoll plan"), "{text}");
+        assert!(open(&[]).unwrap().free.is_empty());
+    }
+
+    #[test]
+    fn bad_bounds_and_fields_are_told() {
+        let told = |setting: &str| open(&[setting]).unwrap_err().to_string();
+        assert!(told("tiers.web.servers=auto 20 to 10").contains("no range"));
+        assert!(told("tiers.web.servers=auto 20").contains("one end"));
+        assert!(told("tiers.edge.cache.capacity=auto 10 to 20 Gbit/s").contains("unit"));
+        assert!(told("tiers.web.rtt=auto").contains("a duration"));
+        assert!(told("tiers.edge.cache.policy=auto lru,, fifo").contains("empty name"));
+    }
+}

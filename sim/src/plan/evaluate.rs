@@ -1,0 +1,540 @@
+//! One combination of capacities, copies and the like: the servers that it takes, and what comes of it.
+//!
+//! Why servers are inside and capacities outside: given what the caches let through, each tier's least number of
+//! servers follows by itself (see [`super::size`]); only times and availabilities are shared by tiers, and where
+//! these are not kept, servers are added where a dollar does most, and taken away again wherever it is not missed.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use plimsoll_scenarios::slo::Failure;
+use plimsoll_scenarios::{Knob, Policy, Scenario, Scheme, Scope, TierId};
+
+use super::goals::{self, State};
+use super::hits::{CacheSize, HitModel, Hits};
+use super::kinds::Billing;
+use super::load::{Demand, TierLoad, loads};
+use super::problem::{Axis, Problem};
+use super::size::{self, Case, Reason, Sized, TierProblem};
+use crate::flow::Flow;
+
+/// What the axes come to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// By tier.
+    pub caches: Vec<Option<CacheSize>>,
+    pub copies: Vec<Option<u32>>,
+    pub zones: Vec<Option<u32>>,
+}
+
+/// A plan in numbers.
+#[derive(Debug, Clone)]
+pub struct Sizing {
+    pub choice: Choice,
+    pub hits: Hits,
+    pub loads: Vec<TierLoad>,
+    /// By tier.
+    pub tiers: Vec<Option<Sized>>,
+    /// By tier: US dollars a month, and what is not in the bill.
+    pub costs: Vec<(f64, f64)>,
+    /// What the search makes least: bill, shadow prices, and next to nothing for every byte of a cache.
+    pub objective: f64,
+}
+
+impl Sizing {
+    /// US dollars a month.
+    #[must_use]
+    pub fn bill(&self) -> f64 {
+        self.costs.iter().map(|(bill, _)| bill).sum()
+    }
+}
+
+/// Why a combination is no plan.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Broken {
+    /// A target, with the best value that servers can give it here.
+    Goal { goal: usize, value: f64 },
+    /// A rule of one tier.
+    Tier { tier: TierId, reason: Reason },
+}
+
+/// Next to nothing for a byte of a cache, US dollars a month: of two equal plans the smaller one is taken.
+const PER_BYTE: f64 = 1e-15;
+/// Rounds of adding servers for a target.
+const ROUNDS_MAX: usize = 2_000;
+/// Seconds of a month.
+const MONTH_S: f64 = plimsoll_scenarios::prices::HOURS_PER_MONTH * 3600.0;
+
+/// Sizes a scenario in one world.
+pub struct Evaluator<'p> {
+    pub problem: &'p Problem<'p>,
+    pub world: &'p Scenario,
+    pub flow: &'p Flow<'p>,
+    pub demand: Demand,
+    hits: HitModel<'p>,
+    /// Calls by address, for walking trees.
+    pub calls: BTreeMap<usize, usize>,
+    /// Tiers, called before callers.
+    inwards: Vec<TierId>,
+    /// Factors on targets' bounds, from the simulator's disagreement.
+    pub margins: Vec<f64>,
+    /// By tier: fewest servers, from the simulator's disagreement.
+    pub least: Vec<u64>,
+}
+
+impl<'p> Evaluator<'p> {
+    #[must_use]
+    pub fn new(problem: &'p Problem<'p>, world: &'p Scenario, flow: &'p Flow<'p>) -> Self {
+        let mut inwards = world.tier_order();
+        inwards.reverse();
+        let address = |(n, node): (usize, &crate::flow::Node<'_>)| (std::ptr::from_ref(node.call).addr(), n);
+        Self {
+            problem,
+            world,
+            flow,
+            demand: Demand::of(world, flow),
+            hits: HitModel::new(world, flow),
+            calls: flow.nodes.iter().enumerate().map(address).collect(),
+            inwards,
+            margins: vec![1.0; problem.goals.len()],
+            least: vec![1; world.tiers.len()],
+        }
+    }
+
+    /// What positions on the axes mean.
+    #[must_use]
+    pub fn choice(&self, point: &[usize]) -> Choice {
+        let mut choice = Choice {
+            caches: super::hits::stated(self.world),
+            copies: vec![None; self.world.tiers.len()],
+            zones: vec![None; self.world.tiers.len()],
+        };
+        for (Axis { tier, knob, values }, &at) in self.problem.axes.iter().zip(point) {
+            let value = values[at];
+            match (knob, &mut choice.caches[*tier]) {
+                (Knob::Capacity, Some(size)) => size.capacity = value,
+                (Knob::Policy, Some(size)) => size.policy = Policy::NAMES[value as usize].1,
+                (Knob::Copies, _) => choice.copies[*tier] = Some(value as u32),
+                (Knob::Zones, _) => choice.zones[*tier] = Some(value as u32),
+                _ => {}
+            }
+        }
+        choice
+    }
+
+    /// The scenario with the copies and zones of a choice.
+    #[must_use]
+    pub fn changed(&self, choice: &Choice) -> Cow<'p, Scenario> {
+        if choice.copies.iter().all(Option::is_none) && choice.zones.iter().all(Option::is_none) {
+            return Cow::Borrowed(self.world);
+        }
+        let mut changed = self.world.clone();
+        for (id, tier) in changed.tiers.values_mut().enumerate() {
+            if let (Some(copies), Scheme::Copies { read, .. }) =
+                (choice.copies[id], tier.replication.scheme)
+            {
+                let (write, read) = (copies / 2 + 1, read.min(copies));
+                tier.replication.scheme = Scheme::Copies { count: copies, write, read };
+            }
+            tier.zones = choice.zones[id].unwrap_or(tier.zones);
+        }
+        Cow::Owned(changed)
+    }
+
+    pub fn hits_at(&mut self, choice: &Choice) -> Hits {
+        self.hits.at(&choice.caches)
+    }
+
+    /// The cheapest servers at a point.
+    ///
+    /// # Errors
+    /// The target that can't be met here.
+    pub fn size_at(&mut self, point: &[usize]) -> Result<Sizing, Broken> {
+        let choice = self.choice(point);
+        self.size_choice(choice)
+    }
+
+    /// # Errors
+    /// As [`Self::size_at`].
+    pub fn size_choice(&mut self, choice: Choice) -> Result<Sizing, Broken> {
+        let scenario = self.changed(&choice);
+        let hits = self.hits_at(&choice);
+        for (goal, value) in goals::of_caches(self, &hits) {
+            if !goals::met(self, goal, value) {
+                return Err(Broken::Goal { goal, value });
+            }
+        }
+        let loads = loads(&scenario, self.flow, &self.demand, &hits);
+        let mut sizing = Sizing {
+            tiers: vec![None; loads.len()],
+            costs: Vec::new(),
+            objective: 0.0,
+            choice,
+            hits,
+            loads,
+        };
+        let cold = self.cold_loads(&scenario, &sizing);
+        for position in 0..self.inwards.len() {
+            let tier = self.inwards[position];
+            let sized = self.size_tier(&scenario, &sizing, &cold, tier);
+            sizing.tiers[tier] = sized.map_err(|reason| Broken::Tier { tier, reason })?;
+        }
+        self.meet_goals(&scenario, &mut sizing, &cold)?;
+        self.price(&scenario, &mut sizing);
+        Ok(sizing)
+    }
+
+    /// The least that any point of a box can cost: loads at its far corner, caches at its near one. What a cache
+    /// leaves falls with every capacity, and servers rise with the load.
+    ///
+    /// # Errors
+    /// A target that no point of the box meets.
+    pub fn bound(&mut self, near: &[usize], far: &[usize]) -> Result<f64, Broken> {
+        let mut choice = self.choice(far);
+        let scenario = self.changed(&choice);
+        let hits = self.hits_at(&choice);
+        let loads = loads(&scenario, self.flow, &self.demand, &hits);
+        let small = self.choice(near);
+        choice.caches.clone_from(&small.caches);
+        let mut sizing = Sizing {
+            tiers: vec![None; loads.len()],
+            costs: Vec::new(),
+            objective: 0.0,
+            choice,
+            hits,
+            loads,
+        };
+        for position in 0..self.inwards.len() {
+            let tier = self.inwards[position];
+            let sized = self.size_tier(&scenario, &sizing, &[], tier);
+            sizing.tiers[tier] = sized.map_err(|reason| Broken::Tier { tier, reason })?;
+        }
+        for (goal, value) in goals::without_waits(self, &scenario, &sizing) {
+            if !goals::met(self, goal, value) {
+                return Err(Broken::Goal { goal, value });
+            }
+        }
+        self.price(&scenario, &mut sizing);
+        Ok(sizing.objective)
+    }
+
+    /// Loads with each cache empty, one at a time, where something must hold then.
+    pub fn cold_loads(&self, scenario: &Scenario, sizing: &Sizing) -> Vec<Vec<TierLoad>> {
+        if !self.problem.failures.contains(&Failure::ColdCache) {
+            return Vec::new();
+        }
+        let caches = (0..self.world.tiers.len())
+            .filter(|&t| sizing.choice.caches[t].is_some() && self.world.tiers[t].scope != Scope::User);
+        caches.map(|t| loads(scenario, self.flow, &self.demand, &self.cold(&sizing.hits, t))).collect()
+    }
+
+    /// Hit ratios with one tier's cache empty.
+    #[must_use]
+    pub fn cold(&self, hits: &Hits, tier: TierId) -> Hits {
+        let mut cold = hits.clone();
+        for node in self.flow.at(tier) {
+            cold[node] = 0.0;
+        }
+        cold
+    }
+
+    fn size_tier(
+        &self,
+        scenario: &Scenario,
+        sizing: &Sizing,
+        cold: &[Vec<TierLoad>],
+        tier: TierId,
+    ) -> Result<Option<Sized>, Reason> {
+        let (Some(fleet), Some((problem, cases))) =
+            (&self.problem.fleets[tier], self.tier_problem(scenario, sizing, cold, tier))
+        else {
+            return Ok(None);
+        };
+        size::size(&problem, &cases, &fleet.kinds).map(Some)
+    }
+
+    /// A tier as sizing sees it, and the loads that it must carry.
+    fn tier_problem<'a>(
+        &'a self,
+        scenario: &'a Scenario,
+        sizing: &'a Sizing,
+        cold: &'a [Vec<TierLoad>],
+        tier: TierId,
+    ) -> Option<(TierProblem<'a>, Vec<Case<'a>>)> {
+        let here = &scenario.tiers[tier];
+        let fleet = self.problem.fleets[tier].as_ref()?;
+        here.station.as_ref()?;
+        let cache = here.cache.as_ref().map(|c| {
+            (sizing.choice.caches[tier].map_or(c.capacity.get(), |size| size.capacity), c.per_server)
+        });
+        let problem = TierProblem {
+            scope: here.scope,
+            zones: here.zones,
+            store: here.store.as_ref(),
+            connections_max: here.connections_max.as_ref().map(plimsoll_scenarios::units::Quantity::get),
+            rules: &fleet.rules,
+            cache,
+            range: (fleet.range.0.max(self.least[tier]).min(fleet.range.1), fleet.range.1),
+            service: self.held(scenario, sizing, tier),
+            share_lost: size::largest_share(scenario),
+        };
+        let mut cases: Vec<Case<'a>> = vec![(None, &sizing.loads[tier])];
+        for &failure in &self.problem.failures {
+            if failure == Failure::ColdCache {
+                cases.extend(cold.iter().map(|loads| (Some(failure), &loads[tier])));
+            } else {
+                cases.push((Some(failure), &sizing.loads[tier]));
+            }
+        }
+        Some((problem, cases))
+    }
+
+    /// Time that a slot of a tier is held: its service, and what it calls where it waits for that.
+    fn held(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> f64 {
+        let Some(station) = &scenario.tiers[tier].station else { return 0.0 };
+        let service = station.service_time.mean();
+        if !station.blocking {
+            return service;
+        }
+        let state = State::normal(self, scenario, sizing);
+        let calls = self.demand.calls(self.flow, &sizing.hits);
+        let (mut times, mut all) = (0.0, 0.0);
+        for node in self.flow.at(tier) {
+            times += calls[node] * goals::behind(&state, node).mean();
+            all += calls[node];
+        }
+        if all > 0.0 { service + times / all } else { service }
+    }
+
+    /// Adds servers until all shared targets are met, then takes back what is not needed.
+    fn meet_goals(
+        &self,
+        scenario: &Scenario,
+        sizing: &mut Sizing,
+        cold: &[Vec<TierLoad>],
+    ) -> Result<(), Broken> {
+        if self.problem.goals.is_empty() {
+            return Ok(());
+        }
+        for (goal, value) in goals::without_waits(self, scenario, sizing) {
+            if !goals::met(self, goal, value) {
+                return Err(Broken::Goal { goal, value });
+            }
+        }
+        let mut raised: Vec<TierId> = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            let worst = goals::worst(self, scenario, sizing, cold);
+            let Some((goal, value, excess)) = worst.filter(|w| w.2 > 0.0) else {
+                self.take_back(scenario, sizing, cold, &raised);
+                return Ok(());
+            };
+            let Some((tier, sized)) = self.best_raise(scenario, sizing, cold, (goal, excess)) else {
+                return Err(Broken::Goal { goal, value });
+            };
+            sizing.tiers[tier] = Some(Sized { reason: Reason::Target(goal), ..sized });
+            if !raised.contains(&tier) {
+                raised.push(tier);
+            }
+        }
+        Err(goals::worst(self, scenario, sizing, cold)
+            .map_or(Broken::Goal { goal: 0, value: f64::NAN }, |(goal, value, _)| Broken::Goal { goal, value }))
+    }
+
+    /// The tier where more servers do most for a target, by the dollar.
+    fn best_raise(
+        &self,
+        scenario: &Scenario,
+        sizing: &Sizing,
+        cold: &[Vec<TierLoad>],
+        (goal, excess): (usize, f64),
+    ) -> Option<(TierId, Sized)> {
+        let mut best: Option<(f64, TierId, Sized)> = None;
+        for tier in 0..sizing.tiers.len() {
+            let (Some(now), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) else { continue };
+            let load = &sizing.loads[tier];
+            for far in self.farther(scenario, sizing, tier, now.servers) {
+                let Some((servers, pools)) = size::step(far, load, true, fleet.range) else { continue };
+                let more = Sized { servers, pools, ..now.clone() };
+                let added = more.deployed(load).saturating_sub(now.deployed(load)) as f64;
+                let cost = added * fleet.kinds[now.kind].monthly.max(1e-6);
+                let mut trial = sizing.clone();
+                trial.tiers[tier] = Some(more.clone());
+                let then = goals::excess(self, scenario, &trial, cold, goal);
+                let gain = (excess - then) / cost.max(1e-9);
+                if excess - then > 1e-12 && best.as_ref().is_none_or(|(most, ..)| gain > *most) {
+                    best = Some((gain, tier, more));
+                }
+            }
+        }
+        best.map(|(_, tier, sized)| (tier, sized))
+    }
+
+    /// Numbers of servers just below those that are tried: a step or a hundredth more (large fleets are not raised
+    /// one by one, and taken back after), and as many as carry the load without one of the zones.
+    fn farther(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId, now: u64) -> [u64; 2] {
+        let near = now + now / 100;
+        let zones = scenario.tiers[tier].zones.max(if scenario.tiers[tier].scope == Scope::Site {
+            self.world.sites()
+        } else {
+            1
+        });
+        if zones < 2 {
+            return [near; 2];
+        }
+        let state = State::normal(self, scenario, sizing);
+        let places = 0..sizing.loads[tier].places.len();
+        let busy = places.filter_map(|p| state.busy(tier, p)).fold(0.0, f64::max);
+        let enough = now as f64 * busy * f64::from(zones) / f64::from(zones - 1);
+        [near, near.max(enough.ceil() as u64).saturating_sub(1).max(near)]
+    }
+
+    /// Takes servers away, the dearest first, as long as all targets are met.
+    fn take_back(&self, scenario: &Scenario, sizing: &mut Sizing, cold: &[Vec<TierLoad>], raised: &[TierId]) {
+        let price = |tier: &TierId| {
+            let sized = sizing.tiers[*tier].as_ref();
+            let fleet = self.problem.fleets[*tier].as_ref();
+            sized.zip(fleet).map_or(0.0, |(s, f)| f.kinds[s.kind].monthly)
+        };
+        let mut order = raised.to_vec();
+        order.sort_by(|a, b| price(b).total_cmp(&price(a)));
+        let least: Vec<Option<Sized>> =
+            order.iter().map(|&t| self.size_tier(scenario, sizing, cold, t).ok().flatten()).collect();
+        for (&tier, least) in order.iter().zip(&least) {
+            for _ in 0..ROUNDS_MAX {
+                let (Some(now), Some(fleet), Some(least)) =
+                    (sizing.tiers[tier].clone(), &self.problem.fleets[tier], least)
+                else {
+                    break;
+                };
+                let Some((servers, pools)) = size::step(now.servers, &sizing.loads[tier], false, fleet.range)
+                else {
+                    break;
+                };
+                if servers < least.servers {
+                    break;
+                }
+                sizing.tiers[tier] = Some(Sized { servers, pools, ..now.clone() });
+                if goals::worst(self, scenario, sizing, cold).is_some_and(|w| w.2 > 0.0) {
+                    sizing.tiers[tier] = Some(now);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// What it costs.
+    fn price(&self, scenario: &Scenario, sizing: &mut Sizing) {
+        let costs: Vec<(f64, f64)> =
+            (0..scenario.tiers.len()).map(|tier| self.price_of(scenario, sizing, tier)).collect();
+        let bytes: f64 = sizing
+            .choice
+            .caches
+            .iter()
+            .enumerate()
+            .filter(|(tier, _)| scenario.tiers[*tier].scope != Scope::User)
+            .filter_map(|(tier, size)| Some(size.as_ref()?.capacity * size::instances(scenario, tier)))
+            .sum();
+        sizing.objective = costs.iter().map(|(bill, shadow)| bill + shadow).sum::<f64>() + bytes * PER_BYTE;
+        sizing.costs = costs;
+    }
+
+    fn price_of(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> (f64, f64) {
+        let load = &sizing.loads[tier];
+        let (mut bill, mut shadow) = (self.fixed(scenario, load, tier), 0.0);
+        if let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) {
+            let cost = sized.deployed(load) as f64 * fleet.kinds[sized.kind].monthly;
+            if fleet.billing == Billing::Shadow { shadow += cost } else { bill += cost }
+        }
+        (bill, shadow)
+    }
+
+    /// What a tier costs beside its servers: bytes kept, bytes out, requests.
+    #[must_use]
+    pub fn fixed(&self, scenario: &Scenario, load: &TierLoad, tier: TierId) -> f64 {
+        let (prices, here) = (self.problem.prices, &scenario.tiers[tier]);
+        let price = &here.price;
+        let mut sum = 0.0;
+        if let Some(storage) = price.storage.as_ref().and_then(|n| prices.storage(n)) {
+            // A price that holds copies already is not paid for each of them.
+            let included = f64::from(storage.copies).min(here.replication.overhead()).max(1.0);
+            sum += storage.monthly(load.stored / included);
+        }
+        if let Some(traffic) = price.traffic.as_ref().and_then(|n| prices.traffic(n)) {
+            sum += traffic.monthly(load.egress_mean * MONTH_S / 8.0);
+        }
+        if let Some(requests) = price.requests.as_ref().and_then(|n| prices.requests(n)) {
+            sum += requests.monthly(load.calls_mean * MONTH_S);
+        }
+        sum
+    }
+
+    /// A tier of a plan with another kind of server; `None` where that can't be.
+    #[must_use]
+    pub fn with_kind(&self, sizing: &Sizing, tier: TierId, kind: usize) -> Option<Sized> {
+        let scenario = self.changed(&sizing.choice);
+        let cold = self.cold_loads(&scenario, sizing);
+        let fleet = self.problem.fleets[tier].as_ref()?;
+        let (problem, cases) = self.tier_problem(&scenario, sizing, &cold, tier)?;
+        size::size(&problem, &cases, &fleet.kinds[kind..=kind]).ok()
+    }
+
+    /// The best value that a goal can have: everything as large as it may be, without waits.
+    #[must_use]
+    pub fn best_of(&mut self, goal: usize) -> Option<f64> {
+        let far: Vec<usize> = self.problem.axes.iter().map(|a| a.values.len() - 1).collect();
+        let choice = self.choice(&far);
+        let scenario = self.changed(&choice);
+        let hits = self.hits_at(&choice);
+        let found = goals::of_caches(self, &hits).into_iter().find(|(g, _)| *g == goal);
+        if let Some((_, value)) = found {
+            return Some(value);
+        }
+        let loads = loads(&scenario, self.flow, &self.demand, &hits);
+        let tiers = vec![None; loads.len()];
+        let sizing = Sizing { choice, hits, loads, tiers, costs: Vec::new(), objective: 0.0 };
+        goals::without_waits(self, &scenario, &sizing).into_iter().find(|(g, _)| *g == goal).map(|(_, v)| v)
+    }
+
+    /// The scenario's own sizes, and the first rule or goal that they break.
+    #[must_use]
+    pub fn stated(&mut self) -> (Sizing, Option<String>) {
+        let choice = Choice {
+            caches: super::hits::stated(self.world),
+            copies: vec![None; self.world.tiers.len()],
+            zones: vec![None; self.world.tiers.len()],
+        };
+        let hits = self.hits_at(&choice);
+        let loads = loads(self.world, self.flow, &self.demand, &hits);
+        let tiers = self.world.tiers.values().zip(&loads).map(|(tier, load)| {
+            let servers = tier.station.as_ref()?.servers.get().round().max(1.0) as u64;
+            Some(Sized { kind: 0, servers, pools: size::pools(servers, load), reason: Reason::Stated })
+        });
+        let tiers: Vec<Option<Sized>> = tiers.collect();
+        let mut sizing = Sizing { choice, hits, loads, tiers, costs: Vec::new(), objective: 0.0 };
+        self.price(self.world, &mut sizing);
+        let broken = self.first_broken(self.world, &sizing);
+        (sizing, broken)
+    }
+
+    /// The first rule or goal that some sizes break, in words.
+    #[must_use]
+    pub fn first_broken(&self, scenario: &Scenario, sizing: &Sizing) -> Option<String> {
+        let cold = self.cold_loads(scenario, sizing);
+        for tier in 0..sizing.tiers.len() {
+            let Some(sized) = &sizing.tiers[tier] else { continue };
+            let Some((problem, cases)) = self.tier_problem(scenario, sizing, &cold, tier) else { continue };
+            let fleet = self.problem.fleets[tier].as_ref()?;
+            let problem = TierProblem { range: (1, sized.servers), ..problem };
+            let needed = size::size(&problem, &cases, &fleet.kinds[sized.kind..=sized.kind]);
+            if let Err(reason) = needed {
+                let reason = Sized { reason, ..sized.clone() };
+                let mut shown = sizing.clone();
+                shown.tiers[tier] = Some(reason);
+                let name = self.world.tier_name(tier);
+                return Some(format!("{name}: {}", super::explain::binding(self, scenario, &shown, tier)));
+            }
+        }
+        let (goal, value, excess) = goals::worst(self, scenario, sizing, &cold)?;
+        (excess > 0.0).then(|| super::explain::broken(self, &Broken::Goal { goal, value }))
+    }
+}

@@ -1,0 +1,289 @@
+//! A plan in words: what binds each tier, what breaks with one step less, and why not something else.
+
+use plimsoll_reports::format::{human, significant};
+use plimsoll_reports::plan::Alternative;
+use plimsoll_reports::record::Unit;
+use plimsoll_scenarios::{Knob, Policy, Scenario, TierId};
+
+use super::PlanError;
+use super::evaluate::{Broken, Evaluator, Sizing};
+use super::goals::{self, State};
+use super::problem::{Goal, GoalMetric};
+use super::search::Found;
+use super::size::{self, Reason, Rule, Sized};
+
+/// Steps away from a chosen value at which it is asked what would be: next to it, and about half and double.
+const STEPS: [i64; 4] = [-1, 1, -7, 7];
+
+/// A share that should be near 1 with as many nines as it takes, else as usual.
+fn share(value: f64) -> String {
+    if value > 0.999 && value < 1.0 {
+        let digits = ((-(1.0 - value).log10()).ceil() as usize).clamp(3, 14);
+        return format!("{:.*} %", digits.saturating_sub(1), value * 100.0);
+    }
+    human(value, Unit::Share)
+}
+
+/// A goal's value.
+#[must_use]
+pub fn shown(goal: &Goal, value: f64) -> String {
+    match goal.metric {
+        GoalMetric::Time { .. } => human(value, Unit::Seconds),
+        _ => share(value),
+    }
+}
+
+/// `edge.hit_ratio 83.1 % < 85 %`.
+fn missed(goal: &Goal, value: f64) -> String {
+    let name = goal.text.split(['<', '>']).next().unwrap_or_default().trim();
+    let sign = if goal.less_than { "≥" } else { "≤" };
+    let under = goal.failure.map_or(String::new(), |f| format!(" under {}", f.name()));
+    format!("{name} {} {sign} {}{under}", shown(goal, value), shown(goal, goal.bound))
+}
+
+/// What is broken, in words.
+#[must_use]
+pub fn broken(evaluator: &Evaluator<'_>, broken: &Broken) -> String {
+    match broken {
+        Broken::Goal { goal, value } => missed(&evaluator.problem.goals[*goal], *value),
+        Broken::Tier { tier, reason } => {
+            format!("{}: {}", evaluator.world.tier_name(*tier), unkept(evaluator, *tier, *reason))
+        }
+    }
+}
+
+/// A reason as something that no permitted number of servers keeps.
+fn unkept(evaluator: &Evaluator<'_>, tier: TierId, reason: Reason) -> String {
+    let most = evaluator.problem.fleets[tier].as_ref().map_or(0, |f| f.range.1);
+    let rule = |index: usize| evaluator.problem.fleets[tier].as_ref().and_then(|f| f.rules.get(index));
+    let servers = format!("with {most} servers at most");
+    match reason {
+        Reason::Busy(i) => format!("busier than {} {servers}", limit(rule(i), true)),
+        Reason::Link(i) => format!("links fuller than {} {servers}", limit(rule(i), false)),
+        Reason::Operations(i) => format!("disks' operations beyond {} {servers}", limit(rule(i), false)),
+        Reason::Storage => format!("what it keeps does not fit {servers}"),
+        Reason::Connections => format!("its connections do not fit {servers}"),
+        Reason::Room => "the cache does not fit a server".to_owned(),
+        Reason::Least | Reason::Stated | Reason::Target(_) => servers,
+    }
+}
+
+/// `70 % (assumed)`, `95 % with one server lost (assumed)`.
+fn limit(rule: Option<&Rule>, busy: bool) -> String {
+    let Some(rule) = rule else { return String::new() };
+    let share = human(if busy { rule.busy } else { rule.link }, Unit::Share);
+    let under = rule.failure.map_or(String::new(), |f| format!(" under {}", f.name()));
+    let assumed = if rule.assumed || !busy { " (assumed)" } else { "" };
+    format!("{share}{under}{assumed}")
+}
+
+/// What keeps a tier from being smaller: `links 68.2 % full, at most 70 % (assumed)`.
+#[must_use]
+pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> String {
+    let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &evaluator.problem.fleets[tier]) else {
+        return String::new();
+    };
+    let rule = |index: usize| fleet.rules.get(index);
+    let kind = &fleet.kinds[sized.kind];
+    let load = &sizing.loads[tier];
+    let most = |what: &dyn Fn(usize) -> f64| (0..load.places.len()).map(what).fold(0.0, f64::max);
+    let each = |p: usize| sized.pools[p] as f64 * load.places[p].instances;
+    match sized.reason {
+        Reason::Busy(i) => {
+            let state = State::normal(evaluator, scenario, sizing);
+            let busy = most(&|p| state.busy(tier, p).unwrap_or(0.0));
+            format!("{} busy, at most {}", human(busy, Unit::Share), limit(rule(i), true))
+        }
+        Reason::Link(i) => {
+            let full = most(&|p| load.places[p].egress / (each(p) * kind.link.unwrap_or(f64::INFINITY)));
+            format!("links {} full, at most {}", human(full, Unit::Share), limit(rule(i), false))
+        }
+        Reason::Operations(i) => format!("operations of disks, at most {}", limit(rule(i), false)),
+        Reason::Storage => format!("disks at most {} full", human(size::FILL, Unit::Share)),
+        Reason::Connections => format!("connections at most {} of what fits", human(size::FILL, Unit::Share)),
+        Reason::Room => "room for its cache".to_owned(),
+        Reason::Least => "one server at every place".to_owned(),
+        Reason::Stated => "as the scenario states".to_owned(),
+        Reason::Target(goal) => evaluator.problem.goals[goal].text.clone(),
+    }
+}
+
+/// One step less of a tier's servers, all else as planned, and what breaks then.
+#[must_use]
+pub fn one_less(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<String> {
+    let (sized, fleet) = (sizing.tiers[tier].as_ref()?, evaluator.problem.fleets[tier].as_ref()?);
+    if !fleet.free {
+        return None;
+    }
+    let Some((servers, pools)) = size::step(sized.servers, &sizing.loads[tier], false, (1, fleet.range.1)) else {
+        return Some("there is no less than one server at every place".to_owned());
+    };
+    let mut less = sizing.clone();
+    less.tiers[tier] = Some(Sized { servers, pools, ..sized.clone() });
+    let what = match sized.reason {
+        Reason::Target(goal) => {
+            let value = goals::value(evaluator, scenario, &less, &[], goal);
+            missed(&evaluator.problem.goals[goal], value)
+        }
+        _ => {
+            let text = binding(evaluator, scenario, &less, tier);
+            if text.is_empty() { return None } else { text }
+        }
+    };
+    Some(format!("{servers}: {what}"))
+}
+
+/// `edge.cache.capacity = 100 TB`.
+fn named(evaluator: &Evaluator<'_>, axis: usize, value: f64) -> String {
+    let axis = &evaluator.problem.axes[axis];
+    let path = format!("{}.{}", evaluator.world.tier_name(axis.tier), axis.knob.field());
+    let value = match axis.knob {
+        Knob::Capacity => human(value, Unit::Bytes),
+        Knob::Policy => Policy::NAMES[value as usize].0.to_owned(),
+        _ => significant(value, 3),
+    };
+    format!("{path} = {value}")
+}
+
+/// Why not: values beside those chosen, with everything else sized anew.
+#[must_use]
+pub fn alternatives(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<Alternative> {
+    let mut all = Vec::new();
+    for axis in 0..found.point.len() {
+        let last = evaluator.problem.axes[axis].values.len() as i64 - 1;
+        let mut values: Vec<usize> = STEPS
+            .iter()
+            .map(|step| (found.point[axis] as i64 + step).clamp(0, last) as usize)
+            .filter(|&v| v != found.point[axis])
+            .collect();
+        values.sort_unstable();
+        values.dedup();
+        for value in values {
+            let mut point = found.point.clone();
+            point[axis] = value;
+            let what = named(evaluator, axis, evaluator.problem.axes[axis].values[value]);
+            all.push(alternative(evaluator, found, &point, what));
+        }
+    }
+    all.extend(kinds(evaluator, found));
+    all
+}
+
+fn alternative(evaluator: &mut Evaluator<'_>, found: &Found, point: &[usize], what: String) -> Alternative {
+    match evaluator.size_at(point) {
+        Err(why) => {
+            Alternative { what, verdict: format!("breaks {}", broken(evaluator, &why)), extra_per_month: None }
+        }
+        Ok(sizing) => {
+            let extra = sizing.objective - found.sizing.objective;
+            let mut changes = changes(evaluator, &found.sizing, &sizing);
+            changes.truncate(3);
+            let verdict = if changes.is_empty() {
+                "holds with the same servers, and is larger".to_owned()
+            } else {
+                format!("holds with {}", changes.join(", "))
+            };
+            Alternative { what, verdict, extra_per_month: Some(extra) }
+        }
+    }
+}
+
+/// `web +12`, by falling change of cost.
+#[must_use]
+pub fn changes(evaluator: &Evaluator<'_>, from: &Sizing, to: &Sizing) -> Vec<String> {
+    let mut found: Vec<(f64, String)> = Vec::new();
+    for tier in 0..from.tiers.len() {
+        let (Some(a), Some(b)) = (&from.tiers[tier], &to.tiers[tier]) else { continue };
+        let change = b.servers as i64 - a.servers as i64;
+        if change != 0 {
+            let cost = |s: &Sizing| s.costs[tier].0 + s.costs[tier].1;
+            let text = format!("{} {change:+}", evaluator.world.tier_name(tier));
+            found.push(((cost(to) - cost(from)).abs(), text));
+        }
+    }
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    found.into_iter().map(|(_, text)| text).collect()
+}
+
+/// Other instance types of tiers that had a choice: how many it takes of them, and what that costs.
+fn kinds(evaluator: &Evaluator<'_>, found: &Found) -> Vec<Alternative> {
+    let mut all = Vec::new();
+    for (tier, fleet) in evaluator.problem.fleets.iter().enumerate() {
+        let (Some(fleet), Some(sized)) = (fleet, &found.sizing.tiers[tier]) else { continue };
+        if fleet.kinds.len() < 2 {
+            continue;
+        }
+        let cost = found.sizing.costs[tier].0 + found.sizing.costs[tier].1;
+        let mut others: Vec<Alternative> = Vec::new();
+        for kind in (0..fleet.kinds.len()).filter(|&k| k != sized.kind) {
+            let what = format!("{}: {}", evaluator.world.tier_name(tier), fleet.kinds[kind].name);
+            let Some(other) = evaluator.with_kind(&found.sizing, tier, kind) else {
+                let verdict = "the cache does not fit a server".to_owned();
+                others.push(Alternative { what, verdict, extra_per_month: None });
+                continue;
+            };
+            let fixed = cost - sized.deployed(&found.sizing.loads[tier]) as f64 * fleet.kinds[sized.kind].monthly;
+            let then = fixed + other.deployed(&found.sizing.loads[tier]) as f64 * fleet.kinds[kind].monthly;
+            let verdict = format!("holds with {} of them", other.servers);
+            others.push(Alternative { what, verdict, extra_per_month: Some(then - cost) });
+        }
+        others.sort_by(|a, b| {
+            a.extra_per_month.unwrap_or(f64::INFINITY).total_cmp(&b.extra_per_month.unwrap_or(f64::INFINITY))
+        });
+        others.truncate(3);
+        all.extend(others);
+    }
+    all
+}
+
+/// What can't be met, the best value there is, and what to relax.
+#[must_use]
+pub fn infeasible(evaluator: &mut Evaluator<'_>, why: &Broken) -> PlanError {
+    let cause = broken(evaluator, why);
+    let fix = match why {
+        Broken::Tier { tier, reason } => {
+            let name = evaluator.world.tier_name(*tier);
+            match reason {
+                Reason::Room => format!("let `{name}` have a larger server, or a smaller cache"),
+                Reason::Busy(i) | Reason::Link(i) | Reason::Operations(i)
+                    if evaluator.problem.fleets[*tier]
+                        .as_ref()
+                        .and_then(|f| f.rules.get(*i))
+                        .is_some_and(|r| r.failure.is_some()) =>
+                {
+                    format!("write `servers: auto` and more `zones` into `tiers.{name}`, or ask less of that failure")
+                }
+                _ => format!("raise what `tiers.{name}.servers` may be, or write `auto`"),
+            }
+        }
+        Broken::Goal { goal, value } => {
+            let best = evaluator.best_of(*goal).unwrap_or(*value);
+            let goal = &evaluator.problem.goals[*goal];
+            let relax = match goal.metric {
+                GoalMetric::Time { .. } => "service times and round trips alone take that long",
+                GoalMetric::HitRatio(_) => "permit a larger cache",
+                GoalMetric::Availability | GoalMetric::Durability(_) => "more copies or zones (`auto`)",
+                GoalMetric::Loss(_) => "permit longer queues",
+            };
+            format!(
+                "the best that sizes can do is {}: relax the target ({relax}), or plan with `--relax`",
+                shown(goal, best)
+            )
+        }
+    };
+    PlanError::Infeasible { cause, fix }
+}
+
+/// How far a goal that can't be met would have to be relaxed, with a little room.
+#[must_use]
+pub fn relaxed(evaluator: &mut Evaluator<'_>, why: &Broken) -> Option<(usize, f64)> {
+    /// Beyond the best there is.
+    const ROOM: f64 = 1.05;
+    let Broken::Goal { goal, value } = why else { return None };
+    let best = evaluator.best_of(*goal).unwrap_or(*value);
+    let bound = match evaluator.problem.goals[*goal].metric {
+        GoalMetric::Time { .. } | GoalMetric::Loss(_) => best * ROOM,
+        _ => 1.0 - (1.0 - best) * ROOM,
+    };
+    bound.is_finite().then_some((*goal, bound))
+}

@@ -1,0 +1,262 @@
+//! Hit ratios of all caches at any choice of capacities, each solved once.
+//!
+//! Why not the chain of the estimate: a search asks for thousands of combinations of capacities, and most of them
+//! differ in one cache only. What a cache answers depends on its own capacity and on those of the caches before
+//! it on the way of its datasets, so a solution is kept under these alone. The formulas are those of
+//! [`crate::analytic::caches`]: Che's approximation, and what one cache misses is independent references for
+//! the next.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use plimsoll_scenarios::arrivals::DAY_S;
+use plimsoll_scenarios::popularity::Atom;
+use plimsoll_scenarios::trace::DeviceCache;
+use plimsoll_scenarios::{Policy, Scenario, Scope, TierId};
+
+use crate::analytic::caches::Approximation;
+use crate::flow::{self, Flow};
+use crate::model;
+
+/// Capacity (bytes) and policy of one cache.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CacheSize {
+    pub capacity: f64,
+    pub policy: Policy,
+}
+
+/// By call: share of the arriving calls that its tier's cache answers.
+pub type Hits = Vec<f64>;
+
+/// One cache solved: by call of its tier, the share of hits, and by atom the probability of one.
+struct Solved {
+    hits: BTreeMap<usize, f64>,
+    found: BTreeMap<usize, Vec<f64>>,
+}
+
+/// What a solution rests on: the tier, and the sizes of it and of all caches before it.
+type Key = (TierId, Vec<(u64, Policy)>);
+
+/// A scenario's caches, to be asked at any sizes.
+pub struct HitModel<'s> {
+    scenario: &'s Scenario,
+    flow: &'s Flow<'s>,
+    /// By dataset: groups of objects with their probabilities; empty where no cache asks.
+    atoms: Vec<Vec<Atom>>,
+    /// By action.
+    devices: Vec<Option<DeviceCache>>,
+    /// Tiers that look something up, callers first.
+    order: Vec<TierId>,
+    /// By position in `order`: positions of the caches before it.
+    before: Vec<Vec<usize>>,
+    kept: BTreeMap<Key, Rc<Solved>>,
+}
+
+/// Solutions that are kept at most; beyond, the search starts to forget.
+const KEPT_MAX: usize = 20_000;
+
+impl<'s> HitModel<'s> {
+    #[must_use]
+    pub fn new(scenario: &'s Scenario, flow: &'s Flow<'s>) -> Self {
+        let looked_up = |tier: TierId| flow.at(tier).any(|n| flow.nodes[n].lookup);
+        let order: Vec<TierId> = scenario.tier_order().into_iter().filter(|&t| looked_up(t)).collect();
+        let asks = |d: usize| flow.nodes.iter().any(|n| n.lookup && n.call.of == Some(d));
+        let atoms = scenario.datasets.values().enumerate().map(|(d, dataset)| {
+            if asks(d) { dataset.popularity.over(dataset.count.get() as u64).atoms() } else { Vec::new() }
+        });
+        let atoms = atoms.collect();
+        let devices = scenario.actions.values().map(|action| DeviceCache::of(scenario, action)).collect();
+        let mut before: Vec<Vec<usize>> = Vec::new();
+        for &tier in &order {
+            let mut found: Vec<usize> = Vec::new();
+            for node in flow.at(tier) {
+                let mut here = flow.nodes[node].caller;
+                while let Some(caller) = here {
+                    let at = order.iter().position(|&t| t == flow.nodes[caller].call.tier);
+                    if let Some(at) = at.filter(|_| flow.nodes[caller].lookup) {
+                        found.push(at);
+                        // What filtered that one's own requests counts too, where datasets share a cache.
+                        found.extend(before.get(at).into_iter().flatten());
+                    }
+                    here = flow.nodes[caller].caller;
+                }
+            }
+            found.sort_unstable();
+            found.dedup();
+            before.push(found);
+        }
+        Self { scenario, flow, atoms, devices, order, before, kept: BTreeMap::new() }
+    }
+
+    /// Hit ratios where the caches have these sizes, by tier.
+    pub fn at(&mut self, sizes: &[Option<CacheSize>]) -> Hits {
+        let mut hits = vec![0.0; self.flow.nodes.len()];
+        let mut solved: Vec<Rc<Solved>> = Vec::with_capacity(self.order.len());
+        for (position, &tier) in self.order.iter().enumerate() {
+            let size = |at: usize| {
+                sizes[self.order[at]].map_or((0, Policy::Lru), |s| (s.capacity.to_bits(), s.policy))
+            };
+            let mut key: Vec<(u64, Policy)> = self.before[position].iter().map(|&at| size(at)).collect();
+            key.push(size(position));
+            let key = (tier, key);
+            let found = self.kept.get(&key).cloned();
+            let one = found.unwrap_or_else(|| Rc::new(self.solve(tier, sizes[tier], &solved, &hits)));
+            if self.kept.len() < KEPT_MAX {
+                self.kept.entry(key).or_insert_with(|| Rc::clone(&one));
+            }
+            for (&node, &hit) in &one.hits {
+                hits[node] = hit;
+            }
+            solved.push(one);
+        }
+        hits
+    }
+
+    /// References that arrive at a call for one request of its action: how many, and by atom.
+    fn stream(&self, node: usize, solved: &[Rc<Solved>], hits: &Hits) -> (f64, Vec<f64>) {
+        let here = &self.flow.nodes[node];
+        let number = here.call.mean_number();
+        let Some(caller) = here.caller else {
+            let arriving = number * flow::occurrences(&self.scenario.actions[here.action], here.cause);
+            return (arriving, self.fresh(here.call.of, arriving));
+        };
+        let (arriving, mut atoms) = self.stream(caller, solved, hits);
+        let left = arriving * (1.0 - hits[caller]) * number;
+        if self.flow.nodes[caller].call.of != here.call.of {
+            return (left, self.fresh(here.call.of, left));
+        }
+        let found = solved.iter().find_map(|s| s.found.get(&caller));
+        for (i, p) in atoms.iter_mut().enumerate() {
+            *p *= number * (1.0 - found.and_then(|f| f.get(i)).copied().unwrap_or(0.0));
+        }
+        (left, atoms)
+    }
+
+    fn fresh(&self, of: Option<usize>, arriving: f64) -> Vec<f64> {
+        of.map_or_else(Vec::new, |d| self.atoms[d].iter().map(|a| a.p * arriving).collect())
+    }
+
+    fn solve(
+        &self,
+        tier: TierId,
+        size: Option<CacheSize>,
+        solved: &[Rc<Solved>],
+        hits: &Hits,
+    ) -> Solved {
+        let nodes: Vec<usize> = self.flow.at(tier).filter(|&n| self.flow.nodes[n].lookup).collect();
+        let streams: Vec<(f64, Vec<f64>)> = nodes.iter().map(|&n| self.stream(n, solved, hits)).collect();
+        if self.scenario.tiers[tier].scope == Scope::User {
+            return self.on_device(&nodes, &streams);
+        }
+        // By dataset: how often its objects are asked for, 1/s.
+        let mut asked: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        for (&node, (_, atoms)) in nodes.iter().zip(&streams) {
+            let here = &self.flow.nodes[node];
+            let Some(dataset) = here.call.of else { continue };
+            let rate = self.scenario.mean_rate(&self.scenario.actions[here.action]);
+            let sums = asked.entry(dataset).or_insert_with(|| vec![0.0; atoms.len()]);
+            sums.iter_mut().zip(atoms).for_each(|(sum, p)| *sum += p * rate);
+        }
+        let cache = size.and_then(|size| self.cache(size, &asked));
+        let instances = model::cache_instances(self.scenario, tier) as f64;
+        let mut one = Solved { hits: BTreeMap::new(), found: BTreeMap::new() };
+        for (&node, (arriving, atoms)) in nodes.iter().zip(&streams) {
+            let Some(dataset) = self.flow.nodes[node].call.of else { continue };
+            let churn = self.scenario.datasets[dataset].churn_per_day.get() / DAY_S * instances;
+            let found: Vec<f64> = match (cache, asked.get(&dataset)) {
+                (Some(cache), Some(asked)) => {
+                    asked.iter().map(|&rate| cache.hit_with_churn(rate, churn)).collect()
+                }
+                _ => vec![0.0; atoms.len()],
+            };
+            one.hits.insert(node, self.share(dataset, *arriving, atoms, &found));
+            one.found.insert(node, found);
+        }
+        one
+    }
+
+    /// The cache under all streams together, weighed in bytes.
+    fn cache(&self, size: CacheSize, asked: &BTreeMap<usize, Vec<f64>>) -> Option<Approximation> {
+        let mut mixed = Vec::new();
+        for (&dataset, asked) in asked {
+            let bytes = self.scenario.datasets[dataset].size.get();
+            let atoms = self.atoms[dataset].iter().zip(asked);
+            mixed.extend(atoms.map(|(a, &rate)| Atom { count: a.count * bytes, p: rate }));
+        }
+        if !mixed.iter().any(|a| a.p > 0.0) {
+            return None;
+        }
+        Approximation::solve(size.policy, &mixed, size.capacity)
+            .or_else(|| Approximation::solve(Policy::Lru, &mixed, size.capacity))
+    }
+
+    fn on_device(&self, nodes: &[usize], streams: &[(f64, Vec<f64>)]) -> Solved {
+        let mut one = Solved { hits: BTreeMap::new(), found: BTreeMap::new() };
+        for (&node, (arriving, atoms)) in nodes.iter().zip(streams) {
+            let here = &self.flow.nodes[node];
+            let (Some(device), Some(dataset)) = (&self.devices[here.action], here.call.of) else { continue };
+            let hit = |p: &f64| 1.0 - (1.0 - device.repeat) * (1.0 - device.hit(p / arriving));
+            let found: Vec<f64> = atoms.iter().map(hit).collect();
+            one.hits.insert(node, self.share(dataset, *arriving, atoms, &found));
+            one.found.insert(node, found);
+        }
+        one
+    }
+
+    fn share(&self, dataset: usize, arriving: f64, atoms: &[f64], found: &[f64]) -> f64 {
+        let hits: f64 =
+            self.atoms[dataset].iter().zip(atoms).zip(found).map(|((a, p), f)| a.count * p * f).sum();
+        if arriving > 0.0 { (hits / arriving).clamp(0.0, 1.0) } else { 0.0 }
+    }
+}
+
+/// The sizes that a scenario states, by tier.
+#[must_use]
+pub fn stated(scenario: &Scenario) -> Vec<Option<CacheSize>> {
+    let size = |cache: &plimsoll_scenarios::Cache| CacheSize {
+        capacity: cache.capacity.get(),
+        policy: cache.policy,
+    };
+    scenario.tiers.values().map(|tier| tier.cache.as_ref().map(size)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analytic::caches::chain_of;
+
+    #[test]
+    fn the_hits_are_those_of_the_estimate() {
+        for name in ["spotify", "twitter", "url-shortener", "netflix", "cdn"] {
+            let scenario = plimsoll_scenarios::load(name).unwrap();
+            let flow = Flow::of(&scenario);
+            let mut model = HitModel::new(&scenario, &flow);
+            let sizes = stated(&scenario);
+            let (first, again, chain) = (model.at(&sizes), model.at(&sizes), chain_of(&scenario, &flow));
+            assert_eq!(first, again);
+            for (node, (got, want)) in first.iter().zip(&chain.hits).enumerate() {
+                assert!((got - want).abs() < 1e-9, "{name}, call {node}: {got} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_larger_cache_lets_less_through() {
+        let scenario = plimsoll_scenarios::load("spotify").unwrap();
+        let flow = Flow::of(&scenario);
+        let mut model = HitModel::new(&scenario, &flow);
+        let mut sizes = stated(&scenario);
+        let edge = scenario.tier("edge").unwrap().0;
+        let inwards = |hits: &Hits| -> f64 {
+            let path: Vec<usize> = (0..flow.nodes.len()).filter(|&n| flow.nodes[n].action == 0).take(5).collect();
+            path.iter().map(|&n| 1.0 - hits[n]).product()
+        };
+        let mut last = f64::INFINITY;
+        for capacity in [1e12, 10e12, 50e12, 100e12, 300e12] {
+            sizes[edge] = sizes[edge].map(|s| CacheSize { capacity, ..s });
+            let left = inwards(&model.at(&sizes));
+            assert!(left < last, "{capacity}: {left} {last}");
+            last = left;
+        }
+    }
+}

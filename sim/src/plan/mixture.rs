@@ -1,0 +1,258 @@
+//! Times of whole paths as mixtures of shifted lognormals: who answers decides the mode, and the tail follows.
+//!
+//! Why mixtures and not moments of the whole: a request that the edge answers and one that goes to the disks have
+//! different times, and a 99th percentile lies in one of them. Within a mode times add up along the path, and a
+//! sum of a few variable times is nearly lognormal above what is constant in it (Fenton, "The sum of
+//! log-normal probability distributions in scatter transmission systems", IRE Transactions CS-8, 1960). The
+//! p99 of a path is within a few per cent of a simulation; the simulator has the last word.
+
+/// One way that a request can take: how often, what is constant of its time, and mean and variance of the rest, s.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Way {
+    pub share: f64,
+    pub fixed: f64,
+    pub mean: f64,
+    pub variance: f64,
+}
+
+/// Ways whose shares add up to 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mixture(Vec<Way>);
+
+/// Ways that are told apart; the rarest are put together beyond.
+const WAYS_MAX: usize = 24;
+
+impl Mixture {
+    /// Always the same time, s.
+    #[must_use]
+    pub fn constant(fixed: f64) -> Self {
+        Self(vec![Way { share: 1.0, fixed, mean: 0.0, variance: 0.0 }])
+    }
+
+    /// A constant and a variable part.
+    #[must_use]
+    pub fn single(fixed: f64, mean: f64, variance: f64) -> Self {
+        Self(vec![Way { share: 1.0, fixed, mean, variance }])
+    }
+
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.0.iter().map(|w| w.share * (w.fixed + w.mean)).sum()
+    }
+
+    /// One after the other, independently.
+    #[must_use]
+    pub fn then(&self, next: &Self) -> Self {
+        let pair = |a: &Way, b: &Way| Way {
+            share: a.share * b.share,
+            fixed: a.fixed + b.fixed,
+            mean: a.mean + b.mean,
+            variance: a.variance + b.variance,
+        };
+        Self(self.0.iter().flat_map(|a| next.0.iter().map(move |b| pair(a, b))).collect()).merged()
+    }
+
+    /// This with probability `share`, else nothing.
+    #[must_use]
+    pub fn with_probability(&self, share: f64) -> Self {
+        if share >= 1.0 {
+            return self.clone();
+        }
+        let mut ways: Vec<Way> = self.0.iter().map(|w| Way { share: w.share * share, ..*w }).collect();
+        ways.push(Way { share: 1.0 - share, fixed: 0.0, mean: 0.0, variance: 0.0 });
+        Self(ways).merged()
+    }
+
+    /// So many times, one after the other; parts of a time are proportions of it.
+    #[must_use]
+    pub fn times(&self, number: f64) -> Self {
+        let way = |w: &Way| Way {
+            fixed: w.fixed * number,
+            mean: w.mean * number,
+            variance: w.variance * number,
+            ..*w
+        };
+        Self(self.0.iter().map(way).collect())
+    }
+
+    /// The `k`-th of `n` such times at once, independently.
+    #[must_use]
+    pub fn kth_of(&self, n: u64, k: u64) -> Self {
+        if n <= 1 {
+            return self.clone();
+        }
+        // Median and spread of the order statistic: its quantiles are quantiles of one, at the beta's own
+        // (Blom, Statistical Estimates and Transformed Beta-Variables, 1958).
+        let (n, k) = (n as f64, k.min(n) as f64);
+        let middle = (k - 0.375) / (n + 0.25);
+        let spread = (middle * (1.0 - middle) / (n + 2.0)).sqrt();
+        let at = |p: f64| self.quantile(p.clamp(1e-9, 1.0 - 1e-9));
+        let (low, mid, high) = (at(middle - spread), at(middle), at(middle + spread));
+        let fixed = self.0.iter().map(|w| w.fixed).fold(f64::INFINITY, f64::min);
+        Self::single(fixed, (mid - fixed).max(0.0), (0.5 * (high - low)).powi(2))
+    }
+
+    /// The slowest of several, independently: quantiles of the maximum at half and 84 %.
+    #[must_use]
+    pub fn slowest(list: &[Self]) -> Self {
+        let [first, rest @ ..] = list else { return Self::constant(0.0) };
+        if rest.is_empty() {
+            return first.clone();
+        }
+        let below = |t: f64| list.iter().map(|m| 1.0 - m.tail(t)).product::<f64>();
+        let at = |p: f64| solve(|t| below(t) >= p, list.iter().map(Self::mean).fold(1e-9, f64::max));
+        let fixed = list.iter().map(Self::least).fold(0.0, f64::max);
+        let (middle, upper, high) = (at(0.5), at(0.841), at(0.99));
+        // The mean lies above the median by as much as the upper side is longer.
+        let spread = (upper - middle).max((high - middle) / 2.326).max(0.0);
+        let mean = middle + 0.25 * ((high - middle) / 2.326 - (upper - middle)).max(0.0);
+        Self::single(fixed.min(mean), (mean - fixed).max(0.0), spread * spread)
+    }
+
+    fn least(&self) -> f64 {
+        self.0.iter().map(|w| w.fixed).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Probability of a longer time than `t`.
+    #[must_use]
+    pub fn tail(&self, t: f64) -> f64 {
+        self.0.iter().map(|w| w.share * w.tail(t)).sum()
+    }
+
+    /// Quantile `p`, s.
+    #[must_use]
+    pub fn quantile(&self, p: f64) -> f64 {
+        solve(|t| self.tail(t) <= 1.0 - p, self.mean().max(1e-9))
+    }
+
+    fn merged(mut self) -> Self {
+        self.0.retain(|w| w.share > 1e-12);
+        while self.0.len() > WAYS_MAX {
+            self.0.sort_by(|a, b| b.share.total_cmp(&a.share));
+            if let (Some(a), Some(b)) = (self.0.pop(), self.0.pop()) {
+                self.0.push(a.joined(&b));
+            }
+        }
+        self
+    }
+}
+
+impl Way {
+    fn tail(&self, t: f64) -> f64 {
+        let over = t - self.fixed;
+        if over < 0.0 {
+            return 1.0;
+        }
+        if self.mean <= 0.0 {
+            return 0.0;
+        }
+        if over <= 0.0 {
+            return 1.0;
+        }
+        let cv2 = self.variance / (self.mean * self.mean);
+        if cv2 < 1e-12 {
+            return if over < self.mean { 1.0 } else { 0.0 };
+        }
+        let sigma2 = cv2.ln_1p();
+        let mu = self.mean.ln() - 0.5 * sigma2;
+        0.5 * libm::erfc((over.ln() - mu) / (2.0 * sigma2).sqrt())
+    }
+
+    /// Both as one, with their common mean and variance.
+    fn joined(&self, other: &Self) -> Self {
+        let share = self.share + other.share;
+        let (a, b) = (self.share / share, other.share / share);
+        let fixed = self.fixed.min(other.fixed);
+        let (x, y) = (self.fixed - fixed + self.mean, other.fixed - fixed + other.mean);
+        let mean = a * x + b * y;
+        let variance = a * (self.variance + (x - mean).powi(2)) + b * (other.variance + (y - mean).powi(2));
+        Self { share, fixed, mean, variance }
+    }
+}
+
+/// Regions with their shares of the requests.
+#[must_use]
+pub fn quantile_over(regions: &[(f64, Mixture)], p: f64) -> f64 {
+    let scale = regions.iter().map(|(_, m)| m.mean()).fold(1e-9, f64::max);
+    solve(|t| tail_over(regions, t) <= 1.0 - p, scale)
+}
+
+/// Probability of a longer time over all regions.
+#[must_use]
+pub fn tail_over(regions: &[(f64, Mixture)], t: f64) -> f64 {
+    let all: f64 = regions.iter().map(|(share, _)| share).sum();
+    regions.iter().map(|(share, m)| share * m.tail(t)).sum::<f64>() / all.max(f64::MIN_POSITIVE)
+}
+
+/// The least time of which a rising statement is true.
+fn solve(is_true: impl Fn(f64) -> bool, scale: f64) -> f64 {
+    if !scale.is_finite() {
+        return f64::INFINITY;
+    }
+    let (mut low, mut high) = (0.0, scale);
+    for _ in 0..200 {
+        if is_true(high) {
+            break;
+        }
+        low = high;
+        high *= 2.0;
+    }
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if is_true(middle) { high = middle } else { low = middle }
+    }
+    high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lognormal_has_its_own_quantiles() {
+        // Mean 20 ms, cv 1: sigma^2 = ln 2, median 20/sqrt(2), p99 = median * exp(2.3263 sigma).
+        let one = Mixture::single(0.0, 0.020, 0.020_f64.powi(2));
+        let sigma = 2.0_f64.ln().sqrt();
+        let want = 0.020 / 2.0_f64.sqrt() * (2.326_347_874 * sigma).exp();
+        assert!((one.quantile(0.99) / want - 1.0).abs() < 1e-6);
+        assert!((one.quantile(0.5) - 0.020 / 2.0_f64.sqrt()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_rare_slow_way_is_the_tail() {
+        let fast = Mixture::single(0.010, 0.001, 1e-6);
+        let slow = Mixture::single(0.100, 0.020, 4e-4);
+        let both = fast.then(&slow.with_probability(0.05));
+        assert!(both.quantile(0.9) < 0.03, "{}", both.quantile(0.9));
+        assert!(both.quantile(0.99) > 0.11, "{}", both.quantile(0.99));
+        assert!((both.mean() - (0.011 + 0.05 * 0.12)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_slowest_of_many_is_slower() {
+        let one = Mixture::single(0.0, 0.010, 1e-4);
+        let mut last = one.mean();
+        for n in [2, 8, 64] {
+            let slowest = one.kth_of(n, n).mean();
+            assert!(slowest > last, "{n}: {slowest}");
+            last = slowest;
+        }
+        assert!(one.kth_of(8, 1).mean() < one.mean());
+        // The larger of two exponentials of mean 1: about 1.5.
+        let two = Mixture::single(0.0, 1.0, 1.0);
+        let larger = Mixture::slowest(&[two.clone(), two]).mean();
+        assert!((1.3..1.75).contains(&larger), "{larger}");
+    }
+
+    #[test]
+    fn many_ways_are_put_together_and_keep_their_mean() {
+        let mut path = Mixture::constant(0.0);
+        let mut mean = 0.0;
+        for i in 1..12 {
+            path = path.then(&Mixture::single(0.001, 0.01, 1e-4).with_probability(0.5 / f64::from(i)));
+            mean += 0.5 / f64::from(i) * 0.011;
+        }
+        assert!(path.0.len() <= WAYS_MAX);
+        assert!((path.mean() / mean - 1.0).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,119 @@
+//! `plan`: sizes at least cost that keep the scenario's targets, why each is what it is, and what it would take
+//! to be wrong.
+//!
+//! Why it can be fast and exact: tiers interact only through rates. A cache's size decides the load inwards; given
+//! the loads, each tier's least number of servers follows by itself; times add up along calls and costs over
+//! tiers. So the search is over capacities, copies and the like ([`search`]), and servers are solved inside
+//! ([`evaluate`], [`size`]).
+
+mod durability;
+mod evaluate;
+mod explain;
+mod failures;
+mod goals;
+mod hits;
+mod kinds;
+mod load;
+mod mixture;
+mod outlook;
+mod problem;
+mod record;
+mod search;
+mod size;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod worlds;
+
+use std::sync::atomic::AtomicBool;
+
+use plimsoll_reports::plan::Plan;
+use plimsoll_scenarios::Open;
+use plimsoll_scenarios::prices::PriceList;
+use plimsoll_scenarios::slo::Failure;
+
+pub use problem::Assumed;
+
+use crate::simulate::Progress;
+
+/// How to plan.
+#[derive(Debug, Clone)]
+pub struct Options<'p> {
+    pub seed: u64,
+    pub prices: &'p PriceList,
+    pub assumed: Assumed,
+    /// Worlds in which candidates are compared where the scenario has ranges.
+    pub worlds: usize,
+    /// Play the plan in the simulator, and adjust it where that disagrees.
+    pub verify: bool,
+    /// Targets that nothing meets are relaxed to what can be had, instead of an error.
+    pub relax: bool,
+    /// Changes nothing but the time it takes.
+    pub threads: usize,
+}
+
+/// Worlds that a plan is compared in unless told otherwise.
+pub const WORLDS: usize = 512;
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error(
+        "{scenario} has nothing to size: no servers, and no cache that is not on a device\nhint: write `servers: auto` \
+         into a tier"
+    )]
+    NothingFree { scenario: String },
+    #[error("{cause}\nhint: {fix}")]
+    Prices { cause: String, fix: String },
+    #[error("no sizes keep all targets: {cause}\nhint: {fix}")]
+    Infeasible { cause: String, fix: String },
+    #[error("interrupted before the plan was complete")]
+    Stopped,
+}
+
+/// Plans.
+///
+/// # Errors
+/// Nothing to size, prices that are missing, targets that no sizes keep, or `stop` raised during verification.
+pub fn plan(
+    open: &Open,
+    options: &Options<'_>,
+    progress: Progress<'_>,
+    stop: &AtomicBool,
+) -> Result<Plan, PlanError> {
+    let mut problem = problem::Problem::new(open, options.prices, &options.assumed)?;
+    let world = problem.scenario.clone();
+    let flow = crate::flow::Flow::of(&world);
+    let mut relaxed = Vec::new();
+    // At most every target is relaxed, once.
+    for _ in 0..=problem.goals.len() {
+        let mut evaluator = evaluate::Evaluator::new(&problem, &world, &flow);
+        let broken = match search::search(&mut evaluator, None) {
+            Ok(found) => {
+                let (found, verified) = verify::verify(&mut evaluator, found, options, progress, stop)?;
+                return Ok(record::record(&mut evaluator, &found, verified, relaxed, options));
+            }
+            Err(broken) => broken,
+        };
+        let error = explain::infeasible(&mut evaluator, &broken);
+        let Some((goal, bound)) = explain::relaxed(&mut evaluator, &broken).filter(|_| options.relax) else {
+            return Err(error);
+        };
+        let before = &problem.goals[goal];
+        relaxed.push(format!("Relaxed: {} to {}.", before.text, explain::shown(before, bound)));
+        problem.goals[goal].bound = bound;
+    }
+    Err(PlanError::Infeasible {
+        cause: "relaxing every target once is not enough".to_owned(),
+        fix: "look at the targets of utilisation and at bounds of `auto`".to_owned(),
+    })
+}
+
+/// The failures that a plan is held against, in order.
+const FAILURES: [Failure; 5] = [
+    Failure::ServerDown,
+    Failure::ZoneDown,
+    Failure::RegionDown,
+    Failure::ColdCache,
+    Failure::HotRelease,
+];

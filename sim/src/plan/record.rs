@@ -1,0 +1,315 @@
+//! A plan that was found, as the record that renderers read.
+
+use std::collections::BTreeMap;
+
+use plimsoll_reports::plan::{Cost, Plan, PlannedTier, RegionServers, Search, Target};
+use plimsoll_reports::record::{Provenance, Run, Unit};
+use plimsoll_scenarios::slo::Metric;
+use plimsoll_scenarios::{Knob, Scenario, Scheme, Scope, TierId};
+
+use super::evaluate::{Evaluator, Sizing};
+use super::goals::{self, State};
+use super::kinds::Billing;
+use super::problem::{GoalMetric, UNDER_FAILURE};
+use super::search::Found;
+use super::verify::Verified;
+use super::{Options, durability, explain, failures, outlook, worlds};
+use crate::model;
+
+/// Everything a plan says.
+#[must_use]
+pub fn record(
+    evaluator: &mut Evaluator<'_>,
+    found: &Found,
+    verified: Verified,
+    relaxed: Vec<String>,
+    options: &Options<'_>,
+) -> Plan {
+    let problem = evaluator.problem;
+    let scenario = evaluator.changed(&found.sizing.choice).into_owned();
+    let tiers = (0..scenario.tiers.len()).filter_map(|t| tier(evaluator, &scenario, found, t)).collect();
+    let targets = targets(evaluator, &scenario, &found.sizing, verified.run.as_ref(), options);
+    let mut checks = failures::checks(evaluator, &scenario, &found.sizing);
+    for check in &mut checks {
+        let said = verified.failures.iter().find(|(f, _)| f.name() == check.failure);
+        if let Some((_, said)) = said {
+            check.what = format!("{}. Simulated: {said}", check.what);
+        }
+    }
+    let storage = durability::checks(&scenario, &found.sizing);
+    let mut assumptions = problem.assumptions.clone();
+    if !storage.is_empty() {
+        assumptions.push(durability::ASSUMED.to_owned());
+    }
+    let mut notes = relaxed;
+    notes.extend(verified.notes);
+    notes.push(format!(
+        "Prices: {}, {}, as of {}. On demand, without discounts.",
+        options.prices.source, options.prices.region, options.prices.as_of
+    ));
+    Plan {
+        provenance: provenance(&scenario, options),
+        summary: scenario.summary.clone(),
+        tiers,
+        targets,
+        cost: cost(evaluator, &scenario, &found.sizing),
+        search: Search { combinations: found.combinations, sized: found.sized, proved: found.proved },
+        load_line: outlook::load_line(evaluator, found),
+        growth: outlook::growth(evaluator, found),
+        curves: outlook::curves(problem, found, options),
+        worlds: worlds::worlds(problem, found, options),
+        alternatives: explain::alternatives(evaluator, found),
+        failures: checks,
+        storage,
+        verification: verified.record,
+        settings: settings(evaluator, &found.sizing),
+        assumptions,
+        notes,
+    }
+}
+
+fn provenance(scenario: &Scenario, options: &Options<'_>) -> Provenance {
+    let mut all = crate::simulate::settings(scenario);
+    let mut put = |name: &str, value: String| all.insert(name.to_owned(), value);
+    put("utilisation", format!("{} %", options.assumed.utilisation * 100.0));
+    put("spare", options.assumed.spare.to_string());
+    put("worlds", options.worlds.to_string());
+    put("verify", options.verify.to_string());
+    if !options.assumed.under.is_empty() {
+        let names: Vec<&str> = options.assumed.under.iter().map(|f| f.name()).collect();
+        put("under", names.join(", "));
+    }
+    Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: scenario.name.clone(),
+        seed: options.seed,
+        options: all.into_iter().collect::<BTreeMap<_, _>>(),
+        partial: false,
+    }
+}
+
+fn cost(evaluator: &mut Evaluator<'_>, scenario: &Scenario, sizing: &Sizing) -> Cost {
+    let fixed =
+        (0..scenario.tiers.len()).map(|t| evaluator.fixed(scenario, &sizing.loads[t], t)).sum();
+    let (stated, holds) = if evaluator.problem.by_default {
+        let (stated, broken) = evaluator.stated();
+        (Some(stated.bill()), Some(broken.is_none()))
+    } else {
+        (None, None)
+    };
+    Cost { total_per_month: sizing.bill(), fixed_per_month: fixed, stated_per_month: stated, stated_holds: holds }
+}
+
+fn tier(evaluator: &Evaluator<'_>, scenario: &Scenario, found: &Found, tier: TierId) -> Option<PlannedTier> {
+    let (problem, sizing) = (evaluator.problem, &found.sizing);
+    let here = &scenario.tiers[tier];
+    let (bill, shadow) = sizing.costs[tier];
+    if here.scope == Scope::User || (here.station.is_none() && here.cache.is_none() && bill <= 0.0) {
+        return None;
+    }
+    let state = State::normal(evaluator, scenario, sizing);
+    let load = &sizing.loads[tier];
+    let busy = |place: usize| state.busy(tier, place).unwrap_or(0.0);
+    let (fleet, sized) = (problem.fleets[tier].as_ref(), sizing.tiers[tier].as_ref());
+    let regions = sized.map_or_else(Vec::new, |sized| {
+        let row = |(place, at): (usize, &super::load::PlaceLoad)| RegionServers {
+            region: if here.scope == Scope::Global {
+                "everywhere".to_owned()
+            } else {
+                scenario.population.regions[place].name.clone()
+            },
+            servers: sized.pools[place] * at.instances as u64,
+            utilisation_peak: busy(place),
+        };
+        load.places.iter().enumerate().map(row).collect()
+    });
+    let kind = fleet.zip(sized).map(|(f, s)| &f.kinds[s.kind]);
+    let known = |knob: Knob| problem.is_free(tier, knob);
+    let chosen: Vec<String> =
+        Knob::ALL.into_iter().filter(|&k| known(k)).map(|k| k.field().to_owned()).collect();
+    let copies = match here.replication.scheme {
+        Scheme::Copies { count, .. } if count > 1 || known(Knob::Copies) => Some(count),
+        _ => None,
+    };
+    let cache = here.cache.as_ref().and(sizing.choice.caches[tier]);
+    let instances = here.cache.as_ref().map_or(0, |c| {
+        if c.per_server { sized.map_or(1, |s| s.deployed(load)) } else { model::instances(scenario, tier) }
+    });
+    let stated = problem.by_default;
+    Some(PlannedTier {
+        name: scenario.tier_name(tier).to_owned(),
+        chosen,
+        servers: sized.map(|s| s.deployed(load)),
+        servers_stated: here.station.as_ref().map(|s| s.servers.get()).filter(|_| stated),
+        regions,
+        instance: kind.map(|k| match fleet.map(|f| f.billing) {
+            Some(Billing::Named) => k.name.clone(),
+            _ => format!("{} (assumed)", k.name),
+        }),
+        capacity_bytes: cache.map(|c| c.capacity),
+        capacity_stated_bytes: here.cache.as_ref().map(|c| c.capacity.get()).filter(|_| stated),
+        caches: instances,
+        policy: here.cache.as_ref().and(cache).map(|c| c.policy.label().to_owned()),
+        hit_ratio: here.cache.as_ref().map(|_| goals::hit_ratio(evaluator, &sizing.hits, tier)),
+        copies,
+        zones: here.zones,
+        link_bit_per_s: kind.and_then(|k| k.link),
+        utilisation_peak: sized.map(|_| (0..load.places.len()).map(busy).fold(0.0, f64::max)),
+        binding: explain::binding(evaluator, scenario, sizing, tier),
+        one_less: explain::one_less(evaluator, scenario, sizing, tier),
+        cost_per_month: bill,
+        shadow_per_month: shadow,
+    })
+}
+
+/// Targets of the scenario, and those assumed.
+fn targets(
+    evaluator: &Evaluator<'_>,
+    scenario: &Scenario,
+    sizing: &Sizing,
+    run: Option<&Run>,
+    options: &Options<'_>,
+) -> Vec<Target> {
+    let cold = evaluator.cold_loads(scenario, sizing);
+    let simulated = |text: &str| run.and_then(|r| r.slos.iter().find(|s| s.text == text)).map(|s| s.value);
+    let mut all = Vec::new();
+    for (id, goal) in evaluator.problem.goals.iter().enumerate() {
+        let value = goals::value(evaluator, scenario, sizing, &cold, id);
+        let simulated = simulated(&goal.text).filter(|_| goal.failure.is_none());
+        let meets = |v: f64| if goal.less_than { v < goal.bound } else { v > goal.bound };
+        all.push(Target {
+            text: goal.text.clone(),
+            under: goal.failure.map(|f| f.name().to_owned()),
+            assumed: false,
+            unit: if matches!(goal.metric, GoalMetric::Time { .. }) { Unit::Seconds } else { Unit::Share },
+            bound: goal.bound,
+            less_than: goal.less_than,
+            predicted: Some(value).filter(|v| v.is_finite()),
+            simulated,
+            holds: simulated.map_or_else(|| meets(value), meets),
+        });
+    }
+    let state = State::normal(evaluator, scenario, sizing);
+    let busy = |tier: TierId| {
+        (0..sizing.loads[tier].places.len()).filter_map(|p| state.busy(tier, p)).fold(0.0, f64::max)
+    };
+    for slo in &scenario.slos {
+        let (tier, headroom) = match &slo.metric {
+            Metric::Utilisation { tier } => (tier, false),
+            Metric::Headroom { tier } => (tier, true),
+            _ => continue,
+        };
+        let Some((tier, _)) = scenario.tier(tier) else { continue };
+        let value = if headroom { 1.0 - busy(tier) } else { busy(tier) };
+        let played = simulated(&slo.text);
+        all.push(Target {
+            text: slo.text.clone(),
+            under: None,
+            assumed: false,
+            unit: Unit::Share,
+            bound: slo.bound,
+            less_than: slo.less_than,
+            predicted: Some(value),
+            simulated: played,
+            holds: played.map_or_else(|| slo.holds(value), |v| slo.holds(v)),
+        });
+    }
+    all.extend(assumed(evaluator, sizing, &state, run, options));
+    all
+}
+
+/// The assumed limits, each with the tier that is nearest to it.
+fn assumed(
+    evaluator: &Evaluator<'_>,
+    sizing: &Sizing,
+    state: &State<'_, '_>,
+    run: Option<&Run>,
+    options: &Options<'_>,
+) -> Vec<Target> {
+    let fullest = |state: &State<'_, '_>, tiers: &[TierId]| -> Option<(TierId, f64)> {
+        let busy = |t: TierId| {
+            (0..sizing.loads[t].places.len()).filter_map(|p| state.busy(t, p)).fold(0.0, f64::max)
+        };
+        tiers.iter().map(|&t| (t, busy(t))).max_by(|a, b| a.1.total_cmp(&b.1))
+    };
+    let silent: Vec<TierId> = (0..sizing.tiers.len())
+        .filter(|&t| evaluator.problem.fleets[t].as_ref().is_some_and(|f| f.free && f.rules[0].assumed))
+        .collect();
+    let mut all = Vec::new();
+    if let Some((tier, value)) = fullest(state, &silent) {
+        let name = evaluator.world.tier_name(tier);
+        let played = run.and_then(|r| r.tiers.iter().find(|t| t.name == name));
+        let played = played.and_then(|t| t.station.as_ref()).map(|s| s.utilisation_peak.value);
+        let bound = options.assumed.utilisation;
+        all.push(target(format!("every tier at most {} % busy (fullest: {name})", bound * 100.0), None, bound, value, played));
+    }
+    if options.assumed.spare {
+        let hurt = silent.iter().filter_map(|&t| {
+            let state = State::normal(evaluator, evaluator.world, sizing);
+            fullest(&state.under(plimsoll_scenarios::slo::Failure::ServerDown, Some(t)), &[t])
+        });
+        if let Some((tier, value)) = hurt.max_by(|a, b| a.1.total_cmp(&b.1)) {
+            let name = evaluator.world.tier_name(tier);
+            let text = format!("what is left at most {} % busy (fullest: {name})", UNDER_FAILURE * 100.0);
+            all.push(target(text, Some("server-down".to_owned()), UNDER_FAILURE, value, None));
+        }
+    }
+    all
+}
+
+fn target(text: String, under: Option<String>, bound: f64, value: f64, simulated: Option<f64>) -> Target {
+    Target {
+        text,
+        under,
+        assumed: true,
+        unit: Unit::Share,
+        bound,
+        less_than: true,
+        predicted: Some(value),
+        simulated,
+        holds: value <= bound * (1.0 + 1e-9),
+    }
+}
+
+/// The sizes as settings of the scenario.
+fn settings(evaluator: &Evaluator<'_>, sizing: &Sizing) -> Vec<String> {
+    let problem = evaluator.problem;
+    let mut all = Vec::new();
+    for tier in 0..sizing.tiers.len() {
+        let name = evaluator.world.tier_name(tier);
+        let mut put = |knob: Knob, value: String| {
+            if problem.is_free(tier, knob) {
+                all.push(format!("tiers.{name}.{}={value}", knob.field()));
+            }
+        };
+        if let Some(size) = sizing.choice.caches[tier] {
+            put(Knob::Capacity, bytes(size.capacity));
+            let policy = plimsoll_scenarios::Policy::NAMES.iter().find(|(_, p)| *p == size.policy);
+            put(Knob::Policy, policy.map_or("lru", |(n, _)| n).to_owned());
+        }
+        if let Some(copies) = sizing.choice.copies[tier] {
+            put(Knob::Copies, copies.to_string());
+        }
+        if let Some(zones) = sizing.choice.zones[tier] {
+            put(Knob::Zones, zones.to_string());
+        }
+        let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &problem.fleets[tier]) else { continue };
+        let kind = &fleet.kinds[sized.kind];
+        put(Knob::Servers, sized.servers.to_string());
+        put(Knob::Instance, kind.name.clone());
+        if let Some(link) = kind.link {
+            put(Knob::Link, format!("{} Gbit/s", link / 1e9));
+        }
+        if problem.is_free(tier, Knob::Instance) {
+            all.push(format!("tiers.{name}.concurrency={}", kind.concurrency));
+        }
+    }
+    all
+}
+
+/// Bytes in the largest unit that says them shortly and exactly.
+fn bytes(value: f64) -> String {
+    let units = [("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("KB", 1e3)];
+    let unit = units.iter().find(|(_, size)| value >= *size);
+    unit.map_or_else(|| format!("{value} B"), |(name, size)| format!("{} {name}", value / size))
+}
