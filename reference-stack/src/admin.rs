@@ -15,6 +15,7 @@ use crate::auth::ApiKey;
 use crate::breaks::{Break, BreakError, Breaker};
 use crate::front;
 use crate::reply::{self, Body};
+use crate::stack::Profile;
 use crate::state::{PartStatus, StackStatus};
 
 /// Songs that are warmed at once.
@@ -27,6 +28,7 @@ pub struct Admin {
     pub stop: watch::Sender<bool>,
     pub started: Instant,
     pub scenario: String,
+    pub profile: Profile,
 }
 
 impl Admin {
@@ -88,7 +90,7 @@ impl Admin {
         let bus = parts.clone().find_map(|part| part.gate.metrics.bus.as_ref());
         StackStatus {
             scenario: self.scenario.clone(),
-            profile: "embedded".to_owned(),
+            profile: self.profile.name().to_owned(),
             uptime_s: self.started.elapsed().as_secs_f64(),
             songs: self.breaker.songs.load(std::sync::atomic::Ordering::Relaxed),
             bus_lag_events: bus.map_or(0, crate::metrics::BusMetrics::lag),

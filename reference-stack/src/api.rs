@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use http::Method;
 
-use crate::database::QUERY_BYTES_MAX;
+use crate::catalogue_db::QUERY_BYTES_MAX;
 use crate::tiers;
 
 /// What can be asked for; also the label `op` of metrics.

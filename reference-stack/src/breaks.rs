@@ -16,6 +16,8 @@ use crate::cdn::Cdn;
 use crate::gate::{Gate, Health};
 use crate::log::Log;
 use crate::server::Door;
+#[cfg(feature = "services")]
+use crate::services::Server;
 use crate::tiers;
 use crate::web::Behind;
 
@@ -136,6 +138,38 @@ pub struct Part {
     /// Its port, or the one that it shares with the other replicas of the tier.
     pub door: Option<Door>,
     pub cache: Option<PartCache>,
+    /// The server behind it, its own or the one that it shares with the other replicas of the tier.
+    #[cfg(feature = "services")]
+    pub server: Option<Arc<Server>>,
+}
+
+impl Part {
+    /// Kills the server behind it, all of a sudden. Blocks.
+    #[cfg(feature = "services")]
+    fn kill_server(&self) {
+        if let (Some(server), Ok(runtime)) = (&self.server, tokio::runtime::Handle::try_current()) {
+            runtime.block_on(server.kill());
+        }
+    }
+
+    /// Brings the server behind it back. Blocks.
+    #[cfg(feature = "services")]
+    fn revive_server(&self) -> Result<(), String> {
+        if let (Some(server), Ok(runtime)) = (&self.server, tokio::runtime::Handle::try_current()) {
+            runtime.block_on(server.revive()).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "services"))]
+    #[expect(clippy::unused_self, reason = "there are no servers")]
+    const fn kill_server(&self) {}
+
+    #[cfg(not(feature = "services"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "there are no servers")]
+    const fn revive_server(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// A cache that can be wiped.
@@ -334,6 +368,9 @@ impl Breaker {
             if part.tier == tiers::EVENTS && all_down {
                 self.bus.crash();
             }
+            if all_down || part.tier == tiers::EDGE {
+                part.kill_server();
+            }
         }
         (format!("{} died", self.names(parts)), None, Some(Harmed::Health(parts.to_vec())))
     }
@@ -433,6 +470,7 @@ impl Breaker {
             }
             Harmed::Health(parts) => {
                 for part in parts.iter().map(|&index| &self.parts[index]) {
+                    part.revive_server()?;
                     if part.tier == tiers::EVENTS {
                         self.bus.start().map_err(|error| error.to_string())?;
                     }

@@ -8,144 +8,27 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, Statement};
-use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::catalogue;
+use crate::catalogue_db::{
+    Album, AlbumLine, Artist, Country, DbFault, Found, Question, Rows, Song, page_of, text,
+};
 use crate::error::StackError;
 
 /// Reading threads; slots beyond that wait for one.
 const THREADS_MAX: usize = 8;
 /// Questions that may wait for a thread. The gate before it admits fewer.
 const WAITING_MAX: usize = 1 << 16;
-/// Words of a query that count.
-const WORDS_MAX: usize = 16;
-/// Bytes of a query.
-pub const QUERY_BYTES_MAX: usize = 256;
-
-/// What the database is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
-    /// Songs that match a query, in FTS5's language; see [`Question::search`].
-    Search(String, Page),
-    Song(u64),
-    Artist(u64),
-    ArtistSongs(u64, Page),
-    Album(u64),
-}
-
-/// Which results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
-    pub limit: u64,
-    pub offset: u64,
-}
-
-impl Question {
-    /// A search for any of the words of a text; `None` if it has no word.
-    ///
-    /// Each word becomes a quoted string of FTS5, in which nothing has a meaning but the quote; and as
-    /// words are runs of letters and digits, they hold none.
-    pub fn search(text: &str, page: Page) -> Option<Self> {
-        let words: Vec<String> = text
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .take(WORDS_MAX)
-            .map(|word| format!("\"{}\"", word.to_lowercase()))
-            .collect();
-        (!words.is_empty()).then(|| Self::Search(words.join(" OR "), page))
-    }
-
-    /// Name of its answer in a cache.
-    pub fn key(&self) -> String {
-        match self {
-            Self::Search(query, Page { limit, offset }) => format!("search:{limit}:{offset}:{query}"),
-            Self::Song(song) => format!("song:{song}"),
-            Self::Artist(artist) => format!("artist:{artist}"),
-            Self::ArtistSongs(artist, Page { limit, offset }) => {
-                format!("artist-songs:{limit}:{offset}:{artist}")
-            }
-            Self::Album(album) => format!("album:{album}"),
-        }
-    }
-}
-
-/// JSON text, nothing if there is no such thing, or what went wrong.
-pub type Rows = Result<Option<Vec<u8>>, String>;
 
 type Job = (Question, oneshot::Sender<Rows>);
 
 /// A handle to the reading threads; they end when it is dropped.
 #[derive(Debug)]
-pub struct Database {
+pub struct Sqlite {
     jobs: SyncSender<Job>,
     file: PathBuf,
     seed: u64,
-}
-
-#[derive(Serialize)]
-struct Song {
-    id: u64,
-    title: String,
-    artist: String,
-    artist_id: u64,
-    album: String,
-    album_id: u64,
-    track: u64,
-    duration_s: u64,
-    released: String,
-    audio: String,
-}
-
-/// A song in a list: what a player needs to show and play it.
-#[derive(Serialize)]
-struct Found {
-    id: u64,
-    title: String,
-    artist: String,
-    artist_id: u64,
-    album_id: u64,
-    duration_s: u64,
-    audio: String,
-}
-
-#[derive(Serialize)]
-struct FoundPage {
-    songs: Vec<Found>,
-    next_offset: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Artist {
-    id: u64,
-    name: String,
-    also_known_as: Option<String>,
-    country: Country,
-    albums: Vec<AlbumLine>,
-}
-
-#[derive(Serialize)]
-struct Country {
-    code: String,
-    name: String,
-}
-
-#[derive(Serialize)]
-struct AlbumLine {
-    id: u64,
-    title: String,
-    released: String,
-    songs: u64,
-}
-
-#[derive(Serialize)]
-struct Album {
-    id: u64,
-    title: String,
-    artist: String,
-    artist_id: u64,
-    released: String,
-    songs: Vec<Found>,
 }
 
 const TABLES: &str = "
@@ -245,7 +128,7 @@ const fn number(value: u64) -> i64 {
     value.cast_signed()
 }
 
-impl Database {
+impl Sqlite {
     /// Opens the file for reading, with a thread per slot up to a limit.
     ///
     /// # Errors
@@ -271,10 +154,10 @@ impl Database {
     pub async fn ask(&self, question: Question) -> Rows {
         let (reply, answer) = oneshot::channel();
         self.jobs.try_send((question, reply)).map_err(|error| match error {
-            TrySendError::Full(_) => "too many questions are waiting".to_owned(),
-            TrySendError::Disconnected(_) => "its threads have ended".to_owned(),
+            TrySendError::Full(_) => DbFault::Broken("too many questions are waiting".to_owned()),
+            TrySendError::Disconnected(_) => DbFault::Broken("its threads have ended".to_owned()),
         })?;
-        answer.await.unwrap_or_else(|_| Err("its thread has ended".to_owned()))
+        answer.await.unwrap_or_else(|_| Err(DbFault::Broken("its thread has ended".to_owned())))
     }
 
     /// Puts in one more song. Blocks.
@@ -299,7 +182,7 @@ fn answer_all(connection: &Connection, queue: &Mutex<Receiver<Job>>) {
         if reply.is_closed() {
             continue;
         }
-        let rows = reader.answer(&question).map_err(|error| error.to_string());
+        let rows = reader.answer(&question).map_err(|error| DbFault::Broken(error.to_string()));
         // Whoever asked may be gone.
         let _ = reply.send(rows);
     }
@@ -353,9 +236,11 @@ impl<'a> Reader<'a> {
 
     fn answer(&mut self, question: &Question) -> rusqlite::Result<Option<Vec<u8>>> {
         match question {
-            Question::Search(query, page) => {
+            Question::Search(words, page) => {
                 // One more than wanted tells whether there is more.
-                let window = (query, number(page.limit + 1), number(page.offset));
+                // Each word is a quoted string of FTS5, in which nothing has a meaning but the quote.
+                let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                let window = (quoted.join(" OR "), number(page.limit + 1), number(page.offset));
                 let songs = self.search.query_map(window, found)?.collect::<rusqlite::Result<_>>()?;
                 Ok(Some(text(&page_of(songs, *page))))
             }
@@ -427,56 +312,29 @@ fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
     })
 }
 
-/// A page of which one song more than wanted was asked for.
-fn page_of(mut songs: Vec<Found>, page: Page) -> FoundPage {
-    let more = songs.len() as u64 > page.limit;
-    songs.truncate(page.limit as usize);
-    FoundPage { songs, next_offset: more.then(|| page.offset + page.limit) }
-}
-
-fn text(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("these records hold only numbers and text")
-}
-
 #[cfg(test)]
 mod tests {
     use plimsoll_scenarios::catalogue as names;
     use serde_json::Value;
 
     use super::*;
+    use crate::catalogue_db::Page;
 
     const FIRST: Page = Page { limit: 10, offset: 0 };
 
-    #[test]
-    fn any_text_makes_a_harmless_query() {
-        for (text, expected) in [
-            ("Golden Light", Some("\"golden\" OR \"light\"")),
-            ("a\" OR title:b*", Some("\"a\" OR \"or\" OR \"title\" OR \"b\"")),
-            ("NEAR(x, 2)", Some("\"near\" OR \"x\" OR \"2\"")),
-            ("Café São 雪", Some("\"café\" OR \"são\" OR \"雪\"")),
-            (" '\"; -- ", None),
-        ] {
-            let expected = expected.map(|query| Question::Search(query.to_owned(), FIRST));
-            assert_eq!(Question::search(text, FIRST), expected, "{text}");
-        }
-        let many = "word ".repeat(1000);
-        let Some(Question::Search(query, _)) = Question::search(&many, FIRST) else { panic!("it has words") };
-        assert_eq!(query.matches("\"word\"").count(), WORDS_MAX);
-    }
-
-    fn database(songs: u64) -> (tempfile::TempDir, Database) {
+    fn database(songs: u64) -> (tempfile::TempDir, Sqlite) {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("songs.db");
         build(&file, 3, songs).unwrap();
-        let database = Database::open(&file, 3, 3).unwrap();
+        let database = Sqlite::open(&file, 3, 3).unwrap();
         (directory, database)
     }
 
-    async fn json(database: &Database, question: Question) -> Value {
+    async fn json(database: &Sqlite, question: Question) -> Value {
         serde_json::from_slice(&database.ask(question).await.unwrap().unwrap()).unwrap()
     }
 
-    async fn search(database: &Database, text: &str, page: Page) -> Value {
+    async fn search(database: &Sqlite, text: &str, page: Page) -> Value {
         json(database, Question::search(text, page).unwrap()).await
     }
 

@@ -30,6 +30,22 @@ pub enum StackError {
     Threads(std::io::Error),
     #[error("the system gave no random bytes for the API key: {0}; try again")]
     Key(getrandom::Error),
+    #[error(
+        "this build has the embedded profile only; real servers need the feature `services`: cargo run --release --features services -- stack up --profile services"
+    )]
+    NoServices,
+    #[error(
+        "the services profile needs programs that are not here: {programs}; on Debian: apt-get install {packages}"
+    )]
+    MissingPrograms { programs: String, packages: String },
+    #[error(
+        "as root, servers run as the user {name} or nobody, and neither is known here; start the stack as somebody else"
+    )]
+    NoUser { name: String },
+    #[error("{name} did not start:\n{said}")]
+    Server { name: String, said: String },
+    #[error("{name} refuses its work: {cause}")]
+    Service { name: &'static str, cause: String },
     #[error("the stack ended while it was starting; this is a defect of plimsoll, please report it")]
     Gone,
 }

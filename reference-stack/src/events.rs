@@ -68,7 +68,7 @@ impl Events {
             self.shared.admit(&head.headers).map_err(|refusal| *refusal)?;
             // The body is read first: a client that sends slowly must not hold a slot.
             let body = front::read(body).await?;
-            front::pass(gate, op, &mut visit, async { self.serve(&head, &body) }).await
+            front::pass(gate, op, &mut visit, self.serve(&head, &body)).await
         };
         let (mut response, outcome) = match admitted.await {
             Err(refusal) => refusal,
@@ -82,29 +82,31 @@ impl Events {
         response.map(|body| gate.link.carry(body))
     }
 
-    fn serve(&self, head: &request::Parts, body: &Bytes) -> Response<Body> {
+    async fn serve(&self, head: &request::Parts, body: &Bytes) -> Response<Body> {
         let call = match api::route(&head.method, head.uri.path()) {
             Ok(call) => call,
             Err(wrong) => return reply::headless(&head.method, web::wrong(wrong)),
         };
         let response = match (call.endpoint.op, Query::read(call.endpoint, head.uri.query())) {
             (_, Err(detail)) => reply::problem(StatusCode::BAD_REQUEST, &detail),
-            (Op::Play, _) => self.accept(body),
+            (Op::Play, _) => self.accept(body).await,
             (Op::Heat, Ok(query)) => self.heat(query.top),
             _ => web::wrong(Wrong::Path),
         };
         reply::headless(&head.method, response)
     }
 
-    fn accept(&self, body: &Bytes) -> Response<Body> {
+    async fn accept(&self, body: &Bytes) -> Response<Body> {
         let songs = self.songs.load(Ordering::Relaxed);
         match serde_json::from_slice::<Play>(body) {
-            Ok(play) if play.song >= 1 && play.song <= songs => match self.bus.append(play.song) {
+            Ok(play) if play.song >= 1 && play.song <= songs => match self.bus.append(play.song).await {
                 Ok(()) => reply::empty(StatusCode::ACCEPTED),
                 Err(refusal @ Refusal::Behind) => {
                     reply::problem(StatusCode::SERVICE_UNAVAILABLE, &refusal.to_string())
                 }
-                Err(refusal) => reply::problem(StatusCode::INTERNAL_SERVER_ERROR, &refusal.to_string()),
+                Err(refusal @ Refusal::Disk(_)) => {
+                    reply::problem(StatusCode::INTERNAL_SERVER_ERROR, &refusal.to_string())
+                }
             },
             Ok(_) => reply::problem(StatusCode::BAD_REQUEST, &format!("songs count from 1 to {songs}")),
             Err(error) => {

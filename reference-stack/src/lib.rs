@@ -28,6 +28,7 @@ mod breaks;
 mod bus;
 mod cache;
 mod catalogue;
+mod catalogue_db;
 mod cdn;
 mod database;
 mod digest;
@@ -50,8 +51,11 @@ mod ports;
 mod reply;
 mod scratch;
 mod server;
+#[cfg(feature = "services")]
+mod services;
 mod stack;
 mod state;
+mod stores;
 mod through;
 pub mod tiers;
 mod timer;
@@ -63,5 +67,7 @@ mod web;
 pub use audio::song_bytes;
 pub use breaks::{Break, BreakKind, Done};
 pub use error::StackError;
-pub use stack::{Endpoints, Stack, StackOptions};
+#[cfg(feature = "services")]
+pub use services::objects::serve_objects;
+pub use stack::{Endpoints, Profile, Stack, StackOptions};
 pub use state::{PartStatus, RemoteError, Running, StackStatus};

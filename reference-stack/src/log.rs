@@ -32,7 +32,11 @@ impl Log {
     /// # Errors
     /// If it can't be made, or there is no thread.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let file = File::create(path)?;
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path)?;
         let (lines, waiting) = sync_channel(WAITING_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&dropped);

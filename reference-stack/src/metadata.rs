@@ -5,10 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::api::Op;
-use crate::database::{Database, Question};
+use crate::catalogue_db::{CatalogueDb, DbFault, Question};
 use crate::inner::{Answered, Fault, Replicas};
-use crate::plan::CachePlan;
-use crate::through::ReadThrough;
+use crate::through::{Keeper, ReadThrough};
 
 /// The two tiers; the cache calls the database on a miss.
 #[derive(Debug)]
@@ -16,7 +15,7 @@ pub struct Metadata {
     cache_replicas: Replicas,
     cache: ReadThrough,
     db_replicas: Replicas,
-    database: Database,
+    database: CatalogueDb,
     /// Size to which a page of search results is padded.
     search_bytes: usize,
 }
@@ -24,12 +23,12 @@ pub struct Metadata {
 impl Metadata {
     pub fn new(
         cache_replicas: Replicas,
-        cache: Option<CachePlan>,
+        cache: Option<Keeper>,
         db_replicas: Replicas,
-        database: Database,
+        database: CatalogueDb,
         search_bytes: usize,
     ) -> Arc<Self> {
-        let cache = ReadThrough::new(cache);
+        let cache = ReadThrough::of(cache);
         Arc::new(Self { cache_replicas, cache, db_replicas, database, search_bytes })
     }
 
@@ -38,7 +37,7 @@ impl Metadata {
         let key = question.key();
         let mut stay = self.cache_replicas.enter(op).await;
         let mut served_by = self.cache_replicas.tier;
-        let result = match stay.pass(async { self.cache.get(&key) }).await {
+        let result = match stay.pass(self.cache.get(&key)).await {
             Err(refused) => Err(refused),
             Ok(known) => {
                 let fetch = self.ask_database(op, question);
@@ -59,7 +58,7 @@ impl Metadata {
     /// # Errors
     /// What went wrong.
     pub fn publish(&self, song: u64) -> Result<(), String> {
-        self.database.publish(song).map_err(|error| error.to_string())?;
+        self.database.publish(song)?;
         self.clear_cache();
         Ok(())
     }
@@ -73,7 +72,11 @@ impl Metadata {
         };
         let mut stay = self.db_replicas.enter(op).await;
         let result = stay.pass(self.database.ask(question)).await.and_then(|rows| {
-            let rows = rows.map_err(|cause| Fault::Broken { tier: self.db_replicas.tier, cause })?;
+            let rows = rows.map_err(|fault| match fault {
+                #[cfg(feature = "services")]
+                DbFault::Down => Fault::Down(self.db_replicas.tier),
+                DbFault::Broken(cause) => Fault::Broken { tier: self.db_replicas.tier, cause },
+            })?;
             let mut text = rows.ok_or_else(|| Fault::Missing(format!("there is no such {what}")))?;
             // JSON may end in white space.
             text.resize(text.len().max(pad), b' ');

@@ -19,13 +19,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::admin::Admin;
-use crate::audio::{self, AudioStore};
+use crate::audio::AudioStore;
 use crate::auth::{ApiKey, RequestIds};
 use crate::breaks::{Breaker, Part, PartCache};
 use crate::bus::Bus;
 use crate::cdn::{Below, Cdn};
-use crate::database::{self, Database};
-use crate::digest::Digest;
 use crate::error::StackError;
 use crate::events::Events;
 use crate::front::Shared;
@@ -41,9 +39,9 @@ use crate::reply::{self, Body};
 use crate::scratch::Scratch;
 use crate::server::Door;
 use crate::state::{self, Running};
+use crate::stores::{self, Made, Servers};
 use crate::timer::Timer;
 use crate::upstream::Upstream;
-use crate::users::Users;
 use crate::web::{Behind, Web};
 use crate::{server, tiers};
 
@@ -55,6 +53,25 @@ const WORKERS_MAX: usize = 8;
 const HEAL_EVERY: Duration = Duration::from_millis(20);
 /// Songs that are brought into the edge caches each time.
 const WARM_SONGS: usize = 20;
+
+/// What the tiers are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// All in this process.
+    #[default]
+    Embedded,
+    /// Real servers as child processes, behind the tiers; in builds with the feature `services`.
+    Services,
+}
+
+impl Profile {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Services => "services",
+        }
+    }
+}
 
 /// How to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,11 +89,24 @@ pub struct StackOptions {
     /// How often the songs that are played most are brought into the edge caches; never without it, as in
     /// the simulator.
     pub warm_every: Option<Duration>,
+    pub profile: Profile,
+    /// The program that is the S3 server of the services profile when its first argument is `serve-objects`, which
+    /// the program must see to (`serve_objects`); this very program without.
+    pub object_server: Option<PathBuf>,
 }
 
 impl Default for StackOptions {
     fn default() -> Self {
-        Self { seed: 1, port: None, emulate: true, rate_limit_per_s: None, data: None, warm_every: None }
+        Self {
+            seed: 1,
+            port: None,
+            emulate: true,
+            rate_limit_per_s: None,
+            data: None,
+            warm_every: None,
+            profile: Profile::default(),
+            object_server: None,
+        }
     }
 }
 
@@ -111,6 +141,9 @@ impl Stack {
     /// # Errors
     /// What stands in the way, and the way out.
     pub fn start(scenario: &Scenario, options: &StackOptions) -> Result<Self, StackError> {
+        if options.profile == Profile::Services && !cfg!(feature = "services") {
+            return Err(StackError::NoServices);
+        }
         Self::start_planned(Plan::of(scenario)?, options.clone())
     }
 
@@ -200,9 +233,11 @@ fn run(plan: &Plan, options: &StackOptions, stop: &watch::Sender<bool>, ready: &
         }
     };
     match build(&runtime, plan, options, directory.path(), stop) {
-        Ok((endpoints, running, mut listeners)) => {
+        Ok(built) => {
+            let Built { endpoints, running, mut listeners, servers } = built;
             report(ready, Ok((endpoints, running)));
             runtime.block_on(async { while listeners.join_next().await.is_some() {} });
+            servers.end(&runtime);
         }
         Err(error) => report(ready, Err(error)),
     }
@@ -215,6 +250,14 @@ fn report(ready: &Ready, result: Result<(Endpoints, Running), StackError>) {
     let _ = ready.send(result);
 }
 
+/// A stack that is up.
+struct Built {
+    endpoints: Endpoints,
+    running: Running,
+    listeners: JoinSet<()>,
+    servers: Servers,
+}
+
 /// Opens ports, makes data and starts all tiers.
 fn build(
     runtime: &Runtime,
@@ -222,7 +265,7 @@ fn build(
     options: &StackOptions,
     directory: &Path,
     stop: &watch::Sender<bool>,
-) -> Result<(Endpoints, Running, JoinSet<()>), StackError> {
+) -> Result<Built, StackError> {
     let ports = runtime.block_on(Ports::open(plan, options.port))?;
     let prepare = |what, place: &Path| {
         let place = place.to_owned();
@@ -230,7 +273,9 @@ fn build(
     };
     let log = directory.join(state::LOG);
     let log = Log::open(&log).map_err(prepare("the log", &log))?;
-    let made = make(plan, options.seed, directory)?;
+    let kept = options.data.as_deref().unwrap_or(directory);
+    std::fs::create_dir_all(kept).map_err(prepare("the data directory", kept))?;
+    let (made, servers) = stores::make(runtime, plan, options, directory, &log)?;
     let (token, inside) = (ApiKey::new()?, ApiKey::new()?);
     let shared = Shared {
         key: Arc::new(ApiKey::new()?),
@@ -245,8 +290,8 @@ fn build(
     let endpoints = ports.endpoints(&shared.key, &token);
     // Called from within: its runtime must be known while tiers are made.
     let _entered = runtime.enter();
-    let (tiers, breaker) = assemble(plan, options, directory, &ports, &shared, made)?;
-    let running = Running::new(&plan.name, &endpoints, directory);
+    let (tiers, breaker) = assemble(plan, options, kept, &ports, &shared, made, &servers)?;
+    let running = Running::new(&plan.name, options.profile, &endpoints, directory);
     running.write(directory).map_err(prepare("its card", directory))?;
     let breaker = Arc::new(breaker);
     let admin = Arc::new(Admin {
@@ -255,6 +300,7 @@ fn build(
         stop: stop.clone(),
         started: Instant::now(),
         scenario: plan.name.clone(),
+        profile: options.profile,
     });
     look_after(&breaker, options.warm_every);
     let doors = ports.doors();
@@ -266,28 +312,7 @@ fn build(
         doors.iter().for_each(Door::stop);
     });
     breaker.log.note("stack", format_args!("up, {} songs", plan.songs));
-    Ok((endpoints, running, listeners))
-}
-
-/// What is made before any tier starts.
-struct Made {
-    copies: Vec<PathBuf>,
-    digests: Vec<Digest>,
-    database: Database,
-}
-
-/// Makes the songs and the database, side by side.
-fn make(plan: &Plan, seed: u64, directory: &Path) -> Result<Made, StackError> {
-    let (copies, file) = (audio::directories(directory, plan.audio_store.copies), directory.join("songs.db"));
-    let slots = plan.metadata_db.instances.iter().map(|instance| instance.slots).sum();
-    let layout = audio::Layout { songs: plan.songs, song_bytes: plan.song_bytes };
-    let digests = std::thread::scope(|scope| {
-        let indexing = scope.spawn(|| database::build(&file, seed, plan.songs));
-        let digests = audio::fill(&copies, seed, layout)?;
-        indexing.join().unwrap_or(Err(StackError::Gone))?;
-        Ok::<_, StackError>(digests)
-    })?;
-    Ok(Made { copies, digests, database: Database::open(&file, seed, slots)? })
+    Ok(Built { endpoints, running, listeners, servers })
 }
 
 /// Everything that has a port.
@@ -304,10 +329,11 @@ struct Tiers {
 fn assemble(
     plan: &Plan,
     options: &StackOptions,
-    directory: &Path,
+    kept: &Path,
     ports: &Ports,
     shared: &Shared,
     made: Made,
+    servers: &Servers,
 ) -> Result<(Tiers, Breaker), StackError> {
     let mut gates = Gates { shared, ports, parts: Vec::new() };
     let songs = Arc::new(AtomicU64::new(plan.songs));
@@ -325,24 +351,15 @@ fn assemble(
 
     let mut replicas = |tier: &TierPlan| Replicas::new(shared.clone(), tier, gates.of(tier));
     let (cache, db) = (replicas(&plan.metadata_cache), replicas(&plan.metadata_db));
-    let metadata = Metadata::new(cache, plan.metadata_cache.cache, db, made.database, plan.search_bytes);
-    let layout = audio::Layout { songs: plan.songs, song_bytes: plan.song_bytes };
+    let metadata = Metadata::new(cache, made.answers, db, made.songs, plan.search_bytes);
     let store = replicas(&plan.audio_store);
-    let audio =
-        AudioStore::open(store, &made.copies, layout, made.digests, Arc::clone(&songs), shared.log.clone())?;
-    let kept = options.data.as_deref().unwrap_or(directory);
-    std::fs::create_dir_all(kept).map_err(|cause| StackError::Prepare {
-        what: "the data directory",
-        place: kept.to_owned(),
-        cause,
-    })?;
-    let users = Users::open(&kept.join("users.db"))?;
-    let behind = Arc::new(Behind { audio, metadata, users });
+    let audio = AudioStore::new(store, made.copies, made.digests, Arc::clone(&songs), shared.log.clone());
+    let behind = Arc::new(Behind { audio, metadata, users: made.users });
     let web = |gate| Web::new(shared.clone(), &plan.web, gate, Arc::clone(&behind));
     let webs: Vec<Arc<Web>> = web_gates.into_iter().map(web).collect();
 
     let events_gates = gates.of(&plan.events);
-    let bus = Arc::new(Bus::open(&kept.join("bus"), Arc::clone(&events_gates[0].metrics))?);
+    let bus = Arc::new(Bus::open(&kept.join("bus"), made.plays, Arc::clone(&events_gates[0].metrics))?);
     let counted = (Arc::clone(&bus), Arc::clone(&songs));
     let events = Events::new(shared.clone(), &plan.events, events_gates, counted.0, counted.1);
     let web_addresses: Vec<String> = ports.web.iter().map(Port::authority).collect();
@@ -357,8 +374,14 @@ fn assemble(
 
     let mut parts = gates.parts;
     let metrics = parts.iter().map(|part| Arc::clone(&part.gate.metrics)).collect();
+    #[cfg(not(feature = "services"))]
+    let _ = servers;
     for part in &mut parts {
         part.cache = wipeable(part.tier, part.replica, &edges, &shield, &webs, &behind.metadata);
+        #[cfg(feature = "services")]
+        {
+            part.server = servers.services.as_ref().and_then(|all| all.of(part.tier, part.replica));
+        }
     }
     let breaker = Breaker {
         parts,
@@ -477,7 +500,15 @@ impl Gates<'_> {
             let metrics = TierMetrics::new(tier.name, replica, instance.slots, tier.cache.is_some());
             let gate = Arc::new(Gate::new(instance, service, link, seed, timer.clone(), metrics));
             let door = self.ports.door(tier.name, replica);
-            self.parts.push(Part { tier: tier.name, replica, gate: Arc::clone(&gate), door, cache: None });
+            self.parts.push(Part {
+                tier: tier.name,
+                replica,
+                gate: Arc::clone(&gate),
+                door,
+                cache: None,
+                #[cfg(feature = "services")]
+                server: None,
+            });
             gates.push(gate);
         }
         gates

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::breaks::{Break, Done};
 use crate::scratch;
-use crate::stack::Endpoints;
+use crate::stack::{Endpoints, Profile};
 
 const CARD: &str = "stack.json";
 pub const LOG: &str = "log";
@@ -75,11 +75,11 @@ pub enum RemoteError {
 }
 
 impl Running {
-    pub(crate) fn new(scenario: &str, endpoints: &Endpoints, directory: &Path) -> Self {
+    pub(crate) fn new(scenario: &str, profile: Profile, endpoints: &Endpoints, directory: &Path) -> Self {
         Self {
             process: std::process::id(),
             scenario: scenario.to_owned(),
-            profile: "embedded".to_owned(),
+            profile: profile.name().to_owned(),
             tiers: endpoints.tiers.clone(),
             metrics: endpoints.metrics.clone(),
             api_key: endpoints.api_key.clone(),
@@ -93,7 +93,12 @@ impl Running {
     pub(crate) fn write(&self, directory: &Path) -> std::io::Result<()> {
         let text = serde_json::to_vec(self).map_err(std::io::Error::other)?;
         let beside = directory.join("stack.json.part");
-        std::fs::write(&beside, text)?;
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        // There are keys on it.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        std::io::Write::write_all(&mut options.open(&beside)?, &text)?;
         std::fs::rename(beside, directory.join(CARD))
     }
 

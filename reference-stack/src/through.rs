@@ -11,6 +11,8 @@ use crate::flights::{Flights, Role};
 use crate::inner::{Answered, Fault};
 use crate::metrics::Found;
 use crate::plan::CachePlan;
+#[cfg(feature = "services")]
+use crate::services::redis::Answers;
 use crate::visit::Visit;
 
 /// A cache with fetches; or neither, where the scenario gives the tier none.
@@ -19,13 +21,98 @@ pub struct ReadThrough(Option<Cached>);
 
 #[derive(Debug)]
 struct Cached {
-    cache: Cache<Bytes>,
+    cache: Keeper,
     flights: Flights<Result<Bytes, Fault>>,
+}
+
+/// What keeps the objects.
+#[derive(Debug)]
+pub enum Keeper {
+    /// In this process, by the scenario's policy.
+    Memory(Cache<Bytes>),
+    /// In a server of its own.
+    #[cfg(feature = "services")]
+    Redis(Answers),
+}
+
+impl Keeper {
+    /// A cache in this process.
+    pub fn memory(plan: CachePlan) -> Self {
+        Self::Memory(Cache::new(plan.policy, plan.bytes))
+    }
+
+    #[cfg_attr(
+        not(feature = "services"),
+        expect(clippy::unused_async, reason = "only a server is waited for")
+    )]
+    async fn get(&self, key: &str) -> Option<Bytes> {
+        match self {
+            Self::Memory(cache) => cache.get(key),
+            #[cfg(feature = "services")]
+            Self::Redis(answers) => answers.get(key).await,
+        }
+    }
+
+    /// What landed just now, where that can be known without waiting.
+    fn peek(&self, key: &str) -> Option<Bytes> {
+        match self {
+            Self::Memory(cache) => cache.peek(key),
+            #[cfg(feature = "services")]
+            Self::Redis(_) => None,
+        }
+    }
+
+    /// What landed between a look and the lead of a fetch, where only a server knows.
+    #[cfg_attr(
+        not(feature = "services"),
+        expect(clippy::unused_async, reason = "only a server is waited for")
+    )]
+    async fn landed(&self, key: &str) -> Option<Bytes> {
+        match self {
+            Self::Memory(_) => None,
+            #[cfg(feature = "services")]
+            Self::Redis(answers) => answers.get(key).await,
+        }
+    }
+
+    #[cfg_attr(
+        not(feature = "services"),
+        expect(clippy::unused_async, reason = "only a server is waited for")
+    )]
+    async fn insert(&self, key: &str, object: &Bytes) {
+        match self {
+            Self::Memory(cache) => cache.insert(key, object.clone(), object.len()),
+            #[cfg(feature = "services")]
+            Self::Redis(answers) => answers.set(key, object).await,
+        }
+    }
+
+    fn clear(&self) {
+        match self {
+            Self::Memory(cache) => cache.clear(),
+            #[cfg(feature = "services")]
+            Self::Redis(answers) => answers.clear(),
+        }
+    }
+
+    /// Bytes that it holds; a server is not asked.
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Memory(cache) => cache.bytes(),
+            #[cfg(feature = "services")]
+            Self::Redis(_) => 0,
+        }
+    }
 }
 
 impl ReadThrough {
     pub fn new(plan: Option<CachePlan>) -> Self {
-        Self(plan.map(|plan| Cached { cache: Cache::new(plan.policy, plan.bytes), flights: Flights::new() }))
+        Self::of(plan.map(Keeper::memory))
+    }
+
+    /// With whatever keeps the objects.
+    pub fn of(keeper: Option<Keeper>) -> Self {
+        Self(keeper.map(|cache| Cached { cache, flights: Flights::new() }))
     }
 
     /// Forgets everything.
@@ -35,8 +122,8 @@ impl ReadThrough {
         }
     }
 
-    pub fn get(&self, key: &str) -> Option<Bytes> {
-        self.0.as_ref()?.cache.get(key)
+    pub async fn get(&self, key: &str) -> Option<Bytes> {
+        self.0.as_ref()?.cache.get(key).await
     }
 
     /// The object that a request looked up: from the cache if it was there, else from a fetch of its
@@ -71,6 +158,11 @@ impl ReadThrough {
                 None
             }
             Role::Leader(lead, _) => {
+                if let Some(landed) = cache.landed(key).await {
+                    visit.looked_up(Found::Hit);
+                    lead.land(Ok(landed.clone()));
+                    return Ok(landed);
+                }
                 visit.looked_up(Found::Miss);
                 Some(lead)
             }
@@ -81,7 +173,7 @@ impl ReadThrough {
         };
         let result = came_back(visit, by, fetch.await);
         if let Ok(object) = &result {
-            cache.insert(key, object.clone(), object.len());
+            cache.insert(key, object).await;
             visit.cache_holds(cache.bytes());
         }
         if let Some(lead) = lead {
@@ -125,7 +217,7 @@ mod tests {
                 tokio::time::sleep(fetch).await;
                 answer(Ok(Bytes::from_static(text.as_bytes())))
             };
-            let result = through.or_fetch("a", through.get("a"), &mut visit, &mut by, fetch).await;
+            let result = through.or_fetch("a", through.get("a").await, &mut visit, &mut by, fetch).await;
             visit.end(Outcome::Ok, 0);
             (result.unwrap(), by)
         };
@@ -146,7 +238,7 @@ mod tests {
                 tokio::time::sleep(soon).await;
                 answer(fetched)
             };
-            let result = through.or_fetch("b", through.get("b"), &mut visit, &mut by, fetch).await;
+            let result = through.or_fetch("b", through.get("b").await, &mut visit, &mut by, fetch).await;
             visit.end(Outcome::Ok, 0);
             (result, by)
         };

@@ -11,16 +11,18 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::database::Page;
+use crate::catalogue_db::Page;
 use crate::error::StackError;
+#[cfg(feature = "services")]
+use crate::services::playlists::Playlists;
 use crate::upstream::USER;
 
 /// Requests that may wait for the thread.
 const WAITING_MAX: usize = 1 << 12;
 /// Playlists of one user.
-const PLAYLISTS_MAX: u64 = 1000;
+pub const PLAYLISTS_MAX: u64 = 1000;
 /// Songs of one playlist.
-const SONGS_MAX: u64 = 10_000;
+pub const SONGS_MAX: u64 = 10_000;
 /// Characters of a playlist's name.
 const NAME_MAX: usize = 200;
 /// Whoever does not say who they are.
@@ -45,6 +47,9 @@ pub enum UserError {
     Limit(String),
     #[error("too many requests wait for the playlists; try again later")]
     Busy,
+    #[cfg(feature = "services")]
+    #[error("the playlists' database can't be reached; try again later")]
+    Down,
     #[error("the playlists can't be read or written: {0}")]
     Broken(String),
 }
@@ -80,16 +85,68 @@ pub struct PlaylistLine {
     pub songs: u64,
 }
 
+/// Where playlists are kept.
+#[derive(Debug)]
+pub enum Users {
+    /// In a file, by this process.
+    Sqlite(Sqlite),
+    /// In a server of its own.
+    #[cfg(feature = "services")]
+    Postgres(Playlists),
+}
+
+/// Has the store do it, whichever it is.
+macro_rules! on {
+    ($users:expr, |$store:ident| $work:expr) => {
+        match $users {
+            Users::Sqlite($store) => $work,
+            #[cfg(feature = "services")]
+            Users::Postgres($store) => $work,
+        }
+    };
+}
+
+impl Users {
+    pub async fn list(&self, user: &str, page: Page) -> Result<PlaylistPage, UserError> {
+        on!(self, |store| store.list(user, page).await)
+    }
+
+    pub async fn create(&self, user: &str, name: String) -> Result<Playlist, UserError> {
+        // A database's text holds anything but this one character.
+        let sane = !name.trim().is_empty() && name.chars().count() <= NAME_MAX && !name.contains('\0');
+        if !sane {
+            return Err(UserError::Wrong(format!("a name has 1 to {NAME_MAX} characters, none of them NUL")));
+        }
+        on!(self, |store| store.create(user, name).await)
+    }
+
+    pub async fn get(&self, user: &str, id: u64) -> Result<Playlist, UserError> {
+        on!(self, |store| store.get(user, id).await)
+    }
+
+    pub async fn delete(&self, user: &str, id: u64) -> Result<(), UserError> {
+        on!(self, |store| store.delete(user, id).await)
+    }
+
+    pub async fn add(&self, user: &str, id: u64, song: u64) -> Result<Playlist, UserError> {
+        on!(self, |store| store.add(user, id, song).await)
+    }
+
+    pub async fn remove(&self, user: &str, id: u64, song: u64) -> Result<(), UserError> {
+        on!(self, |store| store.remove(user, id, song).await)
+    }
+}
+
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// A handle to the thread; it ends when this is dropped.
-pub struct Users {
+/// A handle to the thread that owns the file; it ends when this is dropped.
+pub struct Sqlite {
     jobs: SyncSender<Job>,
 }
 
-impl std::fmt::Debug for Users {
+impl std::fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Users").finish_non_exhaustive()
+        f.debug_struct("Sqlite").finish_non_exhaustive()
     }
 }
 
@@ -106,7 +163,7 @@ pub fn user(headers: &HeaderMap) -> Result<String, UserError> {
     })
 }
 
-impl Users {
+impl Sqlite {
     /// Opens the file, or makes it.
     ///
     /// # Errors
@@ -135,22 +192,23 @@ impl Users {
         answer.await.unwrap_or_else(|_| Err(UserError::Broken("its thread has ended".to_owned())))
     }
 
-    pub async fn list(&self, user: String, page: Page) -> Result<PlaylistPage, UserError> {
+    async fn list(&self, user: &str, page: Page) -> Result<PlaylistPage, UserError> {
+        let user = user.to_owned();
         self.run(move |connection| list(connection, &user, page)).await
     }
 
-    pub async fn create(&self, user: String, name: String) -> Result<Playlist, UserError> {
-        if name.trim().is_empty() || name.chars().count() > NAME_MAX {
-            return Err(UserError::Wrong(format!("a name has 1 to {NAME_MAX} characters")));
-        }
+    async fn create(&self, user: &str, name: String) -> Result<Playlist, UserError> {
+        let user = user.to_owned();
         self.run(move |connection| create(connection, &user, name)).await
     }
 
-    pub async fn get(&self, user: String, id: u64) -> Result<Playlist, UserError> {
+    async fn get(&self, user: &str, id: u64) -> Result<Playlist, UserError> {
+        let user = user.to_owned();
         self.run(move |connection| get(connection, &user, id)).await
     }
 
-    pub async fn delete(&self, user: String, id: u64) -> Result<(), UserError> {
+    async fn delete(&self, user: &str, id: u64) -> Result<(), UserError> {
+        let user = user.to_owned();
         let sql = "DELETE FROM playlist WHERE id = ?1 AND user = ?2";
         self.run(move |connection| match connection.prepare(sql)?.execute((id as i64, &user))? {
             0 => Err(UserError::Missing("playlist")),
@@ -159,11 +217,13 @@ impl Users {
         .await
     }
 
-    pub async fn add(&self, user: String, id: u64, song: u64) -> Result<Playlist, UserError> {
+    async fn add(&self, user: &str, id: u64, song: u64) -> Result<Playlist, UserError> {
+        let user = user.to_owned();
         self.run(move |connection| add(connection, &user, id, song)).await
     }
 
-    pub async fn remove(&self, user: String, id: u64, song: u64) -> Result<(), UserError> {
+    async fn remove(&self, user: &str, id: u64, song: u64) -> Result<(), UserError> {
+        let user = user.to_owned();
         self.run(move |connection| {
             named(connection, &user, id)?;
             let sql = "DELETE FROM entry WHERE playlist = ?1 AND song = ?2";
@@ -251,52 +311,48 @@ mod tests {
     async fn playlists_are_their_owners_and_outlive_a_restart() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("users.db");
-        let users = Users::open(&file).unwrap();
-        let ada = || "ada".to_owned();
-        let list = users.create(ada(), "Für Élise '); DROP TABLE playlist; --".to_owned()).await.unwrap();
+        let users = Users::Sqlite(Sqlite::open(&file).unwrap());
+        let list = users.create("ada", "Für Élise '); DROP TABLE playlist; --".to_owned()).await.unwrap();
         for song in [9, 4, 9, 7] {
-            users.add(ada(), list.id, song).await.unwrap();
+            users.add("ada", list.id, song).await.unwrap();
         }
-        assert_eq!(users.get(ada(), list.id).await.unwrap().songs, [9, 4, 7]);
+        assert_eq!(users.get("ada", list.id).await.unwrap().songs, [9, 4, 7]);
         let missing = || Err(UserError::Missing("playlist"));
-        assert_eq!(users.get("eve".to_owned(), list.id).await, missing());
-        assert_eq!(users.add("eve".to_owned(), list.id, 1).await, missing());
+        assert_eq!(users.get("eve", list.id).await, missing());
+        assert_eq!(users.add("eve", list.id, 1).await, missing());
         assert_eq!(
-            users.delete("eve".to_owned(), list.id).await.map_err(|e| e.to_string()),
+            users.delete("eve", list.id).await.map_err(|e| e.to_string()),
             Err("there is no such playlist".to_owned())
         );
-        users.remove(ada(), list.id, 4).await.unwrap();
-        assert!(users.remove(ada(), list.id, 4).await.is_err());
+        users.remove("ada", list.id, 4).await.unwrap();
+        assert!(users.remove("ada", list.id, 4).await.is_err());
         drop(users);
-        let users = Users::open(&file).unwrap();
-        assert_eq!(users.get(ada(), list.id).await.unwrap(), Playlist { songs: vec![9, 7], ..list });
-        users.delete(ada(), 1).await.unwrap();
-        assert_eq!(users.get(ada(), 1).await, missing());
-        assert_eq!(users.get(ada(), u64::MAX).await, missing());
+        let users = Users::Sqlite(Sqlite::open(&file).unwrap());
+        assert_eq!(users.get("ada", list.id).await.unwrap(), Playlist { songs: vec![9, 7], ..list });
+        users.delete("ada", 1).await.unwrap();
+        assert_eq!(users.get("ada", 1).await, missing());
+        assert_eq!(users.get("ada", u64::MAX).await, missing());
     }
 
     #[tokio::test]
     async fn lists_come_in_pages_and_have_limits() {
         let directory = tempfile::tempdir().unwrap();
-        let users = Users::open(&directory.path().join("users.db")).unwrap();
+        let users = Users::Sqlite(Sqlite::open(&directory.path().join("users.db")).unwrap());
         for name in ["a", "b", "c"] {
-            users.create("ada".to_owned(), name.to_owned()).await.unwrap();
+            users.create("ada", name.to_owned()).await.unwrap();
         }
-        let first = users.list("ada".to_owned(), FIRST).await.unwrap();
+        let first = users.list("ada", FIRST).await.unwrap();
         assert_eq!((first.playlists.len(), first.next_offset), (2, Some(2)));
-        let second = users.list("ada".to_owned(), Page { offset: 2, ..FIRST }).await.unwrap();
+        let second = users.list("ada", Page { offset: 2, ..FIRST }).await.unwrap();
         assert_eq!((second.playlists[0].name.as_str(), second.next_offset), ("c", None));
-        for name in ["", "  ", &"x".repeat(NAME_MAX + 1)] {
-            assert!(matches!(
-                users.create("ada".to_owned(), name.to_owned()).await,
-                Err(UserError::Wrong(_))
-            ));
+        for name in ["", "  ", "a\0b", &"x".repeat(NAME_MAX + 1)] {
+            assert!(matches!(users.create("ada", name.to_owned()).await, Err(UserError::Wrong(_))));
         }
         for _ in 3..PLAYLISTS_MAX {
-            users.create("ada".to_owned(), "x".to_owned()).await.unwrap();
+            users.create("ada", "x".to_owned()).await.unwrap();
         }
-        assert!(matches!(users.create("ada".to_owned(), "x".to_owned()).await, Err(UserError::Limit(_))));
-        assert!(users.create("eve".to_owned(), "x".to_owned()).await.is_ok());
+        assert!(matches!(users.create("ada", "x".to_owned()).await, Err(UserError::Limit(_))));
+        assert!(users.create("eve", "x".to_owned()).await.is_ok());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::api::{self, Call, Op, Query, Wrong};
 use crate::audio::AudioStore;
 use crate::catalogue;
-use crate::database::{Page, Question};
+use crate::catalogue_db::{Page, Question};
 use crate::digest;
 use crate::front::{self, Shared};
 use crate::gate::Gate;
@@ -113,7 +113,8 @@ impl Web {
                 let call = routed.map_err(wrong)?;
                 let query = Query::read(call.endpoint, request.uri.query())
                     .map_err(|detail| reply::problem(StatusCode::BAD_REQUEST, &detail))?;
-                let cached = (op == Op::Audio).then(|| self.cache.get(&call.ids[0].to_string())).flatten();
+                let cached =
+                    if op == Op::Audio { self.cache.get(&call.ids[0].to_string()).await } else { None };
                 Ok((call, query, cached))
             };
             Ok((body, front::pass(&self.gate, op, &mut visit, work).await?))
@@ -223,7 +224,7 @@ impl Web {
         let (request, [id, song]) = (task.request, task.call.ids);
         let users = &self.behind.users;
         let done = async {
-            let user = users::user(&request.headers)?;
+            let user = &*users::user(&request.headers)?;
             match task.call.endpoint.op {
                 Op::PlaylistList => {
                     let page = Page { limit: task.query.limit, offset: task.query.offset };
@@ -259,6 +260,8 @@ impl Web {
                 UserError::Missing(_) => StatusCode::NOT_FOUND,
                 UserError::Limit(_) => StatusCode::CONFLICT,
                 UserError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                #[cfg(feature = "services")]
+                UserError::Down => StatusCode::SERVICE_UNAVAILABLE,
                 UserError::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
             };
             reply::headless(&request.method, reply::problem(status, &error.to_string()))

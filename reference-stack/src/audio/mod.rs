@@ -6,6 +6,7 @@
 mod volumes;
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -14,19 +15,19 @@ use bytes::Bytes;
 
 use crate::api::Op;
 use crate::digest::{self, Digest};
-use crate::error::StackError;
 use crate::inner::{Answered, Fault, Replicas};
 use crate::log::Log;
+#[cfg(feature = "services")]
+use crate::services::objects::Objects;
 use crate::tiers;
 
-pub use volumes::{Layout, Volumes, fill, song_bytes};
+pub use volumes::{Layout, Packing, Volumes, fill, song_bytes};
 
 /// The store and its gates.
 #[derive(Debug)]
 pub struct AudioStore {
     replicas: Replicas,
-    /// One set of volumes per copy.
-    copies: Vec<Arc<Volumes>>,
+    copies: Vec<Arc<Copy>>,
     /// Hashes of all songs, from the first.
     digests: RwLock<Vec<Digest>>,
     songs: Arc<AtomicU64>,
@@ -35,24 +36,66 @@ pub struct AudioStore {
     log: Log,
 }
 
+/// One copy of all songs.
+#[derive(Debug)]
+pub enum Copy {
+    /// Files of this process.
+    Volumes(Volumes),
+    /// Objects of a server.
+    #[cfg(feature = "services")]
+    Objects(Objects),
+}
+
+/// Has the copy do it, whatever it is made of.
+macro_rules! on {
+    ($copy:expr, |$store:ident| $work:expr) => {
+        match $copy {
+            Copy::Volumes($store) => $work,
+            #[cfg(feature = "services")]
+            Copy::Objects($store) => $work,
+        }
+    };
+}
+
+impl Copy {
+    /// The song as it is stored; whoever reads it checks it.
+    async fn read(&self, song: u64) -> object_store::Result<Bytes> {
+        on!(self, |store| store.read(song).await)
+    }
+
+    /// Stores a song. Blocks.
+    pub fn write(&self, song: u64, bytes: &[u8]) -> std::io::Result<()> {
+        on!(self, |store| store.write(song, bytes))
+    }
+
+    /// Changes bytes of a song on the disk, as a failing disk does.
+    pub fn corrupt(&self, song: u64) -> std::io::Result<()> {
+        on!(self, |store| store.corrupt(song))
+    }
+
+    /// Loses a song, and its neighbours with it.
+    pub fn lose(&self, song: u64) -> std::io::Result<()> {
+        on!(self, |store| store.lose(song))
+    }
+
+    /// All songs that are lost with this one.
+    pub fn neighbours(&self, song: u64) -> Range<u64> {
+        on!(self, |store| store.neighbours(song))
+    }
+}
+
 impl AudioStore {
-    /// Opens the copies that [`fill`] has filled, whose hashes it has given. `songs` counts the songs that
+    /// Takes the copies that [`fill`] has filled, whose hashes it has given. `songs` counts the songs that
     /// there are for all tiers; it grows when one is published.
-    ///
-    /// # Errors
-    /// If a directory can't be opened.
-    pub fn open(
+    pub fn new(
         replicas: Replicas,
-        directories: &[PathBuf],
-        layout: Layout,
+        copies: Vec<Copy>,
         digests: Vec<Digest>,
         songs: Arc<AtomicU64>,
         log: Log,
-    ) -> Result<Self, StackError> {
-        let open = |directory: &PathBuf| Volumes::open(directory, layout).map(Arc::new);
-        let copies = directories.iter().map(open).collect::<Result<_, _>>()?;
-        let digests = RwLock::new(digests);
-        Ok(Self { replicas, copies, digests, songs, repairing: Arc::default(), log })
+    ) -> Self {
+        let (copies, digests) = (copies.into_iter().map(Arc::new).collect(), RwLock::new(digests));
+        Self { replicas, copies, digests, songs, repairing: Arc::default(), log }
     }
 
     /// The whole song.
@@ -79,7 +122,7 @@ impl AudioStore {
         digests.get(usize::try_from(song.checked_sub(1)?).ok()?).copied()
     }
 
-    pub fn copies(&self) -> &[Arc<Volumes>] {
+    pub fn copies(&self) -> &[Arc<Copy>] {
         &self.copies
     }
 

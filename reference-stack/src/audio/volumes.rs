@@ -109,11 +109,26 @@ pub fn song_bytes(seed: u64, song: u64, size: usize) -> Vec<u8> {
     bytes
 }
 
+/// How songs are laid out on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// Many in a file.
+    Volumes,
+    /// A file each, where the S3 server looks for its object.
+    #[cfg(feature = "services")]
+    Objects,
+}
+
 /// Writes all songs to all copies, with one thread per core, and gives their hashes.
 ///
 /// # Errors
 /// If a file can't be written.
-pub fn fill(directories: &[PathBuf], seed: u64, layout: Layout) -> Result<Vec<Digest>, StackError> {
+pub fn fill(
+    directories: &[PathBuf],
+    seed: u64,
+    layout: Layout,
+    packing: Packing,
+) -> Result<Vec<Digest>, StackError> {
     let failed = |place: &Path, cause| {
         let place = place.to_owned();
         StackError::Prepare { what: "the audio store", place, cause }
@@ -124,7 +139,12 @@ pub fn fill(directories: &[PathBuf], seed: u64, layout: Layout) -> Result<Vec<Di
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
     let volumes = layout.volumes();
     let write = |volume| {
-        write_volume(directories, volume, seed, layout).map_err(|(place, cause)| failed(&place, cause))
+        match packing {
+            Packing::Volumes => write_volume(directories, volume, seed, layout),
+            #[cfg(feature = "services")]
+            Packing::Objects => write_objects(directories, volume, seed, layout),
+        }
+        .map_err(|(place, cause)| failed(&place, cause))
     };
     let filled = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads as u64)
@@ -144,6 +164,30 @@ pub fn fill(directories: &[PathBuf], seed: u64, layout: Layout) -> Result<Vec<Di
     let mut filled = filled?;
     filled.sort_by_key(|(volume, _)| *volume);
     Ok(filled.into_iter().flat_map(|(_, digests)| digests).collect())
+}
+
+/// Writes the songs that would be one volume to all copies, a file each, and gives the songs' hashes.
+#[cfg(feature = "services")]
+fn write_objects(
+    directories: &[PathBuf],
+    volume: u64,
+    seed: u64,
+    layout: Layout,
+) -> Result<Vec<Digest>, (PathBuf, std::io::Error)> {
+    use crate::services::objects::place;
+
+    let first = volume * layout.songs_per_volume() + 1;
+    let next = (first + layout.songs_per_volume()).min(layout.songs + 1);
+    let write = |song| {
+        let bytes = song_bytes(seed, song, layout.song_bytes);
+        for directory in directories {
+            place(directory, song)
+                .and_then(|path| std::fs::write(path, &bytes))
+                .map_err(|cause| (directory.clone(), cause))?;
+        }
+        Ok(digest::of(&bytes))
+    };
+    (first..next).map(write).collect()
 }
 
 /// Writes one volume to all copies, a song at a time, and gives the songs' hashes.
@@ -181,7 +225,7 @@ mod tests {
             let place = tempfile::tempdir().unwrap();
             let directories = super::super::directories(place.path(), 2);
             let layout = Layout { songs, song_bytes: song_bytes_each };
-            let digests = fill(&directories, 3, layout).unwrap();
+            let digests = fill(&directories, 3, layout, Packing::Volumes).unwrap();
             assert_eq!(digests.len() as u64, songs);
             for directory in &directories {
                 let copy = Volumes::open(directory, layout).unwrap();
@@ -199,7 +243,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let directories = super::super::directories(place.path(), 1);
         let layout = Layout { songs: 2000, song_bytes: 20_000 };
-        fill(&directories, 3, layout).unwrap();
+        fill(&directories, 3, layout, Packing::Volumes).unwrap();
         let copy = Volumes::open(&directories[0], layout).unwrap();
         let right = |song| song_bytes(3, song, 20_000);
         copy.corrupt(5).unwrap();

@@ -5,15 +5,16 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::events::{EventLog, Reader};
 use super::heat::{Heat, HeatSong, WINDOW_MS};
-use super::log::{self, Event, Log};
+use super::log::Event;
 use crate::error::StackError;
 use crate::metrics::{BusMetrics, TierMetrics};
 
@@ -54,7 +55,9 @@ pub struct Bus {
 #[derive(Debug)]
 struct Shared {
     directory: PathBuf,
-    log: Mutex<Log>,
+    log: EventLog,
+    /// Offset of the next event.
+    end: AtomicU64,
     heat: Mutex<Heat>,
     state: Mutex<State>,
     changed: Condvar,
@@ -70,20 +73,21 @@ struct State {
 }
 
 impl Bus {
-    /// Opens the log and the consumer's memory in a directory and starts the consumer where it left off.
+    /// Opens the consumer's memory in a directory and starts the consumer of this log where it left off.
     ///
     /// # Errors
     /// If the directory can't be used, or there is no thread.
-    pub fn open(directory: &Path, metrics: Arc<TierMetrics>) -> Result<Self, StackError> {
-        let log = Log::open(&directory.join("log")).map_err(|cause| StackError::Prepare {
-            what: "the event log",
+    pub fn open(directory: &Path, log: EventLog, metrics: Arc<TierMetrics>) -> Result<Self, StackError> {
+        std::fs::create_dir_all(directory).map_err(|cause| StackError::Prepare {
+            what: "the heat map's memory",
             place: directory.to_owned(),
             cause,
         })?;
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
             state: Mutex::new(State { end: log.end(), ..State::default() }),
-            log: Mutex::new(log),
+            end: AtomicU64::new(log.end()),
+            log,
             heat: Mutex::default(),
             changed: Condvar::new(),
             metrics,
@@ -97,16 +101,13 @@ impl Bus {
     ///
     /// # Errors
     /// If the consumer is too far behind, or the disk refuses.
-    pub fn append(&self, song: u64) -> Result<(), Refusal> {
+    pub async fn append(&self, song: u64) -> Result<(), Refusal> {
         let shared = &self.shared;
         if shared.counters(BusMetrics::lag) >= LAG_MAX {
             return Err(Refusal::Behind);
         }
-        let end = {
-            let mut log = lock(&shared.log);
-            log.append(Event { at_ms: now_ms(), song })?;
-            log.end()
-        };
+        let end = shared.log.append(Event { at_ms: now_ms(), song }).await?;
+        shared.end.fetch_max(end, Ordering::Relaxed);
         shared.counters(|bus| bus.appended.fetch_max(end, Ordering::Relaxed));
         let mut state = lock(&shared.state);
         state.end = state.end.max(end);
@@ -147,7 +148,7 @@ impl Bus {
             return Ok(());
         }
         let mut memory = Memory::open(&self.shared.directory.join("heat.db"))?;
-        *lock(&self.shared.heat) = memory.heat(&self.shared.directory)?;
+        *lock(&self.shared.heat) = memory.heat(&self.shared.log)?;
         lock(&self.shared.state).ended = false;
         let shared = Arc::clone(&self.shared);
         shared.note_offsets(memory.next);
@@ -172,7 +173,7 @@ impl Shared {
     }
 
     fn note_offsets(&self, next: u64) {
-        let end = lock(&self.log).end();
+        let end = self.end.load(Ordering::Relaxed);
         self.counters(|bus| {
             bus.appended.fetch_max(end, Ordering::Relaxed);
             bus.consumed.store(next, Ordering::Relaxed);
@@ -180,6 +181,7 @@ impl Shared {
     }
 
     fn consume(&self, memory: &mut Memory) {
+        let mut reader = self.log.reader(memory.next);
         loop {
             let mut state = lock(&self.state);
             while !state.ended && (state.stalled || state.end <= memory.next) {
@@ -190,7 +192,12 @@ impl Shared {
                 return;
             }
             drop(state);
-            if self.count(memory).is_err() {
+            let before = memory.next;
+            if self.count(memory, &mut reader).is_err() {
+                reader.rewind(memory.next);
+            }
+            if memory.next == before {
+                // What should be there can't be had: not so soon again.
                 std::thread::sleep(PAUSE);
             }
             self.note_offsets(memory.next);
@@ -198,11 +205,12 @@ impl Shared {
     }
 
     /// Counts the next batch.
-    fn count(&self, memory: &mut Memory) -> Result<(), StackError> {
-        let (events, next) =
-            log::read(&self.directory.join("log"), memory.next, BATCH_MAX).map_err(|cause| {
-                StackError::Prepare { what: "the event log", place: self.directory.clone(), cause }
-            })?;
+    fn count(&self, memory: &mut Memory, reader: &mut Reader<'_>) -> Result<(), StackError> {
+        let (events, next) = reader.read(BATCH_MAX).map_err(|cause| StackError::Prepare {
+            what: "the event log",
+            place: self.directory.clone(),
+            cause,
+        })?;
         memory.add(&events, next)?;
         let now_ms = now_ms();
         let mut heat = lock(&self.heat);
@@ -230,7 +238,7 @@ impl Memory {
     }
 
     /// The heat map as it was: totals from the table, the window from the end of the log.
-    fn heat(&self, directory: &Path) -> Result<Heat, StackError> {
+    fn heat(&self, log: &EventLog) -> Result<Heat, StackError> {
         let mut totals = HashMap::new();
         let mut query = self.connection.prepare("SELECT song, plays FROM plays")?;
         let rows = query.query_map((), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
@@ -240,10 +248,11 @@ impl Memory {
         }
         let mut heat = Heat::with_totals(totals);
         let (now_ms, mut at) = (now_ms(), self.next.saturating_sub(REPLAYED_MAX));
+        let mut reader = log.reader(at);
         while at < self.next {
             let count = (self.next - at).min(BATCH_MAX as u64) as usize;
             // A log that can't be read costs the window, not the totals.
-            let Ok((events, next)) = log::read(&directory.join("log"), at, count) else { break };
+            let Ok((events, next)) = reader.read(count) else { break };
             if next <= at {
                 break;
             }
@@ -294,7 +303,13 @@ mod tests {
     use super::*;
 
     fn open(directory: &Path) -> Bus {
-        Bus::open(directory, TierMetrics::new("events", 0, 1, false)).unwrap()
+        let log = EventLog::segments(&directory.join("log")).unwrap();
+        Bus::open(directory, log, TierMetrics::new("events", 0, 1, false)).unwrap()
+    }
+
+    /// Tells of a play; files are written without waiting.
+    fn tell(bus: &Bus, song: u64) {
+        futures_util::FutureExt::now_or_never(bus.append(song)).unwrap().unwrap();
     }
 
     fn lag(bus: &Bus) -> u64 {
@@ -317,14 +332,14 @@ mod tests {
     fn plays_are_counted_once_although_the_consumer_is_killed_and_the_bus_reopened() {
         let directory = tempfile::tempdir().unwrap();
         let bus = open(directory.path());
-        (0..3000).for_each(|n| bus.append(n % 3 + 1).unwrap());
+        (0..3000).for_each(|n| tell(&bus, n % 3 + 1));
         caught_up(&bus);
         assert_eq!(plays(&bus), [(1, 1000), (2, 1000), (3, 1000)]);
         for _ in 0..5 {
-            (0..500).for_each(|_| bus.append(2).unwrap());
+            (0..500).for_each(|_| tell(&bus, 2));
             bus.crash();
             assert_eq!(plays(&bus), []);
-            bus.append(3).unwrap();
+            tell(&bus, 3);
             bus.start().unwrap();
         }
         drop(bus);
@@ -338,7 +353,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let bus = open(directory.path());
         bus.stall(true);
-        (0..100).for_each(|_| bus.append(7).unwrap());
+        (0..100).for_each(|_| tell(&bus, 7));
         std::thread::sleep(Duration::from_millis(30));
         assert_eq!((lag(&bus), plays(&bus)), (100, vec![]));
         bus.stall(false);

@@ -32,6 +32,18 @@ impl Event {
         bytes
     }
 
+    /// As the body of a message.
+    #[cfg(feature = "services")]
+    pub fn payload(self) -> bytes::Bytes {
+        bytes::Bytes::copy_from_slice(&self.bytes())
+    }
+
+    /// From the body of a message; `None` for what is none.
+    #[cfg(feature = "services")]
+    pub fn of_payload(payload: &[u8]) -> Option<Self> {
+        Self::read(payload)
+    }
+
     /// `None` for what was written in part only, or changed since.
     fn read(bytes: &[u8]) -> Option<Self> {
         let number =

@@ -1,5 +1,6 @@
 //! The service under test, and a client for it.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use plimsoll_scenarios::units::Count;
-use plimsoll_stack::{Running, Stack, StackOptions};
+use plimsoll_stack::{Profile, Running, Stack, StackOptions};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -58,6 +59,20 @@ impl Answer {
     }
 }
 
+/// What the environment asks for.
+fn profile() -> Profile {
+    match std::env::var("PLIMSOLL_STACK_PROFILE").as_deref() {
+        Ok("services") => Profile::Services,
+        Ok("embedded") | Err(_) => Profile::Embedded,
+        Ok(other) => panic!("PLIMSOLL_STACK_PROFILE is {other}; expected embedded or services"),
+    }
+}
+
+/// The S3 server, where this build has one.
+fn objects() -> Option<PathBuf> {
+    option_env!("CARGO_BIN_EXE_plimsoll-objects").map(PathBuf::from)
+}
+
 impl Service {
     /// The service that the environment names, healed and with cold caches; or one of one's own.
     pub async fn start() -> Self {
@@ -68,7 +83,12 @@ impl Service {
         let Some(card) = std::env::var_os("PLIMSOLL_STACK_CARD") else {
             let mut scenario = plimsoll_scenarios::load("spotify").unwrap().scaled_for_load().unwrap();
             scenario.datasets["song"].count = Count::given(300.0, "300");
-            let options = StackOptions { emulate: false, ..StackOptions::default() };
+            let options = StackOptions {
+                emulate: false,
+                profile: profile(),
+                object_server: objects(),
+                ..StackOptions::default()
+            };
             let stack = Stack::start(&scenario, &options).unwrap();
             return Self { card: stack.running().clone(), client, _stack: Some(stack) };
         };

@@ -1,0 +1,216 @@
+//! The services profile: real servers behind the tiers, as private child processes.
+//!
+//! What is real: the metadata cache is Redis, the song and playlist databases are `PostgreSQL`, songs are in an S3
+//! server, plays go through NATS `JetStream`, the caches of edge and shield and the balancing of the gateway are
+//! nginx. What stays: the tier in front of each, which admits (queue, slots, service times, links, keys), measures
+//! and checks; so both profiles behave alike under load and under breaks, and pass one test suite.
+//!
+//! Every server listens on a loopback port of its own, with a password of this start where it knows passwords, and
+//! runs as a user without rights where we are root.
+
+mod guardian;
+pub mod nats;
+pub mod objects;
+pub mod playlists;
+mod postgres;
+mod programs;
+pub mod redis;
+pub mod songs;
+mod supervise;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::net::TcpSocket;
+
+use crate::error::StackError;
+use crate::log::Log;
+use crate::plan::Plan;
+use crate::stack::StackOptions;
+use crate::tiers;
+use guardian::Guardian;
+use nats::{Nats, Plays};
+use objects::ObjectServer;
+use playlists::Playlists;
+use postgres::Postgres;
+pub use programs::Programs;
+use redis::{Answers, Redis};
+use songs::Songs;
+pub use supervise::Server;
+use supervise::{Identity, Spec};
+
+/// What servers are prepared with.
+pub struct Setting<'a> {
+    /// What goes with the stack.
+    pub directory: &'a Path,
+    pub programs: &'a Programs,
+    pub ports: &'a ServerPorts,
+    pub guardian: &'a Guardian,
+}
+
+impl Setting<'_> {
+    /// Where a server's words go.
+    fn output(&self, server: &str) -> PathBuf {
+        self.directory.join(format!("{server}.out"))
+    }
+}
+
+/// Ports of servers: each is kept by a socket that does not listen, so that nobody else gets it, also while its
+/// server is down.
+#[derive(Debug, Default)]
+pub struct ServerPorts(Mutex<Vec<TcpSocket>>);
+
+impl ServerPorts {
+    /// A free port on 127.0.0.1.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn take(&self, server: &str) -> Result<SocketAddr, StackError> {
+        let take = || {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseaddr(true)?;
+            socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+            let at = socket.local_addr()?;
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
+            Ok(at)
+        };
+        take().map_err(|cause| StackError::Listen { tier: server.to_owned(), cause })
+    }
+}
+
+/// All servers of a stack.
+pub struct Services {
+    servers: Vec<(&'static str, usize, Arc<Server>)>,
+    // After the servers: it ends what they leave.
+    guardian: Arc<Guardian>,
+    _ports: ServerPorts,
+}
+
+/// What the tiers put in the place of their own.
+pub struct Backends {
+    pub songs: Songs,
+    pub playlists: Playlists,
+    /// None where the scenario gives the tier no cache.
+    pub answers: Option<Answers>,
+    pub plays: Plays,
+    pub objects: ObjectServer,
+}
+
+impl Services {
+    /// Starts all servers, fills the database, and returns when everything answers.
+    ///
+    /// # Errors
+    /// If a program is missing, or a server does not start.
+    pub async fn start(
+        plan: &Plan,
+        options: &StackOptions,
+        directory: &Path,
+        audio: &Path,
+        log: &Log,
+    ) -> Result<(Self, Backends), StackError> {
+        let programs = Programs::find()?;
+        open_to_servers(directory)?;
+        let own = directory.join("services");
+        open_to_servers(&own)?;
+        let guardian = Guardian::start(directory).map_err(StackError::Threads)?;
+        let ports = ServerPorts::default();
+        let setting = Setting { directory: &own, programs: &programs, ports: &ports, guardian: &guardian };
+        let (kept, lasts) = options.data.as_deref().map_or((own.as_path(), false), |kept| (kept, true));
+        if lasts {
+            std::fs::create_dir_all(kept).map_err(|cause| StackError::Prepare {
+                what: "the data directory",
+                place: kept.to_owned(),
+                cause,
+            })?;
+        }
+        let cache = plan.metadata_cache.cache.map(|cache| Redis::prepare(&setting, cache)).transpose()?;
+        let (redis, redis_spec) = cache.unzip();
+        let (nats, nats_spec) = Nats::prepare(&setting, &kept.join("nats"))?;
+        let program = match &options.object_server {
+            Some(program) => program.clone(),
+            None => std::env::current_exe().map_err(StackError::Threads)?,
+        };
+        let (objects, objects_spec) = ObjectServer::prepare(&setting, program, audio)?;
+        let (postgres, postgres_spec) = Postgres::prepare(&setting, &kept.join("postgres"), lasts).await?;
+
+        let guardian = Arc::new(guardian);
+        let start = |spec: Spec| Arc::new(Server::start(spec, Arc::clone(&guardian), log.clone()));
+        let mut servers: Vec<(&'static str, usize, Arc<Server>)> =
+            redis_spec.into_iter().map(|spec| (tiers::METADATA_CACHE, 0, start(spec))).collect();
+        servers.push((tiers::METADATA_DB, 0, start(postgres_spec)));
+        servers.push((tiers::AUDIO_STORE, 0, start(objects_spec)));
+        servers.push((tiers::EVENTS, 0, start(nats_spec)));
+        let services = Self { servers, guardian, _ports: ports };
+        match services.backends(plan, options.seed, (redis, postgres, nats, objects)).await {
+            Ok(backends) => Ok((services, backends)),
+            Err(error) => {
+                services.end().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn backends(
+        &self,
+        plan: &Plan,
+        seed: u64,
+        (redis, postgres, nats, objects): (Option<Redis>, Postgres, Nats, ObjectServer),
+    ) -> Result<Backends, StackError> {
+        for (_, _, server) in &self.servers {
+            server.ready().await?;
+        }
+        let songs = Songs::build(postgres.connections()?, seed, plan.songs).await?;
+        let playlists = Playlists::open(postgres.connections()?).await?;
+        let answers = match redis {
+            Some(redis) => Some(redis.answers().await?),
+            None => None,
+        };
+        Ok(Backends { songs, playlists, answers, plays: nats.plays().await?, objects })
+    }
+
+    /// The server behind a replica of a tier; replicas share one where there is one only.
+    pub fn of(&self, tier: &str, replica: usize) -> Option<Arc<Server>> {
+        let of_tier = || self.servers.iter().filter(|(name, ..)| *name == tier);
+        let own = of_tier().find(|(_, number, _)| *number == replica).or_else(|| of_tier().next());
+        own.map(|(.., server)| Arc::clone(server))
+    }
+
+    /// Ends all servers; returns once they are gone.
+    pub async fn end(&self) {
+        futures_util::future::join_all(self.servers.iter().map(|(.., server)| server.end())).await;
+        debug_assert!(Arc::strong_count(&self.guardian) >= 1, "it goes last");
+    }
+}
+
+/// Lets servers that run as other users pass through a directory, and see nothing in it.
+fn open_to_servers(directory: &Path) -> Result<(), StackError> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
+    let open = || {
+        std::fs::create_dir_all(directory)?;
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(mode))
+    };
+    let place = || directory.to_owned();
+    open().map_err(|cause| StackError::Prepare { what: "the servers' directory", place: place(), cause })
+}
+
+/// A password of this start.
+fn secret() -> Result<String, StackError> {
+    Ok(crate::auth::ApiKey::new()?.text().to_owned())
+}
+
+/// Writes a file that only its owner can read.
+fn write_private(path: &Path, text: &str, owner: Option<Identity>) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    if let Some(Identity { uid, gid }) = owner {
+        std::os::unix::fs::chown(path, Some(uid), Some(gid))?;
+    }
+    Ok(())
+}
