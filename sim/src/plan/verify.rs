@@ -116,7 +116,7 @@ fn play(
     stop: &AtomicBool,
 ) -> Result<Run, PlanError> {
     let options =
-        simulate::Options { seed: options.seed, threads: options.threads, replications, mode: Mode::Day };
+        simulate::Options { seed: options.seed, threads: options.threads, replications, mode: Mode::Day, precision: None };
     simulate(scenario, &options, progress, stop).ok_or(PlanError::Stopped)
 }
 
