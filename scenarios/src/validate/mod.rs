@@ -18,6 +18,7 @@ mod actions;
 mod clients;
 mod datasets;
 mod events;
+mod http;
 mod laws;
 mod load;
 mod paths;
