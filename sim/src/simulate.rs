@@ -72,16 +72,13 @@ pub fn simulate(
 
 fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &AtomicBool) -> Option<Run> {
     let Options { seed, replications, threads, .. } = *options;
-    let (outcome, partial, span) = match plan(scenario, options) {
-        Some(plan) => {
-            let span = (plan.warmup_s, plan.duration_s);
-            let (outcome, partial) = sliced(scenario, plan, progress, stop)?;
-            (outcome, partial, Some(span))
-        }
-        None => {
-            let plan = day::Plan { seed, replications, threads, warmup_days: 1 };
-            (day::play(scenario, plan, progress, stop)?, false, None)
-        }
+    let (outcome, partial, span) = if let Some(plan) = plan(scenario, options) {
+        let span = (plan.warmup_s, plan.duration_s);
+        let (outcome, partial) = sliced(scenario, plan, progress, stop)?;
+        (outcome, partial, Some(span))
+    } else {
+        let plan = day::Plan { seed, replications, threads, warmup_days: 1 };
+        (day::play(scenario, plan, progress, stop)?, false, None)
     };
     let provenance = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),

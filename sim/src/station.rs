@@ -134,7 +134,9 @@ impl Station {
             Balance::Random | Balance::ConsistentHash => choices.below(n as u64) as usize,
             Balance::PowerOfTwo => {
                 let drawn = [choices.below(n as u64) as usize, choices.below(n as u64) as usize];
-                drawn.iter().for_each(|&i| self.servers[i].advance(now));
+                for i in drawn {
+                    self.servers[i].advance(now);
+                }
                 if self.servers[drawn[1]].in_system() < self.servers[drawn[0]].in_system() {
                     drawn[1]
                 } else {
