@@ -234,6 +234,9 @@ pub struct SimulateArgs {
     /// Simulate the scaled-down load run instead of the full day
     #[arg(long)]
     pub scaled: bool,
+    /// Play every request of the day through the caches, unsampled: minutes instead of seconds
+    #[arg(long, conflicts_with = "scaled")]
+    pub exact: bool,
     #[arg(long, default_value = "text")]
     pub format: Format,
 }

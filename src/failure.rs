@@ -52,6 +52,8 @@ pub enum Failure {
     )]
     OnlyEstimated { command: &'static str, scenario: String, list: String },
     #[error("{0}")]
+    TooLarge(#[from] plimsoll_sim::TooLarge),
+    #[error("{0}")]
     Process(String),
     #[error("interrupted before anything was finished")]
     Interrupted,
@@ -75,6 +77,7 @@ impl Failure {
             | Self::Prices(_)
             | Self::NoLoad(_)
             | Self::Usage(_)
+            | Self::TooLarge(_)
             | Self::Read { .. }
             | Self::Stack(S::Unplayable { .. })
             | Self::Remote(plimsoll_stack::RemoteError::Refused { status: 400..500, .. })

@@ -19,4 +19,4 @@ mod simulate;
 pub mod station;
 mod threads;
 
-pub use simulate::{Mode, Options, Progress, simulate};
+pub use simulate::{Mode, Options, Progress, TooLarge, simulate, simulate_exact};

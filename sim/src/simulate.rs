@@ -7,6 +7,7 @@ use plimsoll_reports::record::{Provenance, Run};
 use plimsoll_scenarios::Scenario;
 use plimsoll_scenarios::arrivals::DAY_S;
 
+pub use crate::day::TooLarge;
 use crate::outcome::summarise;
 use crate::{day, every};
 
@@ -46,7 +47,8 @@ pub fn simulate(
     let per_day: f64 = scenario.actions.values().map(|a| scenario.mean_rate(a)).sum::<f64>() * DAY_S;
     let window = match options.mode {
         Mode::Every { warmup_s, duration_s } => Some((warmup_s, duration_s)),
-        Mode::Day if per_day <= EVERY_MAX => Some((0.0, DAY_S)),
+        // Few requests are played one by one, if the calendar knows all that they do.
+        Mode::Day if per_day <= EVERY_MAX && scenario.only_estimated().is_empty() => Some((0.0, DAY_S)),
         Mode::Day => None,
     };
     let Options { seed, replications, threads, .. } = *options;
@@ -71,6 +73,33 @@ pub fn simulate(
         partial,
     };
     Some(summarise(scenario, &outcome, provenance))
+}
+
+/// Plays every request of the full day through the caches, unsampled. `Ok(None)` if `stop` was raised before
+/// anything was played; a run that it ended later is partial.
+///
+/// # Errors
+/// [`TooLarge`] where the day does not fit into memory.
+pub fn simulate_exact(
+    scenario: &Scenario,
+    options: &Options,
+    progress: Progress<'_>,
+    stop: &AtomicBool,
+) -> Result<Option<Run>, TooLarge> {
+    let Options { seed, replications, threads, .. } = *options;
+    let plan = day::Plan { seed, replications, threads, warmup_days: 0 };
+    let Some((outcome, whole)) = day::play_exact(scenario, plan, progress, stop)? else { return Ok(None) };
+    let mut described = described(scenario, options, None);
+    described.remove("warmup");
+    described.insert("exact".to_owned(), "true".to_owned());
+    let provenance = Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: scenario.name.clone(),
+        seed,
+        options: described,
+        partial: !whole,
+    };
+    Ok(Some(summarise(scenario, &outcome, provenance)))
 }
 
 fn described(scenario: &Scenario, options: &Options, window: Option<(f64, f64)>) -> BTreeMap<String, String> {

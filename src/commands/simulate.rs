@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use plimsoll_reports::record::Run;
 use plimsoll_reports::{json, text};
 use plimsoll_scenarios::Scenario;
-use plimsoll_sim::{Mode, Options, simulate};
+use plimsoll_sim::{Mode, Options, simulate, simulate_exact};
 
 use crate::cli::{Format, Repeat, SimulateArgs};
 use crate::failure::{Code, Failure};
@@ -17,10 +17,12 @@ pub const REPLICATIONS: u64 = 4;
 
 pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let scenario = args.what.load()?;
-    crate::failure::playable(&scenario, "simulate")?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let record = if args.scaled {
+        crate::failure::playable(&scenario, "simulate --scaled")?;
         predict(&scenario, &args.repeat, args.replications, None, terminal, &stop)?
+    } else if args.exact {
+        exact(&scenario, &args.repeat, args.replications, terminal, &stop)?
     } else {
         day(&scenario, &args.repeat, args.replications, terminal, &stop)?
     };
@@ -50,6 +52,20 @@ pub fn day(
     let options = Options { seed: repeat.seed, threads: threads(repeat), replications, mode: Mode::Day };
     let played =
         terminal.stage("simulate", |s| simulate(scenario, &options, &|share| s.progress(share, ""), stop));
+    played.ok_or(Failure::Interrupted)
+}
+
+/// The full day at full population, every request.
+fn exact(
+    scenario: &Scenario,
+    repeat: &Repeat,
+    replications: u64,
+    terminal: &Terminal,
+    stop: &AtomicBool,
+) -> Result<Run, Failure> {
+    let options = Options { seed: repeat.seed, threads: threads(repeat), replications, mode: Mode::Day };
+    let played = terminal
+        .stage("simulate", |s| simulate_exact(scenario, &options, &|share| s.progress(share, ""), stop))?;
     played.ok_or(Failure::Interrupted)
 }
 
