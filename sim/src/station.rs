@@ -101,6 +101,11 @@ impl Station {
         services: &mut Stream,
         choices: &mut Stream,
     ) -> Outcome {
+        self.arrive_for(now, choices, || service.draw(services))
+    }
+
+    /// The same, where whoever is let in says how long its slot is held, seconds.
+    pub fn arrive_for(&mut self, now: f64, choices: &mut Stream, duration: impl FnOnce() -> f64) -> Outcome {
         let index = self.choose(now, choices);
         let concurrency = self.concurrency;
         let server = &mut self.servers[index];
@@ -116,7 +121,7 @@ impl Station {
             server.waiting.push_back(free);
             free
         };
-        let duration = service.draw(services);
+        let duration = duration();
         let finish = start + duration;
         server.busy.push(Moment(finish));
         self.tally.work_s += duration;

@@ -77,7 +77,13 @@ impl Draw {
             _ => {
                 let discipline = self.one(&["fcfs", "fcfs", "fcfs", "ps", "priority"]);
                 let law = self.one(&["5 ms", "{exponential: 20 ms}", "{lognormal: {mean: 40 ms, cv: 2}}"]);
-                let balance = self.one(&["random", "round-robin", "least-connections", "power-of-two", "consistent-hash"]);
+                let balance = self.one(&[
+                    "random",
+                    "round-robin",
+                    "least-connections",
+                    "power-of-two",
+                    "consistent-hash",
+                ]);
                 let _ = write!(
                     tier,
                     ", servers: {}, concurrency: {}, service_time: {law}, discipline: {discipline}, balance: {balance}, \
@@ -135,9 +141,14 @@ impl Draw {
                  10 s}\n  - {at: 0:01, hot_release: {of: thing, share: 20 %}, for: 10 s}\n";
         for tier in stations {
             let _ = match self.below(3) {
-                0 => writeln!(text, "  - {{at: 0:01, servers_down: {{tier: t{tier}, servers: 2, noticed_after: 5 s}}, for: 20 s}}"),
+                0 => writeln!(
+                    text,
+                    "  - {{at: 0:01, servers_down: {{tier: t{tier}, servers: 2, noticed_after: 5 s}}, for: 20 s}}"
+                ),
                 1 => writeln!(text, "  - {{at: 0:01, slow: {{tier: t{tier}, factor: 4}}, for: 15 s}}"),
-                _ => writeln!(text, "  - {{at: 0:01, deploy: {{tier: t{tier}, at_a_time: 30 %}}, for: 30 s}}"),
+                _ => {
+                    writeln!(text, "  - {{at: 0:01, deploy: {{tier: t{tier}, at_a_time: 30 %}}, for: 30 s}}")
+                }
             };
         }
         text
@@ -155,7 +166,9 @@ fn whatever_is_put_together_requests_are_conserved() {
         for grid in &counted.failed {
             assert!(grid.iter().flatten().all(|share| (0.0..=1.0).contains(share)));
         }
-        for (calls, hits) in counted.calls.iter().flatten().flatten().zip(counted.hits.iter().flatten().flatten()) {
+        for (calls, hits) in
+            counted.calls.iter().flatten().flatten().zip(counted.hits.iter().flatten().flatten())
+        {
             assert!(hits <= calls, "{hits} of {calls}");
         }
     }
