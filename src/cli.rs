@@ -292,6 +292,9 @@ pub struct SimulateArgs {
     /// Simulate the scaled-down load run instead of the full day
     #[arg(long, conflicts_with = "precision")]
     pub scaled: bool,
+    /// Play every request of the day through the caches, unsampled: minutes instead of seconds
+    #[arg(long, conflicts_with_all = ["scaled", "window", "precision"])]
+    pub exact: bool,
     #[arg(long, default_value = "text")]
     pub format: Format,
 }
@@ -320,7 +323,8 @@ fn window(text: &str) -> Result<Window, String> {
 }
 
 fn precision(text: &str) -> Result<f64, String> {
-    let share = plimsoll_scenarios::units::Fraction::parse(text).map_err(|(cause, fix)| format!("{cause}, {fix}"))?;
+    let share =
+        plimsoll_scenarios::units::Fraction::parse(text).map_err(|(cause, fix)| format!("{cause}, {fix}"))?;
     if share.get() < 1e-4 {
         return Err("expected 0.01 % or more".to_owned());
     }

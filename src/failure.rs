@@ -50,34 +50,24 @@ pub enum Failure {
     #[error("{0}")]
     Usage(String),
     #[error(
-        "{command} does not know yet how to play all of {scenario}:\n  {list}\nhint: `plimsoll estimate {scenario}` covers all of it"
+        "{command} does not know yet how to play all of {scenario}:\n  {list}\nhint: `plimsoll estimate {scenario}` and `plimsoll simulate {scenario}` cover all of it"
     )]
-    OnlyEstimated { command: &'static str, scenario: String, list: String },
+    NotEmulated { command: &'static str, scenario: String, list: String },
+    #[error("{0}")]
+    TooLarge(#[from] plimsoll_sim::TooLarge),
     #[error("{0}")]
     Process(String),
     #[error("interrupted before anything was finished")]
     Interrupted,
 }
 
-/// Refuses a scenario that the sampled day does not know how to play.
-pub fn playable(scenario: &plimsoll_scenarios::Scenario, command: &'static str) -> Result<(), Failure> {
-    refuse(scenario, command, &scenario.only_estimated())
-}
-
 /// Refuses a scenario that the reference stack does not know how to play.
 pub fn loadable(scenario: &plimsoll_scenarios::Scenario, command: &'static str) -> Result<(), Failure> {
-    refuse(scenario, command, &scenario.not_emulated())
-}
-
-fn refuse(
-    scenario: &plimsoll_scenarios::Scenario,
-    command: &'static str,
-    list: &[String],
-) -> Result<(), Failure> {
+    let list = scenario.not_emulated();
     if list.is_empty() {
         return Ok(());
     }
-    Err(Failure::OnlyEstimated { command, scenario: scenario.name.clone(), list: list.join("\n  ") })
+    Err(Failure::NotEmulated { command, scenario: scenario.name.clone(), list: list.join("\n  ") })
 }
 
 impl Failure {
@@ -89,6 +79,7 @@ impl Failure {
             | Self::Prices(_)
             | Self::NoLoad(_)
             | Self::Usage(_)
+            | Self::TooLarge(_)
             | Self::Read { .. }
             | Self::Stack(S::Unplayable { .. })
             | Self::Remote(plimsoll_stack::RemoteError::Refused { status: 400..500, .. })
@@ -107,7 +98,7 @@ impl Failure {
             | Self::Load(_)
             | Self::Write { .. }
             | Self::Json(_)
-            | Self::OnlyEstimated { .. }
+            | Self::NotEmulated { .. }
             | Self::Process(_) => Code::Failure,
             Self::Plan(plimsoll_sim::plan::PlanError::Infeasible { .. }) => Code::Breached,
             Self::Plan(plimsoll_sim::plan::PlanError::Stopped) | Self::Interrupted => Code::Interrupted,

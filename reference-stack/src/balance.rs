@@ -36,7 +36,7 @@ impl Balancer {
             return (count == 1 && usable(&replicas[0])).then_some(0);
         }
         match self.kind {
-            // Without an object at hand its hash is as good as any: `only_estimated` keeps such scenarios out.
+            // Without an object at hand its hash is as good as any: `not_emulated` keeps such scenarios out.
             Balance::Random | Balance::ConsistentHash => {
                 let mut usable = (0..count).filter(|&i| usable(&replicas[i]));
                 let mut draws = self.draws.lock().unwrap_or_else(PoisonError::into_inner);

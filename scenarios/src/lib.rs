@@ -25,7 +25,6 @@ mod fields;
 mod library;
 mod node;
 mod overlay;
-mod playable;
 pub mod popularity;
 pub mod prices;
 pub mod quantities;

@@ -21,4 +21,4 @@ mod simulate;
 pub mod station;
 mod threads;
 
-pub use simulate::{Mode, Options, Progress, is_sampled, simulate};
+pub use simulate::{Mode, Options, Progress, TooLarge, simulate, simulate_exact};

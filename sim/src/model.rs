@@ -1,7 +1,6 @@
 //! What both engines read off a scenario once, instead of at every request.
 
-use plimsoll_scenarios::trace::DeviceCache;
-use plimsoll_scenarios::{Action, Call, Scenario, Scope, TierId};
+use plimsoll_scenarios::{Action, Call, Scenario, Scheme, Scope, TierId};
 
 /// Servers of a station at one place (a site, a region, or everywhere).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,13 +75,39 @@ pub fn work(scenario: &Scenario, call: &Call) -> f64 {
     }
 }
 
+/// Reads and writes of disks that one call makes at all copies or pieces together, each of the tier's size of
+/// one operation.
+#[must_use]
+pub fn disk_operations(scenario: &Scenario, call: &Call) -> f64 {
+    let tier = &scenario.tiers[call.tier];
+    let Some(store) = &tier.store else { return 0.0 };
+    let (bytes, work) = if call.write {
+        (call.request.get(), tier.replication.write_work())
+    } else {
+        (call.response.get(), tier.replication.read_work())
+    };
+    (bytes / store.io_size.get()).ceil().max(1.0) * work
+}
+
+/// Copies (or pieces) that a call asks at once, and how many of their answers it waits for.
+#[must_use]
+pub fn quorum(scenario: &Scenario, call: &Call) -> (u32, u32) {
+    let tier = &scenario.tiers[call.tier];
+    if tier.external.is_some() || (tier.cache.is_some() && !call.write) {
+        return (1, 1);
+    }
+    match (tier.replication.scheme, call.write) {
+        (Scheme::Copies { count, write, .. }, true) => (count, write),
+        (Scheme::Copies { read, .. }, false) => (read, read),
+        (Scheme::Erasure { data, parity }, true) => (data + parity, data + parity),
+        (Scheme::Erasure { data, .. }, false) => (data, data),
+    }
+}
+
 /// An action's path, with what is decided before any request is played.
 #[derive(Debug, Clone)]
 pub struct Route {
     pub path: Vec<TierId>,
-    /// By position: whether a request is looked up in the tier's cache.
-    pub lookup: Vec<bool>,
-    pub device: Option<DeviceCache>,
     /// Position of the first tier that is not on the device.
     pub entry: usize,
 }
@@ -90,9 +115,8 @@ pub struct Route {
 impl Route {
     #[must_use]
     pub fn of(scenario: &Scenario, action: &Action) -> Self {
-        let lookup = action.path.iter().map(|&t| scenario.looks_up(action, t)).collect();
         let entry = action.path.iter().take_while(|&&t| scenario.tiers[t].scope == Scope::User).count();
-        Self { path: action.path.clone(), lookup, device: DeviceCache::of(scenario, action), entry }
+        Self { path: action.path.clone(), entry }
     }
 }
 

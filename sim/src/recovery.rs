@@ -40,7 +40,12 @@ pub fn notes(scenario: &Scenario, run: &Run) -> Vec<String> {
                     significant(100.0 * failed[last], 2)
                 )
             } else {
-                format!("{} takes {} to recover from `{}`", action.name, human(since, Unit::Seconds), event.name)
+                format!(
+                    "{} takes {} to recover from `{}`",
+                    action.name,
+                    human(since, Unit::Seconds),
+                    event.name
+                )
             });
         }
     }

@@ -8,6 +8,7 @@ use plimsoll_scenarios::arrivals::DAY_S;
 use plimsoll_scenarios::{Discipline, Scenario};
 
 use crate::calendar::{self, slice};
+pub use crate::day::TooLarge;
 use crate::outcome::{Outcome, summarise};
 use crate::{day, model, recovery};
 
@@ -72,16 +73,13 @@ pub fn simulate(
 
 fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &AtomicBool) -> Option<Run> {
     let Options { seed, replications, threads, .. } = *options;
-    let (outcome, partial, span) = match plan(scenario, options) {
-        Some(plan) => {
-            let span = (plan.warmup_s, plan.duration_s);
-            let (outcome, partial) = sliced(scenario, plan, progress, stop)?;
-            (outcome, partial, Some(span))
-        }
-        None => {
-            let plan = day::Plan { seed, replications, threads, warmup_days: 1 };
-            (day::play(scenario, plan, progress, stop)?, false, None)
-        }
+    let (outcome, partial, span) = if let Some(plan) = plan(scenario, options) {
+        let span = (plan.warmup_s, plan.duration_s);
+        let (outcome, partial) = sliced(scenario, plan, progress, stop)?;
+        (outcome, partial, Some(span))
+    } else {
+        let plan = day::Plan { seed, replications, threads, warmup_days: 1 };
+        (day::play(scenario, plan, progress, stop)?, false, None)
     };
     let provenance = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -102,6 +100,33 @@ fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &A
     Some(run)
 }
 
+/// Plays every request of the full day through the caches, unsampled. `Ok(None)` if `stop` was raised before
+/// anything was played; a run that it ended later is partial.
+///
+/// # Errors
+/// [`TooLarge`] where the day does not fit into memory.
+pub fn simulate_exact(
+    scenario: &Scenario,
+    options: &Options,
+    progress: Progress<'_>,
+    stop: &AtomicBool,
+) -> Result<Option<Run>, TooLarge> {
+    let Options { seed, replications, threads, .. } = *options;
+    let plan = day::Plan { seed, replications, threads, warmup_days: 0 };
+    let Some((outcome, whole)) = day::play_exact(scenario, plan, progress, stop)? else { return Ok(None) };
+    let mut described = described(scenario, options, None);
+    described.remove("warmup");
+    described.insert("exact".to_owned(), "true".to_owned());
+    let provenance = Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: scenario.name.clone(),
+        seed,
+        options: described,
+        partial: !whole,
+    };
+    Ok(Some(summarise(scenario, &outcome, provenance)))
+}
+
 /// The run on the event calendar; `None` where the sampled day does it.
 fn plan(scenario: &Scenario, options: &Options) -> Option<calendar::Plan> {
     let per_day: f64 = scenario.actions.values().map(|a| scenario.mean_rate(a)).sum::<f64>() * DAY_S;
@@ -119,12 +144,6 @@ fn plan(scenario: &Scenario, options: &Options) -> Option<calendar::Plan> {
     // The scaled-down run is that of a load generator of the same seed.
     let same_requests = matches!(mode, Mode::Every { .. }) || (mode == Mode::Day && per_day <= EVERY_MAX);
     Some(calendar::Plan { seed, replications, threads, from_s, warmup_s, duration_s, slots, same_requests })
-}
-
-/// Whether it is the sampled day that plays a scenario, and not the event calendar.
-#[must_use]
-pub fn is_sampled(scenario: &Scenario, mode: Mode) -> bool {
-    plan(scenario, &Options { seed: 0, threads: 1, replications: 1, precision: None, mode }).is_none()
 }
 
 /// Plays all of a system where it is small enough, else a slice.
@@ -164,9 +183,7 @@ pub fn feeds_back(scenario: &Scenario) -> bool {
     }
     let stations = || scenario.tiers.values().filter_map(|t| t.station.as_ref());
     found
-        || stations().any(|s| {
-            s.discipline != Discipline::Fcfs || s.batch.is_some() || s.autoscale.is_some() || s.single_writer
-        })
+        || stations().any(|s| s.discipline != Discipline::Fcfs || s.batch.is_some() || s.autoscale.is_some())
 }
 
 /// The widest interval of a 99th percentile, as a share of it.

@@ -101,6 +101,11 @@ impl Station {
         services: &mut Stream,
         choices: &mut Stream,
     ) -> Outcome {
+        self.arrive_for(now, choices, || service.draw(services))
+    }
+
+    /// The same, where whoever is let in says how long its slot is held, seconds.
+    pub fn arrive_for(&mut self, now: f64, choices: &mut Stream, duration: impl FnOnce() -> f64) -> Outcome {
         let index = self.choose(now, choices);
         let concurrency = self.concurrency;
         let server = &mut self.servers[index];
@@ -116,7 +121,7 @@ impl Station {
             server.waiting.push_back(free);
             free
         };
-        let duration = service.draw(services);
+        let duration = duration();
         let finish = start + duration;
         server.busy.push(Moment(finish));
         self.tally.work_s += duration;
@@ -134,7 +139,9 @@ impl Station {
             Balance::Random | Balance::ConsistentHash => choices.below(n as u64) as usize,
             Balance::PowerOfTwo => {
                 let drawn = [choices.below(n as u64) as usize, choices.below(n as u64) as usize];
-                drawn.iter().for_each(|&i| self.servers[i].advance(now));
+                for i in drawn {
+                    self.servers[i].advance(now);
+                }
                 if self.servers[drawn[1]].in_system() < self.servers[drawn[0]].in_system() {
                     drawn[1]
                 } else {

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use plimsoll_reports::record::Run;
 use plimsoll_reports::{json, text};
 use plimsoll_scenarios::Scenario;
-use plimsoll_sim::{Mode, Options, is_sampled, simulate};
+use plimsoll_sim::{Mode, Options, simulate, simulate_exact};
 
 use crate::cli::{Format, Repeat, SimulateArgs};
 use crate::failure::{Code, Failure};
@@ -17,15 +17,14 @@ pub const REPLICATIONS: u64 = 4;
 
 pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let scenario = args.what.load()?;
-    let mode = args.window.map_or(Mode::Day, |window| Mode::Window { from_s: window.from_s, to_s: window.to_s });
-    if args.scaled {
-        crate::failure::loadable(&scenario, "simulate --scaled")?;
-    } else if is_sampled(&scenario, mode) {
-        crate::failure::playable(&scenario, "simulate")?;
-    }
+    let mode =
+        args.window.map_or(Mode::Day, |window| Mode::Window { from_s: window.from_s, to_s: window.to_s });
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let record = if args.scaled {
+        crate::failure::loadable(&scenario, "simulate --scaled")?;
         predict(&scenario, &args.repeat, args.replications, None, terminal, &stop)?
+    } else if args.exact {
+        exact(&scenario, &args.repeat, args.replications, terminal, &stop)?
     } else {
         let options = Options {
             seed: args.repeat.seed,
@@ -77,6 +76,26 @@ fn played(
 ) -> Result<Run, Failure> {
     let played =
         terminal.stage("simulate", |s| simulate(scenario, options, &|share| s.progress(share, ""), stop));
+    played.ok_or(Failure::Interrupted)
+}
+
+/// The full day at full population, every request.
+fn exact(
+    scenario: &Scenario,
+    repeat: &Repeat,
+    replications: u64,
+    terminal: &Terminal,
+    stop: &AtomicBool,
+) -> Result<Run, Failure> {
+    let options = Options {
+        seed: repeat.seed,
+        threads: threads(repeat),
+        replications,
+        precision: None,
+        mode: Mode::Day,
+    };
+    let played = terminal
+        .stage("simulate", |s| simulate_exact(scenario, &options, &|share| s.progress(share, ""), stop))?;
     played.ok_or(Failure::Interrupted)
 }
 

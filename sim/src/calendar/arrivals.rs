@@ -126,7 +126,7 @@ impl<'a> Arrivals<'a> {
             rest -= r.share;
             rest < 0.0
         });
-        let Some((region, there)) = found.or_else(|| left().last()) else { return };
+        let Some((region, there)) = found.or_else(|| left().next_back()) else { return };
         let before: u32 = regions[..region].iter().map(|r| r.sites).sum();
         request.region = region as u32;
         request.site = before + (request.user % u64::from(there.sites.max(1))) as u32;

@@ -28,6 +28,7 @@ pub enum Role {
 }
 
 /// Something under way.
+#[expect(clippy::struct_excessive_bools, reason = "marks of a record that there are millions of")]
 #[derive(Debug, Clone, Copy)]
 pub struct Frame {
     /// When it arrived where it is, seconds; of a root when the request was made.

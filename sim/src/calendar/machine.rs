@@ -285,7 +285,13 @@ impl<'a> Machine<'a> {
         if bits == 0.0 {
             return 0.0;
         }
-        let access = self.setup.scenario.population.downlink.as_ref().map_or(f64::INFINITY, |d| d.get());
+        let access = self
+            .setup
+            .scenario
+            .population
+            .downlink
+            .as_ref()
+            .map_or(f64::INFINITY, plimsoll_scenarios::units::Quantity::get);
         let entry = self.setup.entries[action].map(|t| &self.tiers[t]);
         let link = entry.and_then(|t| t.link.map(|l| l * t.cut)).unwrap_or(f64::INFINITY);
         bits / access.min(link)

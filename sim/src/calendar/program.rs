@@ -265,9 +265,11 @@ impl Program {
             attempts: retries.map_or(1, |r| r.attempts),
             backoff: retries.map_or(0.0, |r| r.backoff.get()),
             factor: retries.map_or(1.0, |r| r.factor.get()),
-            backoff_max: retries.and_then(|r| r.max.as_ref()).map_or(f64::INFINITY, |m| m.get()),
+            backoff_max: retries
+                .and_then(|r| r.max.as_ref())
+                .map_or(f64::INFINITY, plimsoll_scenarios::units::Quantity::get),
             jitter: retries.map_or(Jitter::None, |r| r.jitter),
-            budget: retries.and_then(|r| r.budget.as_ref()).map(|b| b.get()),
+            budget: retries.and_then(|r| r.budget.as_ref()).map(plimsoll_scenarios::units::Quantity::get),
             breaker: client.breaker.as_ref().map(|b| BreakerPolicy {
                 failures: b.failures.get(),
                 window: b.window.get(),

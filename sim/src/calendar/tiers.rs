@@ -245,9 +245,13 @@ impl Stage {
             first_server,
             station,
             latency: here.external.as_ref().map(|e| (e.latency.sampler(), stream("latency"))),
-            rate_max: here.external.as_ref().and_then(|e| e.rate_max.as_ref()).map(|r| r.get()),
+            rate_max: here
+                .external
+                .as_ref()
+                .and_then(|e| e.rate_max.as_ref())
+                .map(plimsoll_scenarios::units::Quantity::get),
             tokens: vec![(1.0, 0.0); instances],
-            link: here.link.as_ref().map(|l| l.get()),
+            link: here.link.as_ref().map(plimsoll_scenarios::units::Quantity::get),
             links: vec![0.0; if servers > 0 { servers } else { instances }],
             caches: (0..caches).filter_map(|_| empty_cache(scenario, ids, tier)).collect(),
             cache_per_server: per_server,

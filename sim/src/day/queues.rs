@@ -1,273 +1,334 @@
-//! The queues of a day at the rates that the caches leave, and the latencies of whole paths.
+//! The queues of a day at the rates that the caches leave, and the latencies of whole requests.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use plimsoll_scenarios::arrivals::DAY_S;
+use plimsoll_scenarios::distribution::Sampler;
 use plimsoll_scenarios::popularity::IndexSampler;
 use plimsoll_scenarios::rng::Stream;
 use plimsoll_scenarios::{Scenario, Scope, TierId};
 
 use super::SLOTS;
+use super::paths::{Draws, EACH_MAX};
+use super::rates::Rates;
 use super::setup::Setup;
-use crate::flow::Flow;
-use crate::model::{self, transfer_time};
+use super::shards::{self, Hottest};
+use super::stations::{Demand, PlayedStation, Sample};
 use crate::outcome::{Counted, StationSlot};
-use crate::station::{Outcome as Served, Station};
 
-/// Customers per station, place, slot and replication, in the mean; busier slots get more.
-const CUSTOMERS_PER_SLOT: f64 = 1000.0;
-/// Customers of the quietest slot.
-const CUSTOMERS_MIN: usize = 300;
-/// Servers of a pool that are played together.
-pub(super) const SERVERS_TOGETHER: u64 = 8;
-/// Whole paths drawn per action, region, day and replication.
+/// Whole requests drawn per action, region, day and replication, where they are of a few calls.
 const PATHS_TARGET: f64 = 60_000.0;
+/// Calls of such a request.
+const PATH_CALLS: f64 = 8.0;
+/// Fewest of them.
+const PATHS_MIN: f64 = 4_000.0;
+/// Times downstream that are drawn for a blocking station's slot.
+const BEHIND: usize = 400;
 
-/// Arrival rates of every tier by region and slot, mean over replications, 1/s.
-pub(super) struct Rates(Vec<Vec<Vec<f64>>>);
+/// What does not change from slot to slot.
+pub(super) struct Fixed<'a> {
+    pub setup: &'a Setup<'a>,
+    pub rates: Rates,
+    /// By tier.
+    hottest: Vec<Option<Hottest>>,
+    /// By tier: it is called from behind a durable queue only.
+    pulled: Vec<bool>,
+    latencies: Vec<Option<Sampler>>,
+    /// By action: requests to draw a day and region.
+    paths: Vec<f64>,
+}
 
-impl Rates {
-    pub fn mean(scenario: &Scenario, flow: &Flow<'_>, counted: &[Counted]) -> Self {
-        let slot_s = DAY_S / SLOTS as f64;
-        let rate = |tier: TierId, region: usize, slot: usize| {
-            let calls = |c: &Counted| -> f64 { flow.at(tier).map(|n| c.calls[n][region][slot]).sum() };
-            let sum: f64 = counted.iter().map(calls).sum();
-            sum / counted.len() as f64 / slot_s
-        };
-        Self(
-            (0..scenario.tiers.len())
-                .map(|t| {
-                    (0..scenario.population.regions.len())
-                        .map(|r| (0..SLOTS).map(|s| rate(t, r, s)).collect())
-                        .collect()
-                })
-                .collect(),
-        )
-    }
-
-    /// How this slot of this region compares with the tier's mean over slots and regions.
-    fn weight(&self, tier: TierId, region: usize, slot: usize) -> f64 {
-        let all = &self.0[tier];
-        let total: f64 = all.iter().flatten().sum();
-        if total > 0.0 { all[region][slot] / total * (all.len() * SLOTS) as f64 } else { 0.0 }
-    }
-
-    /// Rate at one instance of the tier in a region.
-    fn at_instance(&self, scenario: &Scenario, tier: TierId, region: usize, slot: usize) -> f64 {
-        if scenario.tiers[tier].scope == Scope::Global {
-            return self.0[tier].iter().map(|r| r[slot]).sum();
+impl<'a> Fixed<'a> {
+    pub fn new(setup: &'a Setup<'a>, rates: Rates) -> Self {
+        let tiers = &setup.scenario.tiers;
+        let paths = setup.steps.roots.iter().map(|root| {
+            let calls = setup.steps.draws(&setup.flow, root, EACH_MAX).max(1.0);
+            (PATHS_TARGET * (PATH_CALLS / calls).min(1.0)).max(PATHS_MIN)
+        });
+        Self {
+            hottest: (0..tiers.len()).map(|t| shards::hottest(setup, t)).collect(),
+            pulled: (0..tiers.len()).map(|t| pulled(setup, t)).collect(),
+            latencies: tiers.values().map(|t| t.external.as_ref().map(|e| e.latency.sampler())).collect(),
+            paths: paths.collect(),
+            setup,
+            rates,
         }
-        self.0[tier][region][slot] / model::instances_at(scenario, tier, region) as f64
+    }
+
+    /// Latencies of services of somebody else, and the share of calls that they turn away in a slot.
+    fn external(&self, slot: usize) -> Vec<Option<(Sampler, f64)>> {
+        let beyond = |tier: TierId| {
+            let limit = self.setup.scenario.tiers[tier].external.as_ref()?.rate_max.as_ref()?.get();
+            let calls = self.rates.calls_everywhere(tier, slot);
+            (calls > limit).then(|| 1.0 - limit / calls)
+        };
+        let each = self.latencies.iter().enumerate();
+        each.map(|(t, l)| l.as_ref().map(|l| (l.clone(), beyond(t).unwrap_or(0.0)))).collect()
     }
 }
 
-/// Queues and latencies of one region in one replication.
-pub(super) struct RegionPart {
-    /// By tier and slot.
-    pub stations: Vec<Vec<StationSlot>>,
-    /// By action and slot.
-    pub failed: Vec<Vec<f64>>,
-    pub counted: Counted,
-}
-
-/// A station of the region, with its draws.
-struct PlayedStation {
-    station: Station,
-    sampler: plimsoll_scenarios::distribution::Sampler,
-    arrivals: Stream,
-    services: Stream,
-    choices: Stream,
-    now: f64,
-    played: u64,
-    pool: model::Pool,
-    /// Stations like this one at the place.
-    instances: f64,
-    /// Waits plus services of the current slot, and how many were rejected.
-    sojourns: Vec<f32>,
-    rejected_share: f64,
-}
-
-pub(super) fn play_queues(
-    setup: &Setup<'_>,
-    seed: u64,
-    replication: u64,
-    region: usize,
-    rates: &Rates,
-    caches: &Counted,
-    stop: &AtomicBool,
-) -> Option<RegionPart> {
-    let scenario = setup.scenario;
-    let name = &scenario.population.regions[region].name;
-    let mut stations: Vec<Option<PlayedStation>> = (0..scenario.tiers.len())
-        .map(|t| PlayedStation::new(scenario, t, region, seed, replication))
-        .collect();
-    let mut part = RegionPart {
-        stations: vec![vec![StationSlot::default(); SLOTS]; scenario.tiers.len()],
-        failed: vec![vec![0.0; SLOTS]; scenario.actions.len()],
-        counted: Counted::new(scenario, &setup.flow, SLOTS),
+/// Whether every call of a tier comes from behind a durable queue, so that what it cannot take waits there.
+fn pulled(setup: &Setup<'_>, tier: TierId) -> bool {
+    let behind_queue = |mut node: usize| {
+        while let Some(caller) = setup.flow.nodes[node].caller {
+            if setup.scenario.tiers[setup.flow.nodes[caller].call.tier].queue.is_some() {
+                return true;
+            }
+            node = caller;
+        }
+        false
     };
-    let mut paths = Stream::new(seed, name, "paths", replication);
+    let mut nodes = setup.flow.at(tier).peekable();
+    nodes.peek().is_some() && nodes.all(behind_queue)
+}
+
+/// One replication's queues at a place: a region, or what is one for all.
+#[derive(Default)]
+pub(super) struct Part {
+    /// By tier of this place and slot.
+    pub stations: BTreeMap<TierId, Vec<StationSlot>>,
+    /// By tier: a sample.
+    pub waits: BTreeMap<TierId, Vec<f32>>,
+    pub sojourns: BTreeMap<TierId, Vec<f32>>,
+    /// By slot and tier, kept where others ask for it.
+    pub samples: Vec<Vec<Option<Sample>>>,
+    /// By action and slot: seconds, and the share that failed.
+    pub first_byte: Vec<Vec<Vec<f32>>>,
+    pub failed: Vec<Vec<f64>>,
+    /// By tier: how busy the servers of its hottest shard are at the most.
+    pub hot_peak: BTreeMap<TierId, f64>,
+    pub customers: u64,
+}
+
+/// The stations of a tier at a place.
+struct Servers {
+    tier: TierId,
+    pool: Option<PlayedStation>,
+    /// Those of its hottest shard, and the share of calls that go there.
+    hot: Option<(PlayedStation, f64)>,
+    disks: Option<PlayedStation>,
+    slots: Vec<StationSlot>,
+}
+
+/// Plays a place (`None`: the tiers that are one for all). `everywhere` has what was played of those.
+pub(super) fn play_place(
+    fixed: &Fixed<'_>,
+    counted: &Counted,
+    (seed, replication): (u64, u64),
+    region: Option<usize>,
+    everywhere: Option<&Part>,
+    stop: &AtomicBool,
+) -> Option<Part> {
+    let setup = fixed.setup;
+    let name = region.map_or("everywhere", |r| setup.scenario.population.regions[r].name.as_str());
+    let mut servers = servers(fixed, region, name, (seed, replication));
+    let mut part = Part::default();
+    if region.is_some() {
+        part.first_byte = vec![Vec::with_capacity(SLOTS); setup.scenario.actions.len()];
+        part.failed = vec![Vec::with_capacity(SLOTS); setup.scenario.actions.len()];
+    }
+    let mut stream = Stream::new(seed, name, "paths", replication);
     for slot in 0..SLOTS {
         if stop.load(Ordering::Relaxed) {
             return None;
         }
-        for (tier, station) in stations.iter_mut().enumerate() {
-            if let Some(station) = station {
-                let rate = rates.at_instance(scenario, tier, region, slot);
-                let weight = rates.weight(tier, region, slot);
-                part.stations[tier][slot] = station.play(scenario, tier, rate, weight, &mut part.counted);
-            }
+        let miss = misses(setup, counted, region, slot);
+        let external = fixed.external(slot);
+        let mut here: Vec<Option<Sample>> = vec![None; setup.scenario.tiers.len()];
+        let global = everywhere.map(|part| part.samples[slot].as_slice());
+        for at in &mut servers {
+            let mut draws = Draws {
+                setup,
+                here: &here,
+                everywhere: global,
+                miss: &miss,
+                external: &external,
+                stream: &mut stream,
+                pools: BTreeMap::new(),
+            };
+            let (behind, failed) = behind(fixed, at.tier, (region, slot), counted, &mut draws);
+            let mut sample = at.play(fixed, (region, slot), &behind, &mut part);
+            sample.rejected_share = 1.0 - (1.0 - sample.rejected_share) * (1.0 - failed);
+            here[at.tier] = Some(sample);
         }
-        for action in 0..scenario.actions.len() {
-            draw_paths(setup, action, region, slot, &stations, caches, &mut part, &mut paths);
+        if let Some(region) = region {
+            let mut draws = Draws {
+                setup,
+                here: &here,
+                everywhere: global,
+                miss: &miss,
+                external: &external,
+                stream: &mut stream,
+                pools: BTreeMap::new(),
+            };
+            draw_requests(fixed, counted, (region, slot), &mut draws, &mut part);
+        } else {
+            part.samples.push(here);
+        }
+    }
+    for at in servers {
+        part.stations.insert(at.tier, at.slots);
+        if let Some(pool) = at.pool {
+            part.customers += pool.customers;
+            part.waits.insert(at.tier, pool.waits);
+            part.sojourns.insert(at.tier, pool.sojourns);
         }
     }
     Some(part)
 }
 
-impl PlayedStation {
-    fn new(scenario: &Scenario, tier: TierId, region: usize, seed: u64, replication: u64) -> Option<Self> {
-        let station = scenario.tiers[tier].station.as_ref()?;
-        let pool = model::pool(scenario, tier, model::place_of(scenario, tier, region))?;
-        let entity = format!("{}/{}", scenario.tier_name(tier), scenario.population.regions[region].name);
-        let together = pool.servers.min(SERVERS_TOGETHER);
-        Some(Self {
-            station: Station::new(
-                together as usize,
-                pool.concurrency as usize,
-                station.queue_max as usize,
-                station.balance,
-            ),
-            sampler: station.service_time.sampler(),
-            arrivals: Stream::new(seed, &entity, "queue arrivals", replication),
-            services: Stream::new(seed, &entity, "services", replication),
-            choices: Stream::new(seed, &entity, "balance", replication),
-            now: 0.0,
-            played: together,
-            pool,
-            instances: model::instances_at(scenario, tier, model::place_of(scenario, tier, region)) as f64,
-            sojourns: Vec::new(),
-            rejected_share: 0.0,
-        })
-    }
+/// The stations of a place, the called before their callers.
+fn servers(fixed: &Fixed<'_>, region: Option<usize>, name: &str, draws: (u64, u64)) -> Vec<Servers> {
+    let (setup, scenario) = (fixed.setup, fixed.setup.scenario);
+    let of_here = |&tier: &TierId| match scenario.tiers[tier].scope {
+        Scope::User => false,
+        Scope::Global => region.is_none(),
+        Scope::Site | Scope::Region => region.is_some(),
+    };
+    let place = region.unwrap_or(0);
+    let of = |tier: TierId| {
+        let entity = format!("{}/{name}", scenario.tier_name(tier));
+        let pool = PlayedStation::of(scenario, tier, place, &entity, draws, fixed.pulled[tier]);
+        let hot = fixed.hottest[tier].and_then(|hottest| {
+            let (servers, share) = hottest.on(pool.as_ref()?.servers());
+            let entity = format!("{entity}/hottest shard");
+            let hot = PlayedStation::of(scenario, tier, place, &entity, draws, false)?;
+            Some((hot.of_servers(scenario, tier, servers)?, share))
+        });
+        let disks = PlayedStation::disks(scenario, tier, place, &entity, draws);
+        Servers { tier, pool, hot, disks, slots: Vec::with_capacity(SLOTS) }
+    };
+    setup.order.iter().rev().copied().filter(of_here).map(of).collect()
+}
 
-    /// Plays enough customers at this rate to know the slot. The queue goes on from the slot before, whose
-    /// rate is near, and the first fifth does not count. `weight` is the slot's part of the tier's demand:
-    /// the tier's distributions hold so many customers of it.
+impl Servers {
     fn play(
         &mut self,
-        scenario: &Scenario,
-        tier: TierId,
-        rate: f64,
-        weight: f64,
-        counted: &mut Counted,
-    ) -> StationSlot {
-        self.sojourns.clear();
-        let Some(station) = scenario.tiers[tier].station.as_ref().filter(|_| rate > 0.0) else {
-            return StationSlot::default();
+        fixed: &Fixed<'_>,
+        (region, slot): (Option<usize>, usize),
+        behind: &[f32],
+        part: &mut Part,
+    ) -> Sample {
+        let (scenario, rates) = (fixed.setup.scenario, &fixed.rates);
+        let weight = rates.weight(self.tier, region, slot);
+        let rate = rates.work_at(scenario, self.tier, region, slot);
+        let Some(pool) = &mut self.pool else {
+            self.slots.push(StationSlot::default());
+            return Sample::default();
         };
-        let here = rate * self.played as f64 / self.pool.servers as f64;
-        let slots = (self.played * self.pool.concurrency) as f64;
-        let offered = here * station.service_time.mean() / slots;
-        // An overloaded queue must be able to fill before it is judged.
-        let fill = if offered > 0.95 {
-            4.0 * self.played as f64 * (f64::from(station.queue_max) + self.pool.concurrency as f64)
-        } else {
-            0.0
-        };
-        let typical = CUSTOMERS_PER_SLOT * weight;
-        let customers =
-            CUSTOMERS_MIN.max(typical as usize).max(fill.min(200.0 * CUSTOMERS_PER_SLOT) as usize);
-        let first = customers / 5;
-        let recorded = first + (0.8 * typical) as usize;
-        for i in 0..customers {
-            if i == first {
-                self.station.take_tally();
-            }
-            self.now += self.arrivals.exponential() / here;
-            let served = self.station.arrive(self.now, &self.sampler, &mut self.services, &mut self.choices);
-            if let (Served::Served { start, finish }, true) = (served, i >= first) {
-                if i < recorded {
-                    counted.waits[tier].record(start - self.now);
-                    counted.sojourns[tier].record(finish - self.now);
-                }
-                self.sojourns.push((finish - self.now) as f32);
-            }
+        let (played, mut sample) = pool.play(Demand { rate, weight }, behind);
+        self.slots.push(played);
+        if let Some((hot, share)) = &mut self.hot {
+            let (played, hottest) = hot.play(Demand { rate: rate * *share, weight }, behind);
+            let peak = part.hot_peak.entry(self.tier).or_default();
+            *peak = peak.max(played.utilisation);
+            sample.hot = Some((*share, Box::new(hottest)));
         }
-        counted.simulated_customers += customers as u64;
-        let tally = self.station.take_tally();
-        let accepted = tally.arrivals - tally.rejected;
-        self.rejected_share = tally.rejected as f64 / tally.arrivals.max(1) as f64;
-        let wait_mean_s = tally.wait_s / accepted.max(1) as f64;
-        StationSlot {
-            utilisation: (offered * (1.0 - self.rejected_share)).min(1.0),
-            wait_mean_s,
-            held_mean_s: tally.work_s / accepted.max(1) as f64,
-            // Little's law, over all servers of the place.
-            queue: rate * (1.0 - self.rejected_share) * wait_mean_s * self.instances,
-            rejected_share: self.rejected_share,
+        if let Some(disks) = &mut self.disks {
+            let rate = rates.operations_at(scenario, self.tier, region, slot);
+            let service = disks.service_mean_s() as f32;
+            let (_, operations) = disks.play(Demand { rate, weight }, &[]);
+            sample.disk_rejected = operations.rejected_share;
+            // An operation itself is part of the tier's service time.
+            sample.disk = operations.sojourns.iter().map(|t| (t - service).max(0.0)).collect();
         }
+        sample
     }
 }
 
-/// Draws whole paths of an action in a slot: who answers, as the caches said, and the time at every tier up
-/// to there, as the queues said. Tiers are independent of each other given the slot, which is the limit for
-/// large pools.
-#[allow(clippy::too_many_arguments, reason = "one call site; the parts have nothing else in common")]
-fn draw_paths(
-    setup: &Setup<'_>,
-    action: usize,
-    region: usize,
-    slot: usize,
-    stations: &[Option<PlayedStation>],
-    caches: &Counted,
-    part: &mut RegionPart,
-    stream: &mut Stream,
+/// By call: probability that no cache answers. Latencies are those of requests that leave the device.
+fn misses(setup: &Setup<'_>, counted: &Counted, region: Option<usize>, slot: usize) -> Vec<f64> {
+    let sum = |grid: &[Vec<f64>]| match region {
+        Some(region) => grid[region][slot],
+        None => grid.iter().map(|r| r[slot]).sum(),
+    };
+    let miss = |(node, here): (usize, &crate::flow::Node<'_>)| {
+        if setup.scenario.tiers[here.call.tier].scope == Scope::User {
+            return 1.0;
+        }
+        let (calls, hits) = (sum(&counted.calls[node]), sum(&counted.hits[node]));
+        if calls > 0.0 { (1.0 - hits / calls).clamp(0.0, 1.0) } else { 1.0 }
+    };
+    setup.flow.nodes.iter().enumerate().map(miss).collect()
+}
+
+/// What a blocking station's slots wait for downstream, and the share of that which fails; nothing for others.
+fn behind(
+    fixed: &Fixed<'_>,
+    tier: TierId,
+    (region, slot): (Option<usize>, usize),
+    counted: &Counted,
+    draws: &mut Draws<'_>,
+) -> (Vec<f32>, f64) {
+    if !fixed.setup.scenario.tiers[tier].station.as_ref().is_some_and(|s| s.blocking) {
+        return (Vec::new(), 0.0);
+    }
+    let nodes: Vec<usize> = fixed.setup.flow.at(tier).collect();
+    let calls = |node: usize| match region {
+        Some(region) => counted.calls[node][region][slot],
+        None => counted.calls[node].iter().map(|r| r[slot]).sum(),
+    };
+    let weights: Vec<f64> = nodes.iter().map(|&n| calls(n)).collect();
+    if weights.iter().sum::<f64>() <= 0.0 {
+        return (Vec::new(), 0.0);
+    }
+    let choice = IndexSampler::new(&weights);
+    let times: Vec<f64> = (0..BEHIND)
+        .map(|_| {
+            let node = nodes[choice.draw(draws.stream)];
+            draws.after(node)
+        })
+        .collect();
+    let good: Vec<f32> = times.iter().filter(|t| t.is_finite()).map(|&t| t as f32).collect();
+    let failed = 1.0 - good.len() as f64 / times.len() as f64;
+    (good, failed)
+}
+
+/// Draws requests of every action of a region in a slot, in proportion to the slot's part of the day.
+fn draw_requests(
+    fixed: &Fixed<'_>,
+    counted: &Counted,
+    (region, slot): (usize, usize),
+    draws: &mut Draws<'_>,
+    part: &mut Part,
 ) {
-    let scenario = setup.scenario;
-    let route = &setup.routes[action];
-    let calls: Vec<f64> =
-        (0..route.path.len()).map(|p| caches.calls[setup.first_call[action] + p][region][slot]).collect();
-    // Where requests end: what reaches a position and not the next one.
-    let ends = |p: usize| calls[p] - calls.get(p + 1).copied().unwrap_or(0.0);
-    let beyond: Vec<f64> = (route.entry..route.path.len()).map(|p| ends(p).max(0.0)).collect();
-    let requests: f64 = beyond.iter().sum();
-    if requests <= 0.0 {
-        return;
-    }
-    let day: f64 = scenario.mean_rate(&scenario.actions[action]) * DAY_S;
-    let remote = requests / day;
-    let draws = (remote * PATHS_TARGET * scenario.population.regions.len() as f64).ceil() as u64;
-    let ends = IndexSampler::new(&beyond);
-    let transfer = transfer_time(scenario, action, route);
-    let mut failed = 0_u64;
-    for _ in 0..draws {
-        let end = route.entry + ends.draw(stream);
-        let mut first_byte = 0.0;
-        let mut rejected = false;
-        for &tier in &route.path[route.entry..=end] {
-            first_byte +=
-                scenario.tiers[tier].rtt.as_ref().map_or(0.0, plimsoll_scenarios::units::Quantity::get);
-            if let Some(station) = &stations[tier] {
-                if station.rejected_share > 0.0 && stream.uniform() < station.rejected_share {
-                    rejected = true;
-                    break;
-                }
-                if !station.sojourns.is_empty() {
-                    first_byte +=
-                        f64::from(station.sojourns[stream.below(station.sojourns.len() as u64) as usize]);
-                }
+    let setup = fixed.setup;
+    for action in 0..setup.scenario.actions.len() {
+        let all = counted.requests[action][region][slot];
+        // Those that the device does not answer.
+        let remote = all - local(setup, counted, action, region, slot);
+        let day = setup.scenario.mean_rate(&setup.scenario.actions[action]) * DAY_S;
+        let mut times = Vec::new();
+        let mut failed = 0.0;
+        if remote > 0.0 && day > 0.0 {
+            let share = remote / day * setup.scenario.population.regions.len() as f64;
+            let n = (share * fixed.paths[action]).ceil() as usize;
+            times.reserve(n);
+            for _ in 0..n {
+                let time = draws.time(&setup.steps.roots[action]);
+                if time.is_finite() { times.push(time as f32) } else { failed += 1.0 }
             }
+            // The device never fails; the share is of all the action's requests.
+            failed = failed / n as f64 * remote / all;
         }
-        if rejected {
-            failed += 1;
-            continue;
-        }
-        part.counted.first_byte[action].record(first_byte);
-        part.counted.first_byte_slots[action][slot].record(first_byte);
-        part.counted.complete[action].record(first_byte + transfer);
+        part.first_byte[action].push(times);
+        part.failed[action].push(failed);
     }
-    // The device never fails; the share is of all the action's requests.
-    let all = caches.requests[action][region][slot];
-    part.failed[action][slot] = failed as f64 / draws as f64 * requests / all;
+}
+
+/// Requests of an action that its device answers.
+fn local(setup: &Setup<'_>, counted: &Counted, action: usize, region: usize, slot: usize) -> f64 {
+    let on_device = |node: &usize| {
+        let here = &setup.flow.nodes[*node];
+        here.action == action
+            && here.cause == crate::flow::Cause::Request
+            && here.caller.is_none_or(|c| is_user(setup.scenario, setup.flow.nodes[c].call.tier))
+            && is_user(setup.scenario, here.call.tier)
+    };
+    (0..setup.flow.nodes.len()).filter(on_device).map(|n| counted.hits[n][region][slot]).sum()
+}
+
+fn is_user(scenario: &Scenario, tier: TierId) -> bool {
+    scenario.tiers[tier].scope == Scope::User
 }

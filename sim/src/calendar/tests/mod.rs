@@ -3,6 +3,7 @@
 mod clients;
 mod events;
 mod queues;
+mod random;
 mod storm;
 mod trees;
 

@@ -1,0 +1,50 @@
+//! What caches answered on the day, by call, however they were played.
+
+use super::SLOTS;
+use super::setup::Setup;
+use crate::outcome::Grid;
+
+/// Lookups and hits, by call, region and slot.
+#[derive(Debug, Clone)]
+pub(super) struct Answers {
+    lookups: Vec<Grid>,
+    hits: Vec<Grid>,
+    /// By call on a device: share that it answers.
+    device: Vec<Option<f64>>,
+    pub simulated_requests: u64,
+}
+
+impl Answers {
+    /// Nothing yet.
+    pub fn empty(setup: &Setup<'_>) -> Self {
+        let (regions, nodes) = (setup.scenario.population.regions.len(), setup.flow.nodes.len());
+        let grids = || vec![vec![vec![0.0; SLOTS]; regions]; nodes];
+        Self { lookups: grids(), hits: grids(), device: vec![None; nodes], simulated_requests: 0 }
+    }
+
+    /// Adds lookups and hits of a call.
+    #[inline]
+    pub fn add(&mut self, node: usize, region: usize, slot: usize, lookups: f64, hits: f64) {
+        self.lookups[node][region][slot] += lookups;
+        self.hits[node][region][slot] += hits;
+    }
+
+    /// A call on devices, with the share that they answer.
+    pub fn set_device(&mut self, node: usize, share: f64) {
+        self.device[node] = Some(share);
+    }
+
+    /// Share of a call's lookups that its tier's cache answers; the region's over the whole day, or the
+    /// formula's `otherwise`, where the slot has none.
+    pub fn share(&self, node: usize, region: usize, slot: usize, otherwise: f64) -> f64 {
+        if let Some(share) = self.device[node] {
+            return share;
+        }
+        let (lookups, hits) = (&self.lookups[node][region], &self.hits[node][region]);
+        if lookups[slot] > 0.0 {
+            return hits[slot] / lookups[slot];
+        }
+        let all: f64 = lookups.iter().sum();
+        if all > 0.0 { hits.iter().sum::<f64>() / all } else { otherwise }
+    }
+}

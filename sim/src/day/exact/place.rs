@@ -1,0 +1,360 @@
+//! One place's whole day: a site's caches, a region's, or those that are one for all.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use plimsoll_scenarios::DatasetId;
+use plimsoll_scenarios::arrivals::DAY_S;
+use plimsoll_scenarios::rng::Stream;
+
+use super::super::SLOTS;
+use super::super::caches::EPOCHS_PER_SLOT;
+use super::super::turnover::Turnover;
+use super::EPOCHS;
+use super::ranks::{bucket, poisson};
+use super::tables::{Asked, Tables, left};
+use crate::cache::Cache;
+
+/// Parts of an epoch: what comes from several places and sources is mixed part by part.
+const PARTS: u64 = 64;
+/// Steps of the logarithm of an age by which what a cache holds is put in order at first.
+const AGES: usize = 1 << 16;
+const AGES_PER_OCTAVE: f32 = 1024.0;
+/// Octaves of ages that are told apart, around one second.
+const OCTAVES_BELOW: f32 = 24.0;
+
+/// Which caches a place has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    Site,
+    Region,
+    Global,
+}
+
+/// A part of the day that is played by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub level: Level,
+    pub region: usize,
+    pub site: usize,
+    /// The datasets that meet in its caches.
+    pub group: usize,
+}
+
+/// What a place sends on: by epoch and call, ids of objects in their order.
+pub(super) struct Misses {
+    group: usize,
+    /// Calls that go on, and by epoch the ids for each.
+    nodes: Vec<usize>,
+    by_epoch: Vec<Vec<Vec<u32>>>,
+}
+
+/// What a place did.
+pub(super) struct Played {
+    pub misses: Misses,
+    /// Requests that began here.
+    pub own: u64,
+    /// By call, then slot: lookups and hits.
+    tallies: Vec<(usize, Vec<(u64, u64)>)>,
+}
+
+impl Played {
+    /// Call, slot, lookups and hits.
+    pub fn counts(&self) -> impl Iterator<Item = (usize, usize, u64, u64)> + '_ {
+        self.tallies.iter().flat_map(|(node, slots)| {
+            slots.iter().enumerate().map(move |(slot, &(lookups, hits))| (*node, slot, lookups, hits))
+        })
+    }
+}
+
+/// A cache at work, with the calls that it is asked by.
+struct Here<'t> {
+    asked: &'t Asked,
+    /// `None` where the formula stands for it.
+    cache: Option<Cache>,
+    nodes: Vec<Node>,
+}
+
+struct Node {
+    node: usize,
+    /// First id of its dataset in the cache.
+    first: u32,
+    /// Which of the cache's datasets it asks for.
+    of: usize,
+    pending: Vec<u32>,
+    slots: Vec<(u64, u64)>,
+}
+
+struct Play<'t, 's, 'a> {
+    tables: &'t Tables<'s, 'a>,
+    here: Vec<Here<'t>>,
+    /// By call: where its ids wait, as cache and call of it, or as a call that goes on.
+    at: Vec<At>,
+    on: Vec<usize>,
+    out: Vec<Vec<u32>>,
+    coins: Stream,
+    ids: Vec<u32>,
+    hits: Vec<bool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum At {
+    Nowhere,
+    Here(usize, usize),
+    Out(usize),
+}
+
+/// Plays a place's day; `None` where it was stopped. `before` are the misses of the places before it.
+pub(super) fn play(
+    tables: &Tables<'_, '_>,
+    place: Place,
+    before: &[Misses],
+    seed: u64,
+    report: &impl Fn(u64),
+    stop: &AtomicBool,
+) -> Option<Played> {
+    let before: Vec<&Misses> = before.iter().filter(|m| m.group == place.group).collect();
+    let mut play = Play::new(tables, place, seed);
+    let group = &tables.groups[place.group];
+    let mut sources: Vec<Drawing> = Vec::new();
+    for (i, own) in tables.own.iter().enumerate() {
+        if own.level == place.level && group.contains(&own.source.dataset) {
+            let name = name(tables, place, &format!("source {i}"));
+            sources.push(Drawing { index: i, draws: Stream::new(seed, &name, "exact", 0), left: 0 });
+        }
+    }
+    let mut turnover: Vec<Option<Turnover>> =
+        (0..tables.laws.len()).map(|d| turnover(tables, group, d, seed)).collect();
+    let mut own = 0;
+    let mut by_epoch = Vec::with_capacity(EPOCHS);
+    let epoch_s = DAY_S / EPOCHS as f64;
+    for epoch in 0..EPOCHS {
+        turnover.iter_mut().flatten().for_each(|t| t.pass(epoch_s));
+        let from = epoch as f64 * epoch_s;
+        for source in &mut sources {
+            let drawn = &tables.own[source.index];
+            let above = drawn.source.above.iter();
+            let passes: f64 = above.map(|&n| 1.0 - tables.setup.chain.hits[n]).product();
+            let mean = tables.mean(drawn, place, from, from + epoch_s, passes);
+            source.left = poisson(mean, &mut source.draws);
+        }
+        let begun: u64 = sources.iter().map(|s| s.left).sum();
+        for part in 0..PARTS {
+            if stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            for misses in &before {
+                play.take(misses, epoch, part);
+            }
+            for source in &mut sources {
+                play.draw(source, part, &turnover);
+            }
+            play.pass(epoch / EPOCHS_PER_SLOT);
+        }
+        own += begun;
+        report(begun);
+        by_epoch.push(std::mem::replace(&mut play.out, vec![Vec::new(); play.on.len()]));
+    }
+    let tallies = play.here.into_iter().flat_map(|h| h.nodes).map(|n| (n.node, n.slots)).collect();
+    let misses = Misses { group: place.group, nodes: play.on, by_epoch };
+    Some(Played { misses, own, tallies })
+}
+
+/// A source's draws in a place, and what is left of the epoch's.
+struct Drawing {
+    index: usize,
+    draws: Stream,
+    left: u64,
+}
+
+fn name(tables: &Tables<'_, '_>, place: Place, what: &str) -> String {
+    let region = &tables.setup.scenario.population.regions[place.region].name;
+    format!("{:?}/{region}/{}/{}/{what}", place.level, place.site, place.group)
+}
+
+fn turnover(tables: &Tables<'_, '_>, group: &[DatasetId], dataset: DatasetId, seed: u64) -> Option<Turnover> {
+    let law = tables.laws[dataset].as_ref().filter(|_| group.contains(&dataset))?;
+    let churn = tables.setup.scenario.datasets[dataset].churn_per_day.get();
+    Turnover::new(0, law.count() as u32, tables.spare(dataset), churn / DAY_S, (seed, 0), dataset)
+}
+
+impl<'t, 's, 'a> Play<'t, 's, 'a> {
+    fn new(tables: &'t Tables<'s, 'a>, place: Place, seed: u64) -> Self {
+        let setup = tables.setup;
+        let group = &tables.groups[place.group];
+        let mut at = vec![At::Nowhere; setup.flow.nodes.len()];
+        let (mut here, mut on) = (Vec::new(), Vec::new());
+        for asked in &tables.asked {
+            let mut nodes = Vec::new();
+            for node in setup.flow.at(asked.tier).filter(|&n| setup.played(n)) {
+                let dataset = setup.flow.nodes[node].call.of;
+                let known = asked.datasets.iter().position(|&(d, _)| Some(d) == dataset);
+                let Some(of) = known.filter(|_| dataset.is_some_and(|d| group.contains(&d))) else {
+                    continue;
+                };
+                if asked.level == place.level {
+                    at[node] = At::Here(here.len(), nodes.len());
+                    let first = asked.datasets[of].1;
+                    nodes.push(Node { node, first, of, pending: Vec::new(), slots: vec![(0, 0); SLOTS] });
+                } else if asked.level > place.level {
+                    at[node] = At::Out(on.len());
+                    on.push(node);
+                }
+            }
+            if asked.level == place.level && !nodes.is_empty() {
+                let name = name(tables, place, setup.scenario.tier_name(asked.tier));
+                here.push(Here { asked, cache: filled(tables, asked, seed, &name), nodes });
+            }
+        }
+        let out = vec![Vec::new(); on.len()];
+        let coins = Stream::new(seed, &name(tables, place, "coins"), "exact", 0);
+        Self { tables, here, at, on, out, coins, ids: Vec::new(), hits: Vec::new() }
+    }
+
+    /// Takes a part of an epoch's misses of a place before.
+    fn take(&mut self, misses: &Misses, epoch: usize, part: u64) {
+        for (i, &node) in misses.nodes.iter().enumerate() {
+            let ids = &misses.by_epoch[epoch][i];
+            let cut = |p: u64| (ids.len() as u64 * p / PARTS) as usize;
+            let ids = &ids[cut(part)..cut(part + 1)];
+            match self.at[node] {
+                At::Here(cache, call) => self.here[cache].nodes[call].pending.extend_from_slice(ids),
+                At::Out(to) => self.out[to].extend_from_slice(ids),
+                At::Nowhere => {}
+            }
+        }
+    }
+
+    /// Draws a part of an epoch's requests of a source.
+    fn draw(&mut self, drawing: &mut Drawing, part: u64, turnover: &[Option<Turnover>]) {
+        let own = &self.tables.own[drawing.index];
+        let n = drawing.left / (PARTS - part);
+        drawing.left -= n;
+        let source = own.source;
+        let rest = |p: f64| left(source, p);
+        let mut ids = std::mem::take(&mut self.ids);
+        ids.clear();
+        ids.extend((0..n).map(|_| own.draws.draw(&mut drawing.draws, &rest) as u32));
+        if let Some(turnover) = &turnover[source.dataset] {
+            ids.iter_mut().for_each(|id| *id = turnover.alive(*id));
+        }
+        self.send(&source.entries, &ids);
+        self.ids = ids;
+    }
+
+    /// Sends ids on to lookups, as many of each as said, in the mean.
+    fn send(&mut self, to: &[(usize, f64)], ids: &[u32]) {
+        for &(node, number) in to {
+            let into = match self.at[node] {
+                At::Here(cache, call) => &mut self.here[cache].nodes[call].pending,
+                At::Out(to) => &mut self.out[to],
+                At::Nowhere => continue,
+            };
+            let (whole, part) = (number as usize, number.fract());
+            for _ in 0..whole {
+                into.extend_from_slice(ids);
+            }
+            if part > 0.0 {
+                into.extend(ids.iter().copied().filter(|_| self.coins.uniform() < part));
+            }
+        }
+    }
+
+    /// Plays what waits at every cache, callers first.
+    fn pass(&mut self, slot: usize) {
+        for cache in 0..self.here.len() {
+            for call in 0..self.here[cache].nodes.len() {
+                let mut pending = std::mem::take(&mut self.here[cache].nodes[call].pending);
+                self.hits.clear();
+                self.look_up(cache, call, &mut pending);
+                let here = &mut self.here[cache].nodes[call];
+                here.slots[slot].0 += pending.len() as u64;
+                here.slots[slot].1 += self.hits.iter().map(|&hit| u64::from(hit)).sum::<u64>();
+                let node = here.node;
+                let next = &self.tables.setup.next[node];
+                if !next.is_empty() {
+                    let mut missed = std::mem::take(&mut self.ids);
+                    missed.clear();
+                    missed
+                        .extend(pending.iter().zip(&self.hits).filter(|(_, hit)| !**hit).map(|(id, _)| *id));
+                    self.send(next, &missed);
+                    self.ids = missed;
+                }
+                pending.clear();
+                self.here[cache].nodes[call].pending = pending;
+            }
+        }
+    }
+
+    /// Looks ids up; whether each was a hit is in `hits` then.
+    fn look_up(&mut self, cache: usize, call: usize, pending: &mut [u32]) {
+        let here = &mut self.here[cache];
+        let first = here.nodes[call].first;
+        if let Some(cache) = &mut here.cache {
+            if first == 0 {
+                cache.request_batch(pending, &mut self.hits);
+            } else {
+                pending.iter_mut().for_each(|id| *id += first);
+                cache.request_batch(pending, &mut self.hits);
+                pending.iter_mut().for_each(|id| *id -= first);
+            }
+            return;
+        }
+        let formula = &here.asked.formula[here.nodes[call].of];
+        let count = formula.hit.len();
+        let coins = &mut self.coins;
+        self.hits.extend(pending.iter().map(|&id| {
+            let chance = formula.hit[bucket(u64::from(id)).min(count - 1)];
+            coins.uniform() < f64::from(chance)
+        }));
+    }
+}
+
+/// A cache as it is when the day begins, by the formulas: every object is there with its probability, the longest
+/// unused first. `None` where the formula stands for the cache all day.
+fn filled(tables: &Tables<'_, '_>, asked: &Asked, seed: u64, name: &str) -> Option<Cache> {
+    let cache = tables.setup.scenario.tiers[asked.tier].cache.as_ref().filter(|_| !asked.mean_field)?;
+    let mut fresh = Cache::new(cache.policy, asked.ids, cache.capacity.get() as u64, asked.sizes.clone());
+    // Twice the same draws: once to count objects by age, once to put them in their places.
+    let mut starts = vec![0_u32; AGES + 1];
+    each_held(tables, asked, seed, name, &mut |age, _| starts[AGES - age] += 1);
+    let mut sum = 0;
+    for start in &mut starts {
+        sum += std::mem::replace(start, sum);
+    }
+    let mut order = vec![0_u32; sum as usize];
+    each_held(tables, asked, seed, name, &mut |age, id| {
+        let place = &mut starts[AGES - age];
+        order[*place as usize] = id;
+        *place += 1;
+    });
+    order.into_iter().for_each(|id| fresh.insert(id));
+    Some(fresh)
+}
+
+/// Visits what the cache holds at first, with its age as a step of the logarithm.
+fn each_held(
+    tables: &Tables<'_, '_>,
+    asked: &Asked,
+    seed: u64,
+    name: &str,
+    visit: &mut dyn FnMut(usize, u32),
+) {
+    let mut draws = Stream::new(seed, name, "first content", 0);
+    for (&(dataset, first_id), formula) in asked.datasets.iter().zip(&asked.formula) {
+        let Some(law) = &tables.laws[dataset] else { continue };
+        for (b, (&hit, &rate)) in formula.hit.iter().zip(&formula.rate).enumerate() {
+            if hit <= 0.0 {
+                continue;
+            }
+            let to = super::ranks::first(b + 1).min(law.count());
+            for rank in super::ranks::first(b)..to {
+                let chance = draws.uniform() as f32;
+                if chance < hit {
+                    let age = -(-chance).ln_1p() / rate;
+                    let step = ((age.log2() + OCTAVES_BELOW) * AGES_PER_OCTAVE).clamp(0.0, AGES as f32);
+                    visit(step as usize, first_id + rank as u32);
+                }
+            }
+        }
+    }
+}
