@@ -17,6 +17,7 @@ use super::load::{Demand, TierLoad, loads};
 use super::problem::{Axis, Problem};
 use super::size::{self, Case, Reason, Sized, TierProblem};
 use crate::flow::Flow;
+use crate::model;
 
 /// What the axes come to.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +72,9 @@ pub struct Evaluator<'p> {
     pub world: &'p Scenario,
     pub flow: &'p Flow<'p>,
     pub demand: Demand,
-    hits: HitModel<'p>,
+    hits: Option<HitModel<'p>>,
+    /// Hit ratios that are known, whatever the caches.
+    known: Hits,
     /// Calls by address, for walking trees.
     pub calls: BTreeMap<usize, usize>,
     /// Tiers, called before callers.
@@ -85,6 +88,15 @@ pub struct Evaluator<'p> {
 impl<'p> Evaluator<'p> {
     #[must_use]
     pub fn new(problem: &'p Problem<'p>, world: &'p Scenario, flow: &'p Flow<'p>) -> Self {
+        Self::made(problem, world, flow, Some(HitModel::new(world, flow)))
+    }
+
+    fn made(
+        problem: &'p Problem<'p>,
+        world: &'p Scenario,
+        flow: &'p Flow<'p>,
+        hits: Option<HitModel<'p>>,
+    ) -> Self {
         let mut inwards = world.tier_order();
         inwards.reverse();
         let address = |(n, node): (usize, &crate::flow::Node<'_>)| (std::ptr::from_ref(node.call).addr(), n);
@@ -93,12 +105,19 @@ impl<'p> Evaluator<'p> {
             world,
             flow,
             demand: Demand::of(world, flow),
-            hits: HitModel::new(world, flow),
+            hits,
+            known: Vec::new(),
             calls: flow.nodes.iter().enumerate().map(address).collect(),
             inwards,
             margins: vec![1.0; problem.goals.len()],
             least: vec![1; world.tiers.len()],
         }
+    }
+
+    /// Where hit ratios are known and no capacity will change.
+    #[must_use]
+    pub fn with_hits(problem: &'p Problem<'p>, world: &'p Scenario, flow: &'p Flow<'p>, known: Hits) -> Self {
+        Self { known, ..Self::made(problem, world, flow, None) }
     }
 
     /// What positions on the axes mean.
@@ -142,7 +161,8 @@ impl<'p> Evaluator<'p> {
     }
 
     pub fn hits_at(&mut self, choice: &Choice) -> Hits {
-        self.hits.at(&choice.caches)
+        let known = &self.known;
+        self.hits.as_mut().map_or_else(|| known.clone(), |model| model.at(&choice.caches))
     }
 
     /// The cheapest servers at a point.
@@ -313,7 +333,7 @@ impl<'p> Evaluator<'p> {
         sizing: &mut Sizing,
         cold: &[Vec<TierLoad>],
     ) -> Result<(), Broken> {
-        if self.problem.goals.is_empty() {
+        if goals::worst(self, scenario, sizing, cold).is_none_or(|worst| worst.2 <= 0.0) {
             return Ok(());
         }
         for (goal, value) in goals::without_waits(self, scenario, sizing) {
@@ -352,6 +372,9 @@ impl<'p> Evaluator<'p> {
         for tier in 0..sizing.tiers.len() {
             let (Some(now), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) else { continue };
             let load = &sizing.loads[tier];
+            if !goals::hangs_on(self, goal, tier) {
+                continue;
+            }
             for far in self.farther(scenario, sizing, tier, now.servers) {
                 let Some((servers, pools)) = size::step(far, load, true, fleet.range) else { continue };
                 let more = Sized { servers, pools, ..now.clone() };
@@ -442,7 +465,13 @@ impl<'p> Evaluator<'p> {
         let load = &sizing.loads[tier];
         let (mut bill, mut shadow) = (self.fixed(scenario, load, tier), 0.0);
         if let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) {
-            let cost = sized.deployed(load) as f64 * fleet.kinds[sized.kind].monthly;
+            let bytes = sizing.choice.caches[tier].map_or(0.0, |size| size.capacity);
+            let caches = if fleet.per_byte > 0.0 {
+                bytes * model::cache_instances(scenario, tier) as f64 * fleet.per_byte
+            } else {
+                0.0
+            };
+            let cost = sized.deployed(load) as f64 * fleet.kinds[sized.kind].monthly + caches;
             if fleet.billing == Billing::Shadow { shadow += cost } else { bill += cost }
         }
         (bill, shadow)

@@ -90,7 +90,10 @@ pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, 
     let each = |p: usize| sized.pools[p] as f64 * load.places[p].instances;
     match sized.reason {
         Reason::Busy(i) => {
-            let state = State::normal(evaluator, scenario, sizing);
+            let mut state = State::normal(evaluator, scenario, sizing);
+            if let Some(failure) = rule(i).and_then(|r| r.failure) {
+                state = state.under(failure, Some(tier));
+            }
             let busy = most(&|p| state.busy(tier, p).unwrap_or(0.0));
             format!("{} busy, at most {}", human(busy, Unit::Share), limit(rule(i), true))
         }
@@ -103,6 +106,7 @@ pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, 
         Reason::Connections => format!("connections at most {} of what fits", human(size::FILL, Unit::Share)),
         Reason::Room => "room for its cache".to_owned(),
         Reason::Least => "one server at every place".to_owned(),
+        Reason::Stated if evaluator.least[tier] > 1 => "raised until the simulator agreed".to_owned(),
         Reason::Stated => "as the scenario states".to_owned(),
         Reason::Target(goal) => evaluator.problem.goals[goal].text.clone(),
     }
@@ -113,6 +117,9 @@ pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, 
 pub fn one_less(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<String> {
     let (sized, fleet) = (sizing.tiers[tier].as_ref()?, evaluator.problem.fleets[tier].as_ref()?);
     if !fleet.free {
+        return None;
+    }
+    if sized.reason == Reason::Stated {
         return None;
     }
     let Some((servers, pools)) = size::step(sized.servers, &sizing.loads[tier], false, (1, fleet.range.1)) else {
@@ -127,7 +134,8 @@ pub fn one_less(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing,
         }
         _ => {
             let text = binding(evaluator, scenario, &less, tier);
-            if text.is_empty() { return None } else { text }
+            // The limit is said already.
+            text.split(", at most").next().filter(|t| !t.is_empty())?.to_owned()
         }
     };
     Some(format!("{servers}: {what}"))
@@ -136,7 +144,8 @@ pub fn one_less(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing,
 /// `edge.cache.capacity = 100 TB`.
 fn named(evaluator: &Evaluator<'_>, axis: usize, value: f64) -> String {
     let axis = &evaluator.problem.axes[axis];
-    let path = format!("{}.{}", evaluator.world.tier_name(axis.tier), axis.knob.field());
+    let field = axis.knob.field().rsplit('.').next().unwrap_or_default();
+    let path = format!("{}.{field}", evaluator.world.tier_name(axis.tier));
     let value = match axis.knob {
         Knob::Capacity => human(value, Unit::Bytes),
         Knob::Policy => Policy::NAMES[value as usize].0.to_owned(),
@@ -177,7 +186,7 @@ fn alternative(evaluator: &mut Evaluator<'_>, found: &Found, point: &[usize], wh
         Ok(sizing) => {
             let extra = sizing.objective - found.sizing.objective;
             let mut changes = changes(evaluator, &found.sizing, &sizing);
-            changes.truncate(3);
+            changes.truncate(2);
             let verdict = if changes.is_empty() {
                 "holds with the same servers, and is larger".to_owned()
             } else {

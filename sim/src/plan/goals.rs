@@ -19,6 +19,8 @@ use crate::model;
 
 /// Waits of less than this share of requests are left out.
 const WAITS_MIN: f64 = 1e-4;
+/// A share of lost calls that is none.
+const LOSS_MIN: f64 = 1e-12;
 /// Availability of one zone, as the estimate assumes it.
 const ZONE: f64 = 0.9995;
 /// Calls at once beyond which one more makes nothing slower.
@@ -201,6 +203,11 @@ impl<'a, 'p> State<'a, 'p> {
         let places = self.scenario.population.regions.len();
         let of = |region: usize| {
             let Some((queue, waiting)) = self.queue(tier, region) else { return 0.0 };
+            // Beyond all servers the states fall by the utilisation, one for every place to wait.
+            let used = queue.load() / queue.servers.max(1) as f64;
+            if used < 1.0 && used.powf(waiting) < LOSS_MIN {
+                return 0.0;
+            }
             mmck_blocking(queue.servers, waiting as u64, queue.load())
         };
         (0..places).map(of).fold(0.0, f64::max)
@@ -254,8 +261,8 @@ impl<'a, 'p> State<'a, 'p> {
         };
         let sites = if here.scope == Scope::Site { self.scenario.sites() } else { 1 };
         let zones = u64::from(here.zones.max(sites));
-        let survives = zones > 1 && busy <= (zones - 1) as f64 / zones as f64;
-        let kept = if survives { zones - 1 } else { zones };
+        // As many zones as carry the peak.
+        let kept = ((zones as f64 * busy - 1e-9).ceil().max(1.0) as u64).min(zones);
         1.0 - (1.0 - independent) * (1.0 - unavailability_of_k_of_n(zones, kept, ZONE))
     }
 
@@ -340,6 +347,19 @@ fn bound(evaluator: &Evaluator<'_>, goal: usize) -> f64 {
         GoalMetric::Time { .. } | GoalMetric::Loss(_) => here.bound * evaluator.margins[goal],
         // Of a share, what is missing to 1.
         _ => 1.0 - (1.0 - here.bound) * evaluator.margins[goal],
+    }
+}
+
+/// Whether a tier's servers can change a goal's value.
+#[must_use]
+pub fn hangs_on(evaluator: &Evaluator<'_>, goal: usize, tier: TierId) -> bool {
+    match evaluator.problem.goals[goal].metric {
+        GoalMetric::Time { action, .. } => {
+            let here = |node: &crate::flow::Node<'_>| node.action == action && node.call.tier == tier;
+            evaluator.flow.nodes.iter().any(here)
+        }
+        GoalMetric::HitRatio(_) => false,
+        GoalMetric::Durability(_) | GoalMetric::Availability | GoalMetric::Loss(_) => true,
     }
 }
 

@@ -7,7 +7,7 @@ use plimsoll_scenarios::slo::{Failure, Metric};
 use plimsoll_scenarios::{Free, Knob, Open, Policy, Scenario, Scope, TierId};
 
 use super::PlanError;
-use super::kinds::{Billing, ServerKind, kinds_of};
+use super::kinds::{Billing, ServerKind, byte_price, kinds_of};
 use super::size::Rule;
 
 /// What is assumed where a scenario says nothing.
@@ -65,6 +65,8 @@ pub struct Fleet {
     pub range: (u64, u64),
     pub free: bool,
     pub rules: Vec<Rule>,
+    /// Of a cache whose servers are assumed, US dollars a month.
+    pub per_byte: f64,
 }
 
 /// A scenario as a problem.
@@ -216,19 +218,17 @@ impl<'p> Problem<'p> {
             Some(Free { range: Some((low, high)), .. }) => (low.ceil().max(1.0) as u64, *high as u64),
             Some(_) => (1, SERVERS_MAX),
         };
-        let largest = self.axes.iter().find(|a| a.tier == tier && a.knob == Knob::Capacity);
-        let cache = here.cache.as_ref().map_or(0.0, |c| c.capacity.get());
-        let hint = largest.and_then(|a| a.values.last().copied()).unwrap_or(cache);
-        let of_one = here.cache.as_ref().is_some_and(|c| c.per_server);
-        let (kinds, billing) =
-            kinds_of(&self.scenario, tier, &self.free, self.prices, if of_one { 0.0 } else { hint })
-                .map_err(|(cause, fix)| PlanError::Prices { cause, fix })?;
+        let (kinds, billing) = kinds_of(&self.scenario, tier, &self.free, self.prices)
+            .map_err(|(cause, fix)| PlanError::Prices { cause, fix })?;
+        let named = billing == Billing::Named || here.cache.is_none();
+        let per_byte = if named { None } else { byte_price(self.prices) };
         Ok(Some(Fleet {
             kinds,
             billing,
             range,
             free: free.is_some(),
             rules: self.rules(tier, assumed),
+            per_byte: per_byte.map_or(0.0, |(_, price)| price),
         }))
     }
 
@@ -296,13 +296,15 @@ impl<'p> Problem<'p> {
         let (guessed, shadow) = (kinds(Billing::Assumed), kinds(Billing::Shadow));
         if !guessed.is_empty() {
             told.push(format!(
-                "{} without a price: the cheapest type of the list that has the link, the cores and the room",
+                "{} without a price: servers of the cheapest type that has the link and the cores, caches at the \
+                 cheapest storage of the list",
                 guessed.join(", ")
             ));
         }
         if !shadow.is_empty() {
             told.push(format!(
-                "{} billed by bytes: servers of the cheapest fitting type steer the choice and are not in the bill",
+                "{} billed by bytes: servers of the cheapest type that has the link and the cores, and caches at the \
+                 cheapest storage, steer the choice and are not in the bill",
                 shadow.join(", ")
             ));
         }

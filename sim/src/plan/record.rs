@@ -43,6 +43,7 @@ pub fn record(
     }
     let mut notes = relaxed;
     notes.extend(verified.notes);
+    notes.extend(idle(evaluator, &found.sizing));
     notes.push(format!(
         "Prices: {}, {}, as of {}. On demand, without discounts.",
         options.prices.source, options.prices.region, options.prices.as_of
@@ -312,4 +313,21 @@ fn bytes(value: f64) -> String {
     let units = [("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("KB", 1e3)];
     let unit = units.iter().find(|(_, size)| value >= *size);
     unit.map_or_else(|| format!("{value} B"), |(name, size)| format!("{} {name}", value / size))
+}
+
+/// Caches of a chosen capacity that hardly ever answer.
+fn idle(evaluator: &Evaluator<'_>, sizing: &Sizing) -> Vec<String> {
+    /// Share of hits below which a cache is not worth its place.
+    const IDLE: f64 = 0.01;
+    let tiers = 0..sizing.tiers.len();
+    tiers
+        .filter(|&t| evaluator.problem.is_free(t, Knob::Capacity))
+        .map(|t| (t, goals::hit_ratio(evaluator, &sizing.hits, t)))
+        .filter(|(_, hits)| *hits < IDLE)
+        .map(|(t, hits)| {
+            let name = evaluator.world.tier_name(t);
+            let hits = plimsoll_reports::format::human(hits, Unit::Share);
+            format!("A cache in {name} does not pay: at the size that costs least it answers {hits}.")
+        })
+        .collect()
 }

@@ -68,32 +68,29 @@ pub fn verify(
     };
     // Every run is as long as the others; how many there are is known when the last one begins.
     let part = |runs: u64| move |share: f64| progress((runs as f64 + share) / RUNS.max(runs as f64 + 1.0));
+    let mut rounds = 0;
     loop {
         let run = play(&sized(evaluator, &found.sizing), REPLICATIONS, options, &part(record.runs), stop)?;
         record.runs += 1;
         record.seconds_simulated += run.duration_s;
         let asked = disagreements(evaluator, &found.sizing, &run);
         verified.run = Some(run);
-        if asked.is_empty() || record.adjusted.len() >= ROUNDS_MAX {
+        rounds += 1;
+        if asked.is_empty() || rounds > ROUNDS_MAX {
             if !asked.is_empty() {
                 verified.notes.push(format!("The simulator still disagrees: {}.", asked.join("; ")));
             }
             break;
         }
         record.adjusted.extend(asked);
-        match near(evaluator, &found.point) {
-            Ok(again) => {
-                found = Found {
-                    combinations: found.combinations,
-                    sized: found.sized + again.sized,
-                    proved: found.proved,
-                    ..again
-                };
-            }
-            Err(_) => {
-                verified.notes.push("No larger sizes keep what the simulator asks for.".to_owned());
-                break;
-            }
+        // The same capacities with more servers, or else others near them.
+        if let Ok(sizing) = evaluator.size_at(&found.point) {
+            found.sizing = sizing;
+        } else if let Ok(again) = near(evaluator, &found.point) {
+            found = Found { combinations: found.combinations, proved: found.proved, ..again };
+        } else {
+            verified.notes.push("No larger sizes keep what the simulator asks for.".to_owned());
+            break;
         }
     }
     for failure in FAILURES {
@@ -167,7 +164,7 @@ fn disagreements(evaluator: &mut Evaluator<'_>, sizing: &Sizing, run: &Run) -> V
         if over <= 1.0 || !fleet.free {
             continue;
         }
-        let wanted = ((sized.servers as f64) * over).ceil() as u64 - 1;
+        let wanted = ((sized.servers as f64) * over * FURTHER.recip().sqrt()).ceil() as u64 - 1;
         let next = size::step(wanted.max(sized.servers), &sizing.loads[tier], true, fleet.range);
         if let Some((servers, _)) = next {
             evaluator.least[tier] = servers;
