@@ -18,7 +18,7 @@ tiers:
   memory: {per: region, rtt: 1 ms, cache: {capacity: auto}, servers: auto, service_time: 0.5 ms,
            price: {server: cache.r7g.large}}
   disk: {rtt: 2 ms, servers: auto, concurrency: 2, service_time: {lognormal: {mean: 15 ms, cv: 1}}, copies: auto 1 to 4,
-         zones: 3, price: {server: auto i4i.large, i4i.xlarge}}
+         zones: 3, price: {server: auto i4i.large or i4i.xlarge}}
 slos: [look.first_byte p99 < 200 ms, memory.hit_ratio > 60 %, thing.durability > 99.9999 %, web.utilisation < 60 %]
 ";
 
@@ -62,14 +62,17 @@ fn a_plan_holds_in_the_simulator_and_what_it_writes_does_too() {
 #[test]
 fn threads_change_nothing_and_worlds_are_told() {
     let (_directory, path) = shop(&[]);
-    let with = |threads: &str| out_of(&["plan", &path, "--no-verify", "--threads", threads, "--format", "json"]);
+    let with =
+        |threads: &str| out_of(&["plan", &path, "--no-verify", "--threads", threads, "--format", "json"]);
     let (one, two) = (with("1"), with("2"));
     assert_eq!(one, two);
     let worlds = record::<Plan>(&one).worlds.unwrap();
     assert_eq!(worlds.worlds, 512);
     assert!(worlds.confidence.windows(2).all(|w| w[0].cost_per_month <= w[1].cost_per_month), "{worlds:?}");
     let page = out_of(&["plan", &path, "--no-verify"]);
-    for heading in ["targets, at the peak", "why not", "when to buy", "in 512 worlds", "under failures", "assumed"] {
+    for heading in
+        ["targets, at the peak", "why not", "when to buy", "in 512 worlds", "under failures", "assumed"]
+    {
         assert!(page.contains(heading), "{heading} is missing: {page}");
     }
     let markdown = out_of(&["plan", &path, "--no-verify", "--format", "markdown"]);
@@ -88,7 +91,8 @@ fn two_plans_stand_line_by_line() {
 }
 
 fn refused(path: &str, arguments: &[&str], code: i32) -> String {
-    let output = plimsoll().arg("plan").arg(path).args(arguments).args(["--no-verify", "-q"]).output().unwrap();
+    let output =
+        plimsoll().arg("plan").arg(path).args(arguments).args(["--no-verify", "-q"]).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{text}");
     text
@@ -101,7 +105,10 @@ fn what_can_t_be_met_says_what_and_how_far() {
     assert!(text.contains("look.first_byte p99") && text.contains("relax"), "{text}");
     let plan: Plan = record(&out_of(&["plan", &path, "--no-verify", "--relax", "--format", "json"]));
     assert!(plan.notes.iter().any(|n| n.contains("Relaxed")), "{:?}", plan.notes);
-    let (_directory, path) = shop(&[("servers: auto, concurrency: 2, service_time: {lognormal: {mean: 20", "servers: auto 1 to 2, concurrency: 2, service_time: {lognormal: {mean: 20")]);
+    let (_directory, path) = shop(&[(
+        "servers: auto, concurrency: 2, service_time: {lognormal: {mean: 20",
+        "servers: auto 1 to 2, concurrency: 2, service_time: {lognormal: {mean: 20",
+    )]);
     let text = refused(&path, &["--set", "population.users=6 M"], 3);
     assert!(text.contains("web: busier than") && text.contains("servers"), "{text}");
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use plimsoll_reports::plan::{
-    Alternative, Confidence, Cost, Curve, FailureCheck, LoadLine, Plan, PlannedTier, Purchase, RegionServers, Search,
-    StorageCheck, Target, Verification, Worlds, compare,
+    Alternative, Confidence, Cost, Curve, FailureCheck, LoadLine, Plan, PlannedTier, Purchase, RegionServers,
+    Search, StorageCheck, Target, Verification, Worlds, compare,
 };
 use plimsoll_reports::record::{Provenance, Unit};
 use plimsoll_reports::text::{Style, plan_markdown, plans_compared, plans_compared_markdown};
@@ -67,7 +67,7 @@ fn plan(name: &str, servers: u64) -> Plan {
             total_per_month: cost,
             fixed_per_month: 100.0,
             stated_per_month: Some(cost * 1.5),
-            stated_holds: Some(true),
+            stated_breaks: None,
         },
         search: Search { combinations: 4e6, sized: 340, proved: 1.0 },
         alternatives: vec![Alternative {
@@ -88,7 +88,12 @@ fn plan(name: &str, servers: u64) -> Plan {
             full_factor: Some(1.25),
             full: Some("web: every slot is busy".to_owned()),
         }),
-        growth: vec![Purchase { factor: 2.0, years: Some(3.1), add: vec!["web +385".to_owned()], cost_per_month: cost * 2.0 }],
+        growth: vec![Purchase {
+            factor: 2.0,
+            years: Some(3.1),
+            add: vec!["web +385".to_owned()],
+            cost_per_month: cost * 2.0,
+        }],
         curves: vec![Curve {
             target: "edge.hit_ratio > 85 %".to_owned(),
             unit: Unit::Share,

@@ -54,7 +54,10 @@ pub fn answer(record: &Plan) -> Vec<String> {
     }
     let mut lines = vec![first];
     if let Some(stated) = cost.stated_per_month {
-        let holds = if cost.stated_holds == Some(true) { "keeps them too" } else { "does not keep them" };
+        let holds = cost
+            .stated_breaks
+            .as_ref()
+            .map_or("keeps them too".to_owned(), |breaks| format!("breaks {breaks}"));
         lines.push(format!("the scenario as written costs {} and {holds}", money(stated)));
     }
     if let Some(line) = &record.load_line {
@@ -64,11 +67,7 @@ pub fn answer(record: &Plan) -> Vec<String> {
             }
             _ => String::new(),
         };
-        lines.push(format!(
-            "load line: {} more demand breaks {}{full}",
-            change(line.factor),
-            line.breaks
-        ));
+        lines.push(format!("load line: {} more demand breaks {}{full}", change(line.factor), line.breaks));
     }
     let search = &record.search;
     let sure = if search.proved > 1.0 - 1e-9 {
@@ -76,7 +75,11 @@ pub fn answer(record: &Plan) -> Vec<String> {
     } else {
         format!("no plan costs less than {} of it", human(search.proved, Unit::Share))
     };
-    lines.push(format!("{sure}: {} combinations, {} sized", human(search.combinations, Unit::Count), search.sized));
+    lines.push(format!(
+        "{sure}: {} combinations, {} sized",
+        human(search.combinations, Unit::Count),
+        search.sized
+    ));
     lines
 }
 
@@ -107,11 +110,8 @@ fn tiers(record: &Plan, style: Style) -> String {
     for tier in &record.tiers {
         let share = |value: Option<f64>| value.map_or(String::new(), |v| human(v, Unit::Share));
         let shadow = tier.shadow_per_month > 0.0 && tier.cost_per_month <= 0.0;
-        let cost = if shadow {
-            "not billed".to_owned()
-        } else {
-            human(tier.cost_per_month, Unit::DollarsPerMonth)
-        };
+        let cost =
+            if shadow { "not billed".to_owned() } else { human(tier.cost_per_month, Unit::DollarsPerMonth) };
         table.push([
             Cell::toned(Tone::Strong, &tier.name),
             tier.servers
@@ -310,7 +310,9 @@ pub fn plans_compared(record: &PlanComparison, style: Style) -> String {
     for row in &record.rows {
         let shown = |v: Option<f64>| v.map_or("-".to_owned(), |v| human(v, row.unit));
         let change = match (row.a, row.b) {
-            (Some(a), Some(b)) if a != 0.0 && (b / a - 1.0).abs() > 1e-9 => crate::format::change(b / a - 1.0),
+            (Some(a), Some(b)) if a != 0.0 && (b / a - 1.0).abs() > 1e-9 => {
+                crate::format::change(b / a - 1.0)
+            }
             _ => String::new(),
         };
         table.push([row.what.as_str().into(), shown(row.a).into(), shown(row.b).into(), change.into()]);

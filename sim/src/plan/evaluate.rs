@@ -14,7 +14,7 @@ use super::goals::{self, State};
 use super::hits::{CacheSize, HitModel, Hits};
 use super::kinds::Billing;
 use super::load::{Demand, TierLoad, loads};
-use super::problem::{Axis, Problem};
+use super::problem::{Axis, GoalMetric, Problem};
 use super::size::{self, Case, Reason, Sized, TierProblem};
 use crate::flow::Flow;
 use crate::model;
@@ -149,8 +149,7 @@ impl<'p> Evaluator<'p> {
         }
         let mut changed = self.world.clone();
         for (id, tier) in changed.tiers.values_mut().enumerate() {
-            if let (Some(copies), Scheme::Copies { read, .. }) =
-                (choice.copies[id], tier.replication.scheme)
+            if let (Some(copies), Scheme::Copies { read, .. }) = (choice.copies[id], tier.replication.scheme)
             {
                 let (write, read) = (copies / 2 + 1, read.min(copies));
                 tier.replication.scheme = Scheme::Copies { count: copies, write, read };
@@ -185,14 +184,8 @@ impl<'p> Evaluator<'p> {
             }
         }
         let loads = loads(&scenario, self.flow, &self.demand, &hits);
-        let mut sizing = Sizing {
-            tiers: vec![None; loads.len()],
-            costs: Vec::new(),
-            objective: 0.0,
-            choice,
-            hits,
-            loads,
-        };
+        let mut sizing =
+            Sizing { tiers: vec![None; loads.len()], costs: Vec::new(), objective: 0.0, choice, hits, loads };
         let cold = self.cold_loads(&scenario, &sizing);
         for position in 0..self.inwards.len() {
             let tier = self.inwards[position];
@@ -211,19 +204,24 @@ impl<'p> Evaluator<'p> {
     /// A target that no point of the box meets.
     pub fn bound(&mut self, near: &[usize], far: &[usize]) -> Result<f64, Broken> {
         let mut choice = self.choice(far);
+        let small = self.choice(near);
+        for goal in 0..self.problem.goals.len() {
+            // A cache hits most where it is large and those before it are small.
+            let GoalMetric::HitRatio(tier) = self.problem.goals[goal].metric else { continue };
+            let mut kindest = small.clone();
+            kindest.caches[tier] = choice.caches[tier];
+            let hits = self.hits_at(&kindest);
+            let value = goals::hit_ratio(self, &hits, tier);
+            if !goals::met(self, goal, value) {
+                return Err(Broken::Goal { goal, value });
+            }
+        }
         let scenario = self.changed(&choice);
         let hits = self.hits_at(&choice);
         let loads = loads(&scenario, self.flow, &self.demand, &hits);
-        let small = self.choice(near);
         choice.caches.clone_from(&small.caches);
-        let mut sizing = Sizing {
-            tiers: vec![None; loads.len()],
-            costs: Vec::new(),
-            objective: 0.0,
-            choice,
-            hits,
-            loads,
-        };
+        let mut sizing =
+            Sizing { tiers: vec![None; loads.len()], costs: Vec::new(), objective: 0.0, choice, hits, loads };
         for position in 0..self.inwards.len() {
             let tier = self.inwards[position];
             let sized = self.size_tier(&scenario, &sizing, &[], tier);
@@ -356,8 +354,10 @@ impl<'p> Evaluator<'p> {
                 raised.push(tier);
             }
         }
-        Err(goals::worst(self, scenario, sizing, cold)
-            .map_or(Broken::Goal { goal: 0, value: f64::NAN }, |(goal, value, _)| Broken::Goal { goal, value }))
+        Err(goals::worst(self, scenario, sizing, cold).map_or(
+            Broken::Goal { goal: 0, value: f64::NAN },
+            |(goal, value, _)| Broken::Goal { goal, value },
+        ))
     }
 
     /// The tier where more servers do most for a target, by the dollar.
@@ -370,7 +370,9 @@ impl<'p> Evaluator<'p> {
     ) -> Option<(TierId, Sized)> {
         let mut best: Option<(f64, TierId, Sized)> = None;
         for tier in 0..sizing.tiers.len() {
-            let (Some(now), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) else { continue };
+            let (Some(now), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) else {
+                continue;
+            };
             let load = &sizing.loads[tier];
             if !goals::hangs_on(self, goal, tier) {
                 continue;

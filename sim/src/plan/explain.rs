@@ -87,7 +87,6 @@ pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, 
     let kind = &fleet.kinds[sized.kind];
     let load = &sizing.loads[tier];
     let most = |what: &dyn Fn(usize) -> f64| (0..load.places.len()).map(what).fold(0.0, f64::max);
-    let each = |p: usize| sized.pools[p] as f64 * load.places[p].instances;
     match sized.reason {
         Reason::Busy(i) => {
             let mut state = State::normal(evaluator, scenario, sizing);
@@ -95,10 +94,20 @@ pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, 
                 state = state.under(failure, Some(tier));
             }
             let busy = most(&|p| state.busy(tier, p).unwrap_or(0.0));
+            if busy.is_infinite() {
+                return format!("nothing is left, at most {}", limit(rule(i), true));
+            }
             format!("{} busy, at most {}", human(busy, Unit::Share), limit(rule(i), true))
         }
         Reason::Link(i) => {
-            let full = most(&|p| load.places[p].egress / (each(p) * kind.link.unwrap_or(f64::INFINITY)));
+            let failure = rule(i).and_then(|r| r.failure);
+            let here = &scenario.tiers[tier];
+            let factor = size::more(failure, here.scope, size::largest_share(scenario));
+            let full = most(&|p| {
+                let place = &load.places[p];
+                let k = size::left(failure, sized.pools[p] as f64, place.instances, here.scope, here.zones);
+                place.egress * factor / (k * place.instances * kind.link.unwrap_or(f64::INFINITY))
+            });
             format!("links {} full, at most {}", human(full, Unit::Share), limit(rule(i), false))
         }
         Reason::Operations(i) => format!("operations of disks, at most {}", limit(rule(i), false)),
@@ -114,7 +123,12 @@ pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, 
 
 /// One step less of a tier's servers, all else as planned, and what breaks then.
 #[must_use]
-pub fn one_less(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<String> {
+pub fn one_less(
+    evaluator: &Evaluator<'_>,
+    scenario: &Scenario,
+    sizing: &Sizing,
+    tier: TierId,
+) -> Option<String> {
     let (sized, fleet) = (sizing.tiers[tier].as_ref()?, evaluator.problem.fleets[tier].as_ref()?);
     if !fleet.free {
         return None;
@@ -122,7 +136,8 @@ pub fn one_less(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing,
     if sized.reason == Reason::Stated {
         return None;
     }
-    let Some((servers, pools)) = size::step(sized.servers, &sizing.loads[tier], false, (1, fleet.range.1)) else {
+    let Some((servers, pools)) = size::step(sized.servers, &sizing.loads[tier], false, (1, fleet.range.1))
+    else {
         return Some("there is no less than one server at every place".to_owned());
     };
     let mut less = sizing.clone();
@@ -180,9 +195,11 @@ pub fn alternatives(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<Alterna
 
 fn alternative(evaluator: &mut Evaluator<'_>, found: &Found, point: &[usize], what: String) -> Alternative {
     match evaluator.size_at(point) {
-        Err(why) => {
-            Alternative { what, verdict: format!("breaks {}", broken(evaluator, &why)), extra_per_month: None }
-        }
+        Err(why) => Alternative {
+            what,
+            verdict: format!("breaks {}", broken(evaluator, &why)),
+            extra_per_month: None,
+        },
         Ok(sizing) => {
             let extra = sizing.objective - found.sizing.objective;
             let mut changes = changes(evaluator, &found.sizing, &sizing);
@@ -231,7 +248,8 @@ fn kinds(evaluator: &Evaluator<'_>, found: &Found) -> Vec<Alternative> {
                 others.push(Alternative { what, verdict, extra_per_month: None });
                 continue;
             };
-            let fixed = cost - sized.deployed(&found.sizing.loads[tier]) as f64 * fleet.kinds[sized.kind].monthly;
+            let fixed =
+                cost - sized.deployed(&found.sizing.loads[tier]) as f64 * fleet.kinds[sized.kind].monthly;
             let then = fixed + other.deployed(&found.sizing.loads[tier]) as f64 * fleet.kinds[kind].monthly;
             let verdict = format!("holds with {} of them", other.servers);
             others.push(Alternative { what, verdict, extra_per_month: Some(then - cost) });
@@ -260,7 +278,9 @@ pub fn infeasible(evaluator: &mut Evaluator<'_>, why: &Broken) -> PlanError {
                         .and_then(|f| f.rules.get(*i))
                         .is_some_and(|r| r.failure.is_some()) =>
                 {
-                    format!("write `servers: auto` and more `zones` into `tiers.{name}`, or ask less of that failure")
+                    format!(
+                        "write `servers: auto` and more `zones` into `tiers.{name}`, or ask less of that failure"
+                    )
                 }
                 _ => format!("raise what `tiers.{name}.servers` may be, or write `auto`"),
             }

@@ -114,7 +114,10 @@ impl<'a, 'p> State<'a, 'p> {
         let (servers, arrival_rate) =
             if pooled { ((k * slots).round().max(1.0) as u64, rate) } else { (slots as u64, rate / k) };
         let arrival_cv = if station.balance == Balance::RoundRobin { (1.0 / k.max(1.0)).sqrt() } else { 1.0 };
-        Some((GiGc { servers, arrival_rate, arrival_cv, service }, if pooled { queue_max * k } else { queue_max }))
+        Some((
+            GiGc { servers, arrival_rate, arrival_cv, service },
+            if pooled { queue_max * k } else { queue_max },
+        ))
     }
 
     /// Round trip, wait and service of one call.
@@ -143,9 +146,9 @@ impl<'a, 'p> State<'a, 'p> {
         match calls {
             Calls::Nothing | Calls::Async(_) => Mixture::constant(0.0),
             Calls::One(call) => self.of_call(call, region),
-            Calls::Sequence(list) => list
-                .iter()
-                .fold(Mixture::constant(0.0), |sum, calls| sum.then(&self.of_calls(calls, region))),
+            Calls::Sequence(list) => {
+                list.iter().fold(Mixture::constant(0.0), |sum, calls| sum.then(&self.of_calls(calls, region)))
+            }
             Calls::Parallel { branches, wait_for } => {
                 let waited = branches.iter().filter(|b| !matches!(b, Calls::Async(_) | Calls::Nothing));
                 let mut all: Vec<Mixture> = waited.map(|b| self.of_calls(b, region)).collect();
@@ -304,10 +307,7 @@ fn variable(rtt: f64, mean: f64, variance: f64) -> Mixture {
 fn transfer(scenario: &Scenario, action: usize) -> f64 {
     let here = &scenario.actions[action];
     let entry = here.path.iter().find(|&&t| scenario.tiers[t].scope != Scope::User);
-    let links = [
-        scenario.population.downlink.as_ref(),
-        entry.and_then(|&t| scenario.tiers[t].link.as_ref()),
-    ];
+    let links = [scenario.population.downlink.as_ref(), entry.and_then(|&t| scenario.tiers[t].link.as_ref())];
     let slowest = links
         .into_iter()
         .flatten()
@@ -389,7 +389,9 @@ pub fn without_waits(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Si
     let state = State { no_waits: true, ..State::normal(evaluator, scenario, sizing) };
     let mut found = Vec::new();
     for (i, goal) in evaluator.problem.goals.iter().enumerate() {
-        if matches!(goal.metric, GoalMetric::Time { .. } | GoalMetric::Durability(_)) && goal.failure.is_none() {
+        if matches!(goal.metric, GoalMetric::Time { .. } | GoalMetric::Durability(_))
+            && goal.failure.is_none()
+        {
             let (_, excess) = state.value(goal, bound(evaluator, i), false);
             if excess > 0.0 {
                 found.push((i, state.value(goal, bound(evaluator, i), true).0));
@@ -458,11 +460,8 @@ pub fn worst(
     let most = goals
         .map(|goal| (goal, excess(evaluator, scenario, sizing, cold, goal)))
         .max_by(|a, b| a.1.total_cmp(&b.1))?;
-    let value = if most.1 > 0.0 {
-        at_worst(evaluator, scenario, sizing, cold, most.0, true).0
-    } else {
-        f64::NAN
-    };
+    let value =
+        if most.1 > 0.0 { at_worst(evaluator, scenario, sizing, cold, most.0, true).0 } else { f64::NAN };
     Some((most.0, value, most.1))
 }
 

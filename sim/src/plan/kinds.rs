@@ -71,12 +71,14 @@ pub fn kinds_of(
     if let Some(server) = &here.price.server {
         let price = prices.server(server).ok_or_else(|| {
             let near = prices.nearest(plimsoll_scenarios::prices::Kind::Server, server);
-            let fix = near.map_or("name an entry of the price list".to_owned(), |n| format!("did you mean `{n}`?"));
+            let fix =
+                near.map_or("name an entry of the price list".to_owned(), |n| format!("did you mean `{n}`?"));
             (format!("tiers.{name}.price.server: the price list has no `{server}`"), fix)
         })?;
         return Ok((vec![kind(server, price, slots)], Billing::Named));
     }
-    let otherwise = here.price.traffic.is_some() || here.price.storage.is_some() || here.price.requests.is_some();
+    let otherwise =
+        here.price.traffic.is_some() || here.price.storage.is_some() || here.price.requests.is_some();
     let billing = if otherwise { Billing::Shadow } else { Billing::Assumed };
     let wanted = here.link.as_ref().map_or(0.0, plimsoll_scenarios::units::Quantity::get);
     let list = assumed(prices, slots, wanted);
@@ -105,7 +107,8 @@ fn chosen<'p>(
     for name in &choice.choices {
         let price = prices.server(name).ok_or_else(|| {
             let near = prices.nearest(plimsoll_scenarios::prices::Kind::Server, name);
-            let fix = near.map_or("name an entry of the price list".to_owned(), |n| format!("did you mean `{n}`?"));
+            let fix =
+                near.map_or("name an entry of the price list".to_owned(), |n| format!("did you mean `{n}`?"));
             (format!("tiers.{tier}.price.server: the price list has no `{name}`"), fix)
         })?;
         found.push((name, price));
@@ -139,9 +142,8 @@ fn assumed(prices: &PriceList, slots: f64, link: f64) -> Vec<(&str, &ServerPrice
     let network = |p: &ServerPrice| p.network.as_ref().map_or(0.0, plimsoll_scenarios::units::Quantity::get);
     let all = || prices.servers.iter().map(|(n, p)| (n.as_str(), p)).filter(|(n, _)| general(n));
     let most = all().map(|(_, p)| p.vcpu.get()).fold(0.0, f64::max);
-    let does = |p: &ServerPrice, link: f64| {
-        network(p) >= link && (link > 0.0 || p.vcpu.get() >= slots.min(most))
-    };
+    let does =
+        |p: &ServerPrice, link: f64| network(p) >= link && (link > 0.0 || p.vcpu.get() >= slots.min(most));
     let mut list: Vec<(&str, &ServerPrice)> = all().filter(|(_, p)| does(p, link)).collect();
     if list.is_empty() {
         list = all().filter(|(_, p)| does(p, 0.0)).collect();
@@ -169,7 +171,11 @@ pub fn byte_price(prices: &PriceList) -> Option<(&str, f64)> {
 mod tests {
     use super::*;
 
-    fn kinds(name: &str, settings: &[&str], tier: &str) -> Result<(Vec<ServerKind>, Billing), (String, String)> {
+    fn kinds(
+        name: &str,
+        settings: &[&str],
+        tier: &str,
+    ) -> Result<(Vec<ServerKind>, Billing), (String, String)> {
         let settings: Vec<String> = settings.iter().map(|&s| s.to_owned()).collect();
         let open = plimsoll_scenarios::resolve(name, &settings).unwrap().open().unwrap();
         let id = open.scenario.tier(tier).unwrap().0;

@@ -50,7 +50,11 @@ pub struct Goal {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum GoalMetric {
     /// A quantile of an action's time, to the last byte where `complete`.
-    Time { action: usize, p: f64, complete: bool },
+    Time {
+        action: usize,
+        p: f64,
+        complete: bool,
+    },
     HitRatio(TierId),
     Availability,
     Loss(Option<TierId>),
@@ -143,9 +147,9 @@ impl<'p> Problem<'p> {
                 }
                 Metric::HitRatio { tier } => scenario.tiers.get_index_of(tier).map(GoalMetric::HitRatio),
                 Metric::Availability => Some(GoalMetric::Availability),
-                Metric::Loss { tier } => Some(GoalMetric::Loss(
-                    tier.as_ref().and_then(|name| scenario.tiers.get_index_of(name)),
-                )),
+                Metric::Loss { tier } => {
+                    Some(GoalMetric::Loss(tier.as_ref().and_then(|name| scenario.tiers.get_index_of(name))))
+                }
                 Metric::Durability { dataset } => {
                     scenario.datasets.get_index_of(dataset).map(GoalMetric::Durability)
                 }
@@ -238,8 +242,9 @@ impl<'p> Problem<'p> {
             let name = self.scenario.tier_name(free.tier);
             let values = match free.knob {
                 Knob::Capacity => self.capacities(free),
-                Knob::Policy => policies(free).map_err(|(cause, fix)| {
-                    PlanError::Prices { cause: format!("tiers.{name}.cache.policy: {cause}"), fix }
+                Knob::Policy => policies(free).map_err(|(cause, fix)| PlanError::Prices {
+                    cause: format!("tiers.{name}.cache.policy: {cause}"),
+                    fix,
                 })?,
                 Knob::Copies => whole(free.range, COPIES_MAX),
                 Knob::Zones => whole(free.range, ZONES_MAX),
@@ -283,9 +288,7 @@ impl<'p> Problem<'p> {
             ));
         }
         if assumed.spare {
-            told.push(
-                "one server of any place may fail (N+1): what is left is at most 95 % busy".to_owned(),
-            );
+            told.push("one server of any place may fail (N+1): what is left is at most 95 % busy".to_owned());
         }
         let kinds = |billing: Billing| -> Vec<String> {
             let all = self.fleets.iter().enumerate().filter_map(|(t, f)| Some((t, f.as_ref()?)));
@@ -340,8 +343,8 @@ fn default_free(scenario: &Scenario) -> Vec<Free> {
 /// where that is stated.
 fn preferred(low: f64, high: f64, with_low: bool) -> Vec<f64> {
     const E24: [f64; 24] = [
-        1.0, 1.1, 1.2, 1.3, 1.5, 1.6, 1.8, 2.0, 2.2, 2.4, 2.7, 3.0, 3.3, 3.6, 3.9, 4.3, 4.7, 5.1, 5.6, 6.2, 6.8,
-        7.5, 8.2, 9.1,
+        1.0, 1.1, 1.2, 1.3, 1.5, 1.6, 1.8, 2.0, 2.2, 2.4, 2.7, 3.0, 3.3, 3.6, 3.9, 4.3, 4.7, 5.1, 5.6, 6.2,
+        6.8, 7.5, 8.2, 9.1,
     ];
     let mut values = Vec::new();
     let mut decade = low.log10().floor() as i32;

@@ -90,15 +90,19 @@ fn provenance(scenario: &Scenario, options: &Options<'_>) -> Provenance {
 }
 
 fn cost(evaluator: &mut Evaluator<'_>, scenario: &Scenario, sizing: &Sizing) -> Cost {
-    let fixed =
-        (0..scenario.tiers.len()).map(|t| evaluator.fixed(scenario, &sizing.loads[t], t)).sum();
-    let (stated, holds) = if evaluator.problem.by_default {
+    let fixed = (0..scenario.tiers.len()).map(|t| evaluator.fixed(scenario, &sizing.loads[t], t)).sum();
+    let (stated, breaks) = if evaluator.problem.by_default {
         let (stated, broken) = evaluator.stated();
-        (Some(stated.bill()), Some(broken.is_none()))
+        (Some(stated.bill()), broken)
     } else {
         (None, None)
     };
-    Cost { total_per_month: sizing.bill(), fixed_per_month: fixed, stated_per_month: stated, stated_holds: holds }
+    Cost {
+        total_per_month: sizing.bill(),
+        fixed_per_month: fixed,
+        stated_per_month: stated,
+        stated_breaks: breaks,
+    }
 }
 
 fn tier(evaluator: &Evaluator<'_>, scenario: &Scenario, found: &Found, tier: TierId) -> Option<PlannedTier> {
@@ -242,7 +246,13 @@ fn assumed(
         let played = run.and_then(|r| r.tiers.iter().find(|t| t.name == name));
         let played = played.and_then(|t| t.station.as_ref()).map(|s| s.utilisation_peak.value);
         let bound = options.assumed.utilisation;
-        all.push(target(format!("every tier at most {} % busy (fullest: {name})", bound * 100.0), None, bound, value, played));
+        all.push(target(
+            format!("every tier at most {} % busy (fullest: {name})", bound * 100.0),
+            None,
+            bound,
+            value,
+            played,
+        ));
     }
     if options.assumed.spare {
         let hurt = silent.iter().filter_map(|&t| {

@@ -300,6 +300,9 @@ impl PartialOrd for Waiting {
 
 impl Ord for Waiting {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        other.least.total_cmp(&self.least).then_with(|| (&other.near, &other.far).cmp(&(&self.near, &self.far)))
+        other
+            .least
+            .total_cmp(&self.least)
+            .then_with(|| (&other.near, &other.far).cmp(&(&self.near, &self.far)))
     }
 }

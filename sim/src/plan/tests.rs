@@ -94,7 +94,9 @@ fn no_fewer_servers_keep_the_targets() {
         let mut evaluator = Evaluator::new(&problem, &problem.scenario, &flow);
         let Ok(found) = search(&mut evaluator, None) else { continue };
         for tier in 0..found.sizing.tiers.len() {
-            let (Some(sized), Some(fleet)) = (&found.sizing.tiers[tier], &problem.fleets[tier]) else { continue };
+            let (Some(sized), Some(fleet)) = (&found.sizing.tiers[tier], &problem.fleets[tier]) else {
+                continue;
+            };
             let less = size::step(sized.servers, &found.sizing.loads[tier], false, (1, fleet.range.1));
             let Some((servers, _)) = less else { continue };
             tried += 1;
@@ -122,7 +124,9 @@ fn a_target_that_nothing_meets_is_named() {
     let problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
     let flow = Flow::of(&problem.scenario);
     let mut evaluator = Evaluator::new(&problem, &problem.scenario, &flow);
-    let Err(Broken::Goal { goal: 0, value }) = search(&mut evaluator, None) else { panic!("no plan is there") };
+    let Err(Broken::Goal { goal: 0, value }) = search(&mut evaluator, None) else {
+        panic!("no plan is there")
+    };
     assert!(value > 0.012, "{value}");
 }
 
@@ -134,12 +138,23 @@ fn show() {
         let open = open(name, &[]);
         for (verify, worlds) in [(false, 0), (false, 512), (true, 512)] {
             let began = std::time::Instant::now();
-            let options = super::Options { seed: 1, prices: &prices, assumed: ASSUMED, worlds, verify, relax: true, threads: 2 };
+            let options = super::Options {
+                seed: 1,
+                prices: &prices,
+                assumed: ASSUMED,
+                worlds,
+                verify,
+                relax: true,
+                threads: 2,
+            };
             match super::plan(&open, &options, &|_| {}, &stop) {
                 Ok(plan) => {
                     eprintln!("{name} {verify} {worlds} {:?}", began.elapsed());
                     if verify {
-                        eprintln!("{}", plimsoll_reports::text::plan(&plan, plimsoll_reports::text::Style::PLAIN));
+                        eprintln!(
+                            "{}",
+                            plimsoll_reports::text::plan(&plan, plimsoll_reports::text::Style::PLAIN)
+                        );
                     }
                 }
                 Err(error) => eprintln!("{name} {error}"),

@@ -130,9 +130,8 @@ fn said(run: &Run) -> String {
         .iter()
         .filter_map(|t| Some((t.name.as_str(), t.station.as_ref()?.utilisation_peak.value)))
         .max_by(|a, b| a.1.total_cmp(&b.1));
-    let fullest = fullest.map_or(String::new(), |(name, busy)| {
-        format!("; fullest: {name} {} busy", human(busy, Unit::Share))
-    });
+    let fullest = fullest
+        .map_or(String::new(), |(name, busy)| format!("; fullest: {name} {} busy", human(busy, Unit::Share)));
     match broken.len() {
         0 => format!("all {} targets hold{fullest}", run.slos.len()),
         _ => format!("broken: {}{fullest}", broken.join(", ")),
@@ -153,7 +152,9 @@ fn disagreements(evaluator: &mut Evaluator<'_>, sizing: &Sizing, run: &Run) -> V
         asked.push(format!("{}: simulated {}", here.text, human(verdict.value, verdict.unit)));
     }
     for tier in 0..sizing.tiers.len() {
-        let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &evaluator.problem.fleets[tier]) else { continue };
+        let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &evaluator.problem.fleets[tier]) else {
+            continue;
+        };
         let name = evaluator.world.tier_name(tier);
         let Some(played) = run.tiers.iter().find(|t| t.name == name) else { continue };
         let rule = &fleet.rules[0];
@@ -244,7 +245,9 @@ fn under(evaluator: &Evaluator<'_>, sizing: &Sizing, failure: Failure) -> Option
             scenario.population.regions.remove(gone);
             scenario.population.regions.iter_mut().for_each(|r| r.share /= left);
             for tier in 0..scenario.tiers.len() {
-                if let (Some(sized), true) = (&sizing.tiers[tier], scenario.tiers[tier].scope != Scope::Global) {
+                if let (Some(sized), true) =
+                    (&sizing.tiers[tier], scenario.tiers[tier].scope != Scope::Global)
+                {
                     set_servers(&mut scenario, tier, (sized.servers as f64 * left).max(1.0));
                 }
             }

@@ -77,11 +77,9 @@ fn needs_of(problem: &Problem<'_>, found: &Found, world: &Scenario, hits_vary: b
 }
 
 fn summary(problem: &Problem<'_>, found: &Found, needs: &[Needs]) -> Worlds {
-    let plan: Vec<Option<u64>> =
-        found.sizing.tiers.iter().map(|t| t.as_ref().map(|t| t.servers)).collect();
-    let mut columns: Vec<Vec<u64>> = (0..plan.len())
-        .map(|t| needs.iter().filter_map(|n| n.0.as_ref()?[t]).collect())
-        .collect();
+    let plan: Vec<Option<u64>> = found.sizing.tiers.iter().map(|t| t.as_ref().map(|t| t.servers)).collect();
+    let mut columns: Vec<Vec<u64>> =
+        (0..plan.len()).map(|t| needs.iter().filter_map(|n| n.0.as_ref()?[t]).collect()).collect();
     columns.iter_mut().for_each(|c| c.sort_unstable());
     let at = |tier: usize, share: f64| -> Option<u64> {
         let column = &columns[tier];
@@ -120,12 +118,19 @@ fn summary(problem: &Problem<'_>, found: &Found, needs: &[Needs]) -> Worlds {
 
 /// Share of the worlds in which no tier has fewer servers than it needs.
 fn holds(needs: &[Needs], sizes: &[Option<u64>]) -> f64 {
-    let enough = |n: &&Needs| n.0.as_ref().is_some_and(|n| n.iter().zip(sizes).all(|(need, have)| need <= have));
+    let enough =
+        |n: &&Needs| n.0.as_ref().is_some_and(|n| n.iter().zip(sizes).all(|(need, have)| need <= have));
     needs.iter().filter(enough).count() as f64 / needs.len().max(1) as f64
 }
 
 /// What some sizes cost more than others, US dollars a month: all of it, or what has to be added only.
-fn extra(problem: &Problem<'_>, plan: &Sizing, from: &[Option<u64>], to: &[Option<u64>], billed: bool) -> f64 {
+fn extra(
+    problem: &Problem<'_>,
+    plan: &Sizing,
+    from: &[Option<u64>],
+    to: &[Option<u64>],
+    billed: bool,
+) -> f64 {
     let mut sum = 0.0;
     for tier in 0..from.len() {
         let (Some(a), Some(b)) = (from[tier], to[tier]) else { continue };
