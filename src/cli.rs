@@ -48,7 +48,7 @@ pub enum Command {
     Estimate(Box<EstimateArgs>),
     /// Sizes of all tiers at least cost that keep the targets, why, and what it would take to be wrong
     #[command(
-        after_help = "Examples:\n  plimsoll plan spotify\n  plimsoll plan spotify --under region-down --no-verify\n  plimsoll plan spotify --set tiers.web.servers=auto --set 'tiers.web.price.server=auto r7g.4xlarge, c7g.8xlarge'\n  plimsoll plan my-system.yaml --write sized.yaml --html plan.html\n  plimsoll plan spotify my-spotify.yaml"
+        after_help = "Examples:\n  plimsoll plan spotify\n  plimsoll plan spotify --under region-down --no-verify\n  plimsoll plan spotify --set tiers.web.servers=auto --set 'tiers.web.price.server=auto r7g.4xlarge or c7g.8xlarge'\n  plimsoll plan my-system.yaml --write sized.yaml --html plan.html\n  plimsoll plan spotify my-spotify.yaml"
     )]
     Plan(Box<PlanArgs>),
     /// A full day, simulated

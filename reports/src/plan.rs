@@ -98,7 +98,7 @@ pub struct Target {
     pub holds: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     /// All that has a price, US dollars a month.
     pub total_per_month: f64,
@@ -106,8 +106,8 @@ pub struct Cost {
     pub fixed_per_month: f64,
     /// The same for the scenario as it was written, where it states all sizes.
     pub stated_per_month: Option<f64>,
-    /// Whether the scenario as written holds all targets.
-    pub stated_holds: Option<bool>,
+    /// What the scenario as written breaks first.
+    pub stated_breaks: Option<String>,
 }
 
 /// How the plan was found.

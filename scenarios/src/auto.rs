@@ -34,15 +34,8 @@ pub enum Knob {
 
 impl Knob {
     /// Every knob.
-    pub const ALL: [Self; 7] = [
-        Self::Servers,
-        Self::Capacity,
-        Self::Policy,
-        Self::Link,
-        Self::Copies,
-        Self::Zones,
-        Self::Instance,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Servers, Self::Capacity, Self::Policy, Self::Link, Self::Copies, Self::Zones, Self::Instance];
 
     /// Where it stands in a tier: `cache.capacity`.
     #[must_use]
@@ -78,11 +71,11 @@ impl Knob {
         match self {
             Self::Servers => "auto 10 to 200",
             Self::Capacity => "auto 10 TB to 200 TB",
-            Self::Policy => "auto lru, fifo",
+            Self::Policy => "auto lru or fifo",
             Self::Link => "auto 10 to 100 Gbit/s",
             Self::Copies => "auto 2 to 5",
             Self::Zones => "auto 1 to 3",
-            Self::Instance => "auto m7g.xlarge, c7g.2xlarge",
+            Self::Instance => "auto m7g.xlarge or c7g.2xlarge",
         }
     }
 
@@ -208,7 +201,9 @@ fn free(knob: Knob, bounds: &str, origin: Origin) -> Result<Free, (String, Strin
         return Ok(free);
     }
     if knob.is_choice() {
-        free.choices = bounds.split(',').map(|name| name.trim().to_owned()).collect();
+        // `or` and not only commas: in braces a comma ends the value.
+        let names = bounds.split(',').flat_map(|part| part.split(" or "));
+        free.choices = names.map(|name| name.trim().to_owned()).collect();
         if free.choices.iter().any(String::is_empty) {
             return Err((format!("`{bounds}` has an empty name"), format!("write `{}`", knob.example())));
         }
@@ -243,19 +238,15 @@ mod tests {
         let open = open(&[
             "tiers.web.servers=auto",
             "tiers.edge.cache.capacity=auto 10 to 200 TB",
-            "tiers.edge.cache.policy=auto lru, fifo",
+            "tiers.edge.cache.policy=auto lru or fifo",
             "tiers.web.price.server=auto",
         ])
         .unwrap();
         let edge = open.scenario.tier("edge").unwrap().0;
         let web = open.scenario.tier("web").unwrap().0;
         let found: Vec<_> = open.free.iter().map(|f| (f.tier, f.knob)).collect();
-        let wanted = [
-            (edge, Knob::Capacity),
-            (edge, Knob::Policy),
-            (web, Knob::Servers),
-            (web, Knob::Instance),
-        ];
+        let wanted =
+            [(edge, Knob::Capacity), (edge, Knob::Policy), (web, Knob::Servers), (web, Knob::Instance)];
         assert_eq!(found, wanted);
         assert_eq!(open.free[0].range, Some((10e12, 200e12)));
         assert_eq!(open.free[1].choices, ["lru", "fifo"]);

@@ -77,9 +77,19 @@ impl Scenario {
                 quantity.settle(score);
             }
         });
+        let mut before: Option<(f64, f64, Diurnal)> = None;
         for region in &mut world.population.regions {
-            if let (Some(peak), Diurnal::Peak { peak_at_s, .. }) = (&region.peak_to_mean, &region.diurnal) {
-                region.diurnal = Diurnal::with_peak(peak.get().max(1.0), *peak_at_s);
+            if let (Some(peak), &Diurnal::Peak { peak_at_s, .. }) = (&region.peak_to_mean, &region.diurnal) {
+                let height = peak.get().max(1.0);
+                // Most regions have the height of the one before, and a height that is no range stays.
+                if (region.diurnal.peak() - height).abs() < 1e-9 {
+                    continue;
+                }
+                region.diurnal = match &before {
+                    Some((known, at, day)) if *known == height && *at == peak_at_s => day.clone(),
+                    _ => Diurnal::with_peak(height, peak_at_s),
+                };
+                before = Some((height, peak_at_s, region.diurnal.clone()));
             }
         }
         world

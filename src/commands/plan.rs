@@ -65,7 +65,8 @@ fn code(plans: &[&Plan]) -> Code {
 }
 
 fn assumed(args: &PlanArgs) -> Result<Assumed, Failure> {
-    let wrong = |(cause, fix): (String, String)| Failure::Usage(format!("--utilisation: {cause}\nhint: {fix}"));
+    let wrong =
+        |(cause, fix): (String, String)| Failure::Usage(format!("--utilisation: {cause}\nhint: {fix}"));
     let utilisation = Fraction::parse(&args.utilisation).map_err(wrong)?.get();
     if utilisation <= 0.0 {
         let cause = format!("`{}` leaves no room for any work", args.utilisation);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use plimsoll_reports::json;
 use plimsoll_scenarios::{
-    LoadError, Origin, Problem, Scenario, bundled, json_schema, load, load_with, resolve, starter,
+    LoadError, Origin, Problem, Scenario, bundled, json_schema, load, resolve, starter,
 };
 
 use crate::cli::{CheckArgs, Format, NewArgs, ScenariosArgs, ScenariosCommand, ShowArgs};
@@ -104,7 +104,9 @@ struct Told {
 fn check(args: &CheckArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let mut all = Vec::new();
     for file in &args.files {
-        let found = load_with(file, &args.set);
+        // What is left to the planner is no mistake.
+        let found = resolve(file, &args.set)
+            .and_then(|resolved| Ok(resolved.open().map_err(LoadError::Invalid)?.scenario));
         if args.format == Format::Json {
             all.push(checked(file, found));
             continue;

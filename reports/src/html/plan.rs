@@ -30,8 +30,10 @@ pub fn plan(record: &Plan) -> String {
     let nav: Vec<String> =
         present.iter().map(|(id, name, _)| format!("<a href=\"#{id}\">{}</a>", escape(name))).collect();
     let body: String = present.iter().map(|(id, name, body)| section(id, name, body)).collect();
-    let answer: String =
-        words::answer(record).iter().map(|line| format!("<p class=\"verdict\">{}</p>\n", escape(line))).collect();
+    let answer: String = words::answer(record)
+        .iter()
+        .map(|line| format!("<p class=\"verdict\">{}</p>\n", escape(line)))
+        .collect();
     let data = json::to_script(record).map_or(String::new(), |text| {
         format!("<script type=\"application/json\" id=\"plimsoll-plan\">{text}</script>\n")
     });
@@ -57,9 +59,10 @@ fn pictures(record: &Plan) -> String {
         table("", &[Column::Number(name), Column::Number("cost a month")], &rows)
     };
     for curve in &record.curves {
-        let rows = curve.points.iter().map(|(bound, cost)| {
-            [human(*bound, curve.unit), cost.map_or("no plan".to_owned(), money)]
-        });
+        let rows = curve
+            .points
+            .iter()
+            .map(|(bound, cost)| [human(*bound, curve.unit), cost.map_or("no plan".to_owned(), money)]);
         out.push_str(&figure(plot::target_cost(curve), &numbers("bound", rows.collect())));
     }
     let rows = record.growth.iter().map(|g| [significant(g.factor, 3), money(g.cost_per_month)]);
@@ -110,8 +113,12 @@ fn tiers(record: &Plan) -> String {
 }
 
 fn regions(record: &Plan) -> String {
-    let columns =
-        [Column::Text("tier"), Column::Text("region"), Column::Number("servers"), Column::Number("busy at its peak")];
+    let columns = [
+        Column::Text("tier"),
+        Column::Text("region"),
+        Column::Number("servers"),
+        Column::Number("busy at its peak"),
+    ];
     let rows = record.tiers.iter().flat_map(|tier| {
         tier.regions.iter().map(|region| {
             Row::of([

@@ -46,8 +46,7 @@ pub fn growth_cost(plan: &Plan) -> Option<Plot> {
 #[must_use]
 pub fn certainty_cost(plan: &Plan) -> Option<Plot> {
     let worlds = plan.worlds.as_ref()?;
-    let mut points: Vec<(f64, f64)> =
-        worlds.confidence.iter().map(|c| (c.holds, c.cost_per_month)).collect();
+    let mut points: Vec<(f64, f64)> = worlds.confidence.iter().map(|c| (c.holds, c.cost_per_month)).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     let least = worlds.confidence.get(worlds.least_regret)?;
     let title = format!(
@@ -67,10 +66,8 @@ fn line(
     caption: &str,
 ) -> Option<Plot> {
     let (first, last) = (points.first()?, points.last()?);
-    let ticks: Vec<(f64, String)> = [first.0, f64::midpoint(first.0, last.0), last.0]
-        .into_iter()
-        .map(|v| (v, human(v, unit)))
-        .collect();
+    let ticks: Vec<(f64, String)> =
+        [first.0, f64::midpoint(first.0, last.0), last.0].into_iter().map(|v| (v, human(v, unit))).collect();
     let x = Axis { low: first.0, high: last.0, ticks, title: name.to_owned() };
     let most = points.iter().map(|p| p.1).fold(0.0, f64::max);
     let ticks: Vec<(f64, String)> = ticks_from_zero(most, 4.0)

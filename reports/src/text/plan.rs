@@ -1,6 +1,6 @@
 //! A plan as a page for a terminal: the answer, the bill of materials, targets, and what it would take to be wrong.
 
-use super::style::{Style, Tone, mark};
+use super::style::{Style, Tone, clean, mark, wrap};
 use super::table::{Cell, Table};
 use super::{section, sentences, title};
 use crate::format::{human, significant};
@@ -54,21 +54,20 @@ pub fn answer(record: &Plan) -> Vec<String> {
     }
     let mut lines = vec![first];
     if let Some(stated) = cost.stated_per_month {
-        let holds = if cost.stated_holds == Some(true) { "keeps them too" } else { "does not keep them" };
+        let holds = cost
+            .stated_breaks
+            .as_ref()
+            .map_or("keeps them too".to_owned(), |breaks| format!("breaks {breaks}"));
         lines.push(format!("the scenario as written costs {} and {holds}", money(stated)));
     }
     if let Some(line) = &record.load_line {
         let full = match (&line.full_factor, &line.full) {
             (Some(factor), Some(what)) => {
-                format!("; at {} times {what}", significant(*factor, 3))
+                format!("; {} more: {what}", change(*factor))
             }
             _ => String::new(),
         };
-        lines.push(format!(
-            "load line: {} times the demand, then {}{full}",
-            significant(line.factor, 4),
-            line.breaks
-        ));
+        lines.push(format!("load line: {} more demand breaks {}{full}", change(line.factor), line.breaks));
     }
     let search = &record.search;
     let sure = if search.proved > 1.0 - 1e-9 {
@@ -76,8 +75,17 @@ pub fn answer(record: &Plan) -> Vec<String> {
     } else {
         format!("no plan costs less than {} of it", human(search.proved, Unit::Share))
     };
-    lines.push(format!("{sure}: {} combinations, {} sized", human(search.combinations, Unit::Count), search.sized));
+    lines.push(format!(
+        "{sure}: {} combinations, {} sized",
+        human(search.combinations, Unit::Count),
+        search.sized
+    ));
     lines
+}
+
+/// A factor as what it adds: `25 %`, `0.04 %`.
+fn change(factor: f64) -> String {
+    human(factor - 1.0, Unit::Share)
 }
 
 /// A size with what the scenario states, where that differs.
@@ -102,11 +110,8 @@ fn tiers(record: &Plan, style: Style) -> String {
     for tier in &record.tiers {
         let share = |value: Option<f64>| value.map_or(String::new(), |v| human(v, Unit::Share));
         let shadow = tier.shadow_per_month > 0.0 && tier.cost_per_month <= 0.0;
-        let cost = if shadow {
-            "not billed".to_owned()
-        } else {
-            human(tier.cost_per_month, Unit::DollarsPerMonth)
-        };
+        let cost =
+            if shadow { "not billed".to_owned() } else { human(tier.cost_per_month, Unit::DollarsPerMonth) };
         table.push([
             Cell::toned(Tone::Strong, &tier.name),
             tier.servers
@@ -134,15 +139,18 @@ fn tiers(record: &Plan, style: Style) -> String {
 }
 
 fn reasons(record: &Plan, style: Style) -> String {
-    let mut table = Table::new().left("").left("bound by").left("with one step less");
-    for tier in record.tiers.iter().filter(|t| !t.binding.is_empty()) {
-        table.push([
-            tier.name.as_str().into(),
-            tier.binding.as_str().into(),
-            tier.one_less.clone().unwrap_or_default().into(),
-        ]);
+    let bound: Vec<_> = record.tiers.iter().filter(|t| !t.binding.is_empty()).collect();
+    let width = bound.iter().map(|t| t.name.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for tier in bound {
+        let less = tier.one_less.as_ref().map_or(String::new(), |less| format!("; with {less}"));
+        let text = clean(&format!("{}{less}", tier.binding));
+        for (i, line) in wrap(&text, style.width.saturating_sub(width + 5)).iter().enumerate() {
+            let name = if i == 0 { clean(&tier.name) } else { String::new() };
+            out.push_str(&format!("   {name:<width$}  {line}\n"));
+        }
     }
-    table.render(style, 3)
+    out
 }
 
 fn targets(list: &[Target], style: Style) -> String {
@@ -168,6 +176,9 @@ pub fn extra(alternative: &Alternative) -> String {
     alternative.extra_per_month.map_or_else(
         || "no plan".to_owned(),
         |extra| {
+            if extra.abs() < 1.0 {
+                return "the same".to_owned();
+            }
             let sign = if extra < 0.0 { "-" } else { "+" };
             format!("{sign}{}", human(extra.abs(), Unit::DollarsPerMonth))
         },
@@ -299,7 +310,9 @@ pub fn plans_compared(record: &PlanComparison, style: Style) -> String {
     for row in &record.rows {
         let shown = |v: Option<f64>| v.map_or("-".to_owned(), |v| human(v, row.unit));
         let change = match (row.a, row.b) {
-            (Some(a), Some(b)) if a != 0.0 && (b / a - 1.0).abs() > 1e-9 => crate::format::change(b / a - 1.0),
+            (Some(a), Some(b)) if a != 0.0 && (b / a - 1.0).abs() > 1e-9 => {
+                crate::format::change(b / a - 1.0)
+            }
             _ => String::new(),
         };
         table.push([row.what.as_str().into(), shown(row.a).into(), shown(row.b).into(), change.into()]);

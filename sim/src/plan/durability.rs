@@ -8,7 +8,8 @@ use plimsoll_scenarios::{Scenario, Scheme, TierId};
 
 use super::evaluate::Sizing;
 use crate::analytic::reliability::{
-    Repair, Units, annual_loss, loss_probability, mttdl_hours, random_copysets, repair_bandwidth, repair_hours,
+    Repair, Units, annual_loss, loss_probability, mttdl_hours, random_copysets, repair_bandwidth,
+    repair_hours,
 };
 use crate::analytic::replication::Quorum;
 

@@ -14,9 +14,10 @@ use super::goals::{self, State};
 use super::hits::{CacheSize, HitModel, Hits};
 use super::kinds::Billing;
 use super::load::{Demand, TierLoad, loads};
-use super::problem::{Axis, Problem};
+use super::problem::{Axis, GoalMetric, Problem};
 use super::size::{self, Case, Reason, Sized, TierProblem};
 use crate::flow::Flow;
+use crate::model;
 
 /// What the axes come to.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +72,9 @@ pub struct Evaluator<'p> {
     pub world: &'p Scenario,
     pub flow: &'p Flow<'p>,
     pub demand: Demand,
-    hits: HitModel<'p>,
+    hits: Option<HitModel<'p>>,
+    /// Hit ratios that are known, whatever the caches.
+    known: Hits,
     /// Calls by address, for walking trees.
     pub calls: BTreeMap<usize, usize>,
     /// Tiers, called before callers.
@@ -85,6 +88,15 @@ pub struct Evaluator<'p> {
 impl<'p> Evaluator<'p> {
     #[must_use]
     pub fn new(problem: &'p Problem<'p>, world: &'p Scenario, flow: &'p Flow<'p>) -> Self {
+        Self::made(problem, world, flow, Some(HitModel::new(world, flow)))
+    }
+
+    fn made(
+        problem: &'p Problem<'p>,
+        world: &'p Scenario,
+        flow: &'p Flow<'p>,
+        hits: Option<HitModel<'p>>,
+    ) -> Self {
         let mut inwards = world.tier_order();
         inwards.reverse();
         let address = |(n, node): (usize, &crate::flow::Node<'_>)| (std::ptr::from_ref(node.call).addr(), n);
@@ -93,12 +105,19 @@ impl<'p> Evaluator<'p> {
             world,
             flow,
             demand: Demand::of(world, flow),
-            hits: HitModel::new(world, flow),
+            hits,
+            known: Vec::new(),
             calls: flow.nodes.iter().enumerate().map(address).collect(),
             inwards,
             margins: vec![1.0; problem.goals.len()],
             least: vec![1; world.tiers.len()],
         }
+    }
+
+    /// Where hit ratios are known and no capacity will change.
+    #[must_use]
+    pub fn with_hits(problem: &'p Problem<'p>, world: &'p Scenario, flow: &'p Flow<'p>, known: Hits) -> Self {
+        Self { known, ..Self::made(problem, world, flow, None) }
     }
 
     /// What positions on the axes mean.
@@ -130,8 +149,7 @@ impl<'p> Evaluator<'p> {
         }
         let mut changed = self.world.clone();
         for (id, tier) in changed.tiers.values_mut().enumerate() {
-            if let (Some(copies), Scheme::Copies { read, .. }) =
-                (choice.copies[id], tier.replication.scheme)
+            if let (Some(copies), Scheme::Copies { read, .. }) = (choice.copies[id], tier.replication.scheme)
             {
                 let (write, read) = (copies / 2 + 1, read.min(copies));
                 tier.replication.scheme = Scheme::Copies { count: copies, write, read };
@@ -142,7 +160,8 @@ impl<'p> Evaluator<'p> {
     }
 
     pub fn hits_at(&mut self, choice: &Choice) -> Hits {
-        self.hits.at(&choice.caches)
+        let known = &self.known;
+        self.hits.as_mut().map_or_else(|| known.clone(), |model| model.at(&choice.caches))
     }
 
     /// The cheapest servers at a point.
@@ -165,14 +184,8 @@ impl<'p> Evaluator<'p> {
             }
         }
         let loads = loads(&scenario, self.flow, &self.demand, &hits);
-        let mut sizing = Sizing {
-            tiers: vec![None; loads.len()],
-            costs: Vec::new(),
-            objective: 0.0,
-            choice,
-            hits,
-            loads,
-        };
+        let mut sizing =
+            Sizing { tiers: vec![None; loads.len()], costs: Vec::new(), objective: 0.0, choice, hits, loads };
         let cold = self.cold_loads(&scenario, &sizing);
         for position in 0..self.inwards.len() {
             let tier = self.inwards[position];
@@ -191,19 +204,24 @@ impl<'p> Evaluator<'p> {
     /// A target that no point of the box meets.
     pub fn bound(&mut self, near: &[usize], far: &[usize]) -> Result<f64, Broken> {
         let mut choice = self.choice(far);
+        let small = self.choice(near);
+        for goal in 0..self.problem.goals.len() {
+            // A cache hits most where it is large and those before it are small.
+            let GoalMetric::HitRatio(tier) = self.problem.goals[goal].metric else { continue };
+            let mut kindest = small.clone();
+            kindest.caches[tier] = choice.caches[tier];
+            let hits = self.hits_at(&kindest);
+            let value = goals::hit_ratio(self, &hits, tier);
+            if !goals::met(self, goal, value) {
+                return Err(Broken::Goal { goal, value });
+            }
+        }
         let scenario = self.changed(&choice);
         let hits = self.hits_at(&choice);
         let loads = loads(&scenario, self.flow, &self.demand, &hits);
-        let small = self.choice(near);
         choice.caches.clone_from(&small.caches);
-        let mut sizing = Sizing {
-            tiers: vec![None; loads.len()],
-            costs: Vec::new(),
-            objective: 0.0,
-            choice,
-            hits,
-            loads,
-        };
+        let mut sizing =
+            Sizing { tiers: vec![None; loads.len()], costs: Vec::new(), objective: 0.0, choice, hits, loads };
         for position in 0..self.inwards.len() {
             let tier = self.inwards[position];
             let sized = self.size_tier(&scenario, &sizing, &[], tier);
@@ -313,7 +331,7 @@ impl<'p> Evaluator<'p> {
         sizing: &mut Sizing,
         cold: &[Vec<TierLoad>],
     ) -> Result<(), Broken> {
-        if self.problem.goals.is_empty() {
+        if goals::worst(self, scenario, sizing, cold).is_none_or(|worst| worst.2 <= 0.0) {
             return Ok(());
         }
         for (goal, value) in goals::without_waits(self, scenario, sizing) {
@@ -336,8 +354,10 @@ impl<'p> Evaluator<'p> {
                 raised.push(tier);
             }
         }
-        Err(goals::worst(self, scenario, sizing, cold)
-            .map_or(Broken::Goal { goal: 0, value: f64::NAN }, |(goal, value, _)| Broken::Goal { goal, value }))
+        Err(goals::worst(self, scenario, sizing, cold).map_or(
+            Broken::Goal { goal: 0, value: f64::NAN },
+            |(goal, value, _)| Broken::Goal { goal, value },
+        ))
     }
 
     /// The tier where more servers do most for a target, by the dollar.
@@ -350,8 +370,13 @@ impl<'p> Evaluator<'p> {
     ) -> Option<(TierId, Sized)> {
         let mut best: Option<(f64, TierId, Sized)> = None;
         for tier in 0..sizing.tiers.len() {
-            let (Some(now), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) else { continue };
+            let (Some(now), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) else {
+                continue;
+            };
             let load = &sizing.loads[tier];
+            if !goals::hangs_on(self, goal, tier) {
+                continue;
+            }
             for far in self.farther(scenario, sizing, tier, now.servers) {
                 let Some((servers, pools)) = size::step(far, load, true, fleet.range) else { continue };
                 let more = Sized { servers, pools, ..now.clone() };
@@ -442,7 +467,13 @@ impl<'p> Evaluator<'p> {
         let load = &sizing.loads[tier];
         let (mut bill, mut shadow) = (self.fixed(scenario, load, tier), 0.0);
         if let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) {
-            let cost = sized.deployed(load) as f64 * fleet.kinds[sized.kind].monthly;
+            let bytes = sizing.choice.caches[tier].map_or(0.0, |size| size.capacity);
+            let caches = if fleet.per_byte > 0.0 {
+                bytes * model::cache_instances(scenario, tier) as f64 * fleet.per_byte
+            } else {
+                0.0
+            };
+            let cost = sized.deployed(load) as f64 * fleet.kinds[sized.kind].monthly + caches;
             if fleet.billing == Billing::Shadow { shadow += cost } else { bill += cost }
         }
         (bill, shadow)

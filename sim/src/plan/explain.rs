@@ -87,15 +87,27 @@ pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, 
     let kind = &fleet.kinds[sized.kind];
     let load = &sizing.loads[tier];
     let most = |what: &dyn Fn(usize) -> f64| (0..load.places.len()).map(what).fold(0.0, f64::max);
-    let each = |p: usize| sized.pools[p] as f64 * load.places[p].instances;
     match sized.reason {
         Reason::Busy(i) => {
-            let state = State::normal(evaluator, scenario, sizing);
+            let mut state = State::normal(evaluator, scenario, sizing);
+            if let Some(failure) = rule(i).and_then(|r| r.failure) {
+                state = state.under(failure, Some(tier));
+            }
             let busy = most(&|p| state.busy(tier, p).unwrap_or(0.0));
+            if busy.is_infinite() {
+                return format!("nothing is left, at most {}", limit(rule(i), true));
+            }
             format!("{} busy, at most {}", human(busy, Unit::Share), limit(rule(i), true))
         }
         Reason::Link(i) => {
-            let full = most(&|p| load.places[p].egress / (each(p) * kind.link.unwrap_or(f64::INFINITY)));
+            let failure = rule(i).and_then(|r| r.failure);
+            let here = &scenario.tiers[tier];
+            let factor = size::more(failure, here.scope, size::largest_share(scenario));
+            let full = most(&|p| {
+                let place = &load.places[p];
+                let k = size::left(failure, sized.pools[p] as f64, place.instances, here.scope, here.zones);
+                place.egress * factor / (k * place.instances * kind.link.unwrap_or(f64::INFINITY))
+            });
             format!("links {} full, at most {}", human(full, Unit::Share), limit(rule(i), false))
         }
         Reason::Operations(i) => format!("operations of disks, at most {}", limit(rule(i), false)),
@@ -103,6 +115,7 @@ pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, 
         Reason::Connections => format!("connections at most {} of what fits", human(size::FILL, Unit::Share)),
         Reason::Room => "room for its cache".to_owned(),
         Reason::Least => "one server at every place".to_owned(),
+        Reason::Stated if evaluator.least[tier] > 1 => "raised until the simulator agreed".to_owned(),
         Reason::Stated => "as the scenario states".to_owned(),
         Reason::Target(goal) => evaluator.problem.goals[goal].text.clone(),
     }
@@ -110,12 +123,21 @@ pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, 
 
 /// One step less of a tier's servers, all else as planned, and what breaks then.
 #[must_use]
-pub fn one_less(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<String> {
+pub fn one_less(
+    evaluator: &Evaluator<'_>,
+    scenario: &Scenario,
+    sizing: &Sizing,
+    tier: TierId,
+) -> Option<String> {
     let (sized, fleet) = (sizing.tiers[tier].as_ref()?, evaluator.problem.fleets[tier].as_ref()?);
     if !fleet.free {
         return None;
     }
-    let Some((servers, pools)) = size::step(sized.servers, &sizing.loads[tier], false, (1, fleet.range.1)) else {
+    if sized.reason == Reason::Stated {
+        return None;
+    }
+    let Some((servers, pools)) = size::step(sized.servers, &sizing.loads[tier], false, (1, fleet.range.1))
+    else {
         return Some("there is no less than one server at every place".to_owned());
     };
     let mut less = sizing.clone();
@@ -127,7 +149,8 @@ pub fn one_less(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing,
         }
         _ => {
             let text = binding(evaluator, scenario, &less, tier);
-            if text.is_empty() { return None } else { text }
+            // The limit is said already.
+            text.split(", at most").next().filter(|t| !t.is_empty())?.to_owned()
         }
     };
     Some(format!("{servers}: {what}"))
@@ -136,7 +159,8 @@ pub fn one_less(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing,
 /// `edge.cache.capacity = 100 TB`.
 fn named(evaluator: &Evaluator<'_>, axis: usize, value: f64) -> String {
     let axis = &evaluator.problem.axes[axis];
-    let path = format!("{}.{}", evaluator.world.tier_name(axis.tier), axis.knob.field());
+    let field = axis.knob.field().rsplit('.').next().unwrap_or_default();
+    let path = format!("{}.{field}", evaluator.world.tier_name(axis.tier));
     let value = match axis.knob {
         Knob::Capacity => human(value, Unit::Bytes),
         Knob::Policy => Policy::NAMES[value as usize].0.to_owned(),
@@ -171,13 +195,15 @@ pub fn alternatives(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<Alterna
 
 fn alternative(evaluator: &mut Evaluator<'_>, found: &Found, point: &[usize], what: String) -> Alternative {
     match evaluator.size_at(point) {
-        Err(why) => {
-            Alternative { what, verdict: format!("breaks {}", broken(evaluator, &why)), extra_per_month: None }
-        }
+        Err(why) => Alternative {
+            what,
+            verdict: format!("breaks {}", broken(evaluator, &why)),
+            extra_per_month: None,
+        },
         Ok(sizing) => {
             let extra = sizing.objective - found.sizing.objective;
             let mut changes = changes(evaluator, &found.sizing, &sizing);
-            changes.truncate(3);
+            changes.truncate(2);
             let verdict = if changes.is_empty() {
                 "holds with the same servers, and is larger".to_owned()
             } else {
@@ -222,7 +248,8 @@ fn kinds(evaluator: &Evaluator<'_>, found: &Found) -> Vec<Alternative> {
                 others.push(Alternative { what, verdict, extra_per_month: None });
                 continue;
             };
-            let fixed = cost - sized.deployed(&found.sizing.loads[tier]) as f64 * fleet.kinds[sized.kind].monthly;
+            let fixed =
+                cost - sized.deployed(&found.sizing.loads[tier]) as f64 * fleet.kinds[sized.kind].monthly;
             let then = fixed + other.deployed(&found.sizing.loads[tier]) as f64 * fleet.kinds[kind].monthly;
             let verdict = format!("holds with {} of them", other.servers);
             others.push(Alternative { what, verdict, extra_per_month: Some(then - cost) });
@@ -251,7 +278,9 @@ pub fn infeasible(evaluator: &mut Evaluator<'_>, why: &Broken) -> PlanError {
                         .and_then(|f| f.rules.get(*i))
                         .is_some_and(|r| r.failure.is_some()) =>
                 {
-                    format!("write `servers: auto` and more `zones` into `tiers.{name}`, or ask less of that failure")
+                    format!(
+                        "write `servers: auto` and more `zones` into `tiers.{name}`, or ask less of that failure"
+                    )
                 }
                 _ => format!("raise what `tiers.{name}.servers` may be, or write `auto`"),
             }

@@ -25,12 +25,7 @@ pub fn checks(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing) -
     FAILURES.into_iter().map(|failure| check(evaluator, scenario, sizing, failure)).collect()
 }
 
-fn check(
-    evaluator: &Evaluator<'_>,
-    scenario: &Scenario,
-    sizing: &Sizing,
-    failure: Failure,
-) -> FailureCheck {
+fn check(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, failure: Failure) -> FailureCheck {
     let normal = || State::normal(evaluator, scenario, sizing);
     let mut found: Vec<(String, f64, String)> = Vec::new();
     let what = match failure {
@@ -70,7 +65,11 @@ fn check(
         .filter(|(_, busy, _)| *busy >= FULL)
         .take(NAMED_MAX)
         .map(|(name, busy, why)| {
-            if busy.is_finite() { format!("{name} {} busy{why}", human(*busy, Unit::Share)) } else { format!("{name} has nothing left{why}") }
+            if busy.is_finite() {
+                format!("{name} {} busy{why}", human(*busy, Unit::Share))
+            } else {
+                format!("{name} has nothing left{why}")
+            }
         })
         .collect();
     FailureCheck {
@@ -94,9 +93,9 @@ fn of_tier(
     tier: TierId,
 ) -> Option<(String, f64, String)> {
     let places = 0..sizing.loads[tier].places.len();
-    let busy = places.filter_map(|p| state.busy(tier, p)).fold(0.0_f64, |most, b| {
-        most.max(if b.is_nan() { 0.0 } else { b })
-    });
+    let busy = places
+        .filter_map(|p| state.busy(tier, p))
+        .fold(0.0_f64, |most, b| most.max(if b.is_nan() { 0.0 } else { b }));
     (busy > 0.0).then(|| (evaluator.world.tier_name(tier).to_owned(), busy, String::new()))
 }
 

@@ -19,6 +19,8 @@ use crate::model;
 
 /// Waits of less than this share of requests are left out.
 const WAITS_MIN: f64 = 1e-4;
+/// A share of lost calls that is none.
+const LOSS_MIN: f64 = 1e-12;
 /// Availability of one zone, as the estimate assumes it.
 const ZONE: f64 = 0.9995;
 /// Calls at once beyond which one more makes nothing slower.
@@ -112,7 +114,10 @@ impl<'a, 'p> State<'a, 'p> {
         let (servers, arrival_rate) =
             if pooled { ((k * slots).round().max(1.0) as u64, rate) } else { (slots as u64, rate / k) };
         let arrival_cv = if station.balance == Balance::RoundRobin { (1.0 / k.max(1.0)).sqrt() } else { 1.0 };
-        Some((GiGc { servers, arrival_rate, arrival_cv, service }, if pooled { queue_max * k } else { queue_max }))
+        Some((
+            GiGc { servers, arrival_rate, arrival_cv, service },
+            if pooled { queue_max * k } else { queue_max },
+        ))
     }
 
     /// Round trip, wait and service of one call.
@@ -141,9 +146,9 @@ impl<'a, 'p> State<'a, 'p> {
         match calls {
             Calls::Nothing | Calls::Async(_) => Mixture::constant(0.0),
             Calls::One(call) => self.of_call(call, region),
-            Calls::Sequence(list) => list
-                .iter()
-                .fold(Mixture::constant(0.0), |sum, calls| sum.then(&self.of_calls(calls, region))),
+            Calls::Sequence(list) => {
+                list.iter().fold(Mixture::constant(0.0), |sum, calls| sum.then(&self.of_calls(calls, region)))
+            }
             Calls::Parallel { branches, wait_for } => {
                 let waited = branches.iter().filter(|b| !matches!(b, Calls::Async(_) | Calls::Nothing));
                 let mut all: Vec<Mixture> = waited.map(|b| self.of_calls(b, region)).collect();
@@ -201,6 +206,11 @@ impl<'a, 'p> State<'a, 'p> {
         let places = self.scenario.population.regions.len();
         let of = |region: usize| {
             let Some((queue, waiting)) = self.queue(tier, region) else { return 0.0 };
+            // Beyond all servers the states fall by the utilisation, one for every place to wait.
+            let used = queue.load() / queue.servers.max(1) as f64;
+            if used < 1.0 && used.powf(waiting) < LOSS_MIN {
+                return 0.0;
+            }
             mmck_blocking(queue.servers, waiting as u64, queue.load())
         };
         (0..places).map(of).fold(0.0, f64::max)
@@ -254,8 +264,8 @@ impl<'a, 'p> State<'a, 'p> {
         };
         let sites = if here.scope == Scope::Site { self.scenario.sites() } else { 1 };
         let zones = u64::from(here.zones.max(sites));
-        let survives = zones > 1 && busy <= (zones - 1) as f64 / zones as f64;
-        let kept = if survives { zones - 1 } else { zones };
+        // As many zones as carry the peak.
+        let kept = ((zones as f64 * busy - 1e-9).ceil().max(1.0) as u64).min(zones);
         1.0 - (1.0 - independent) * (1.0 - unavailability_of_k_of_n(zones, kept, ZONE))
     }
 
@@ -297,10 +307,7 @@ fn variable(rtt: f64, mean: f64, variance: f64) -> Mixture {
 fn transfer(scenario: &Scenario, action: usize) -> f64 {
     let here = &scenario.actions[action];
     let entry = here.path.iter().find(|&&t| scenario.tiers[t].scope != Scope::User);
-    let links = [
-        scenario.population.downlink.as_ref(),
-        entry.and_then(|&t| scenario.tiers[t].link.as_ref()),
-    ];
+    let links = [scenario.population.downlink.as_ref(), entry.and_then(|&t| scenario.tiers[t].link.as_ref())];
     let slowest = links
         .into_iter()
         .flatten()
@@ -343,6 +350,19 @@ fn bound(evaluator: &Evaluator<'_>, goal: usize) -> f64 {
     }
 }
 
+/// Whether a tier's servers can change a goal's value.
+#[must_use]
+pub fn hangs_on(evaluator: &Evaluator<'_>, goal: usize, tier: TierId) -> bool {
+    match evaluator.problem.goals[goal].metric {
+        GoalMetric::Time { action, .. } => {
+            let here = |node: &crate::flow::Node<'_>| node.action == action && node.call.tier == tier;
+            evaluator.flow.nodes.iter().any(here)
+        }
+        GoalMetric::HitRatio(_) => false,
+        GoalMetric::Durability(_) | GoalMetric::Availability | GoalMetric::Loss(_) => true,
+    }
+}
+
 /// Whether a value meets a goal.
 #[must_use]
 pub fn met(evaluator: &Evaluator<'_>, goal: usize, value: f64) -> bool {
@@ -369,7 +389,9 @@ pub fn without_waits(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Si
     let state = State { no_waits: true, ..State::normal(evaluator, scenario, sizing) };
     let mut found = Vec::new();
     for (i, goal) in evaluator.problem.goals.iter().enumerate() {
-        if matches!(goal.metric, GoalMetric::Time { .. } | GoalMetric::Durability(_)) && goal.failure.is_none() {
+        if matches!(goal.metric, GoalMetric::Time { .. } | GoalMetric::Durability(_))
+            && goal.failure.is_none()
+        {
             let (_, excess) = state.value(goal, bound(evaluator, i), false);
             if excess > 0.0 {
                 found.push((i, state.value(goal, bound(evaluator, i), true).0));
@@ -438,11 +460,8 @@ pub fn worst(
     let most = goals
         .map(|goal| (goal, excess(evaluator, scenario, sizing, cold, goal)))
         .max_by(|a, b| a.1.total_cmp(&b.1))?;
-    let value = if most.1 > 0.0 {
-        at_worst(evaluator, scenario, sizing, cold, most.0, true).0
-    } else {
-        f64::NAN
-    };
+    let value =
+        if most.1 > 0.0 { at_worst(evaluator, scenario, sizing, cold, most.0, true).0 } else { f64::NAN };
     Some((most.0, value, most.1))
 }
 

@@ -136,13 +136,7 @@ impl<'s> HitModel<'s> {
         of.map_or_else(Vec::new, |d| self.atoms[d].iter().map(|a| a.p * arriving).collect())
     }
 
-    fn solve(
-        &self,
-        tier: TierId,
-        size: Option<CacheSize>,
-        solved: &[Rc<Solved>],
-        hits: &Hits,
-    ) -> Solved {
+    fn solve(&self, tier: TierId, size: Option<CacheSize>, solved: &[Rc<Solved>], hits: &Hits) -> Solved {
         let nodes: Vec<usize> = self.flow.at(tier).filter(|&n| self.flow.nodes[n].lookup).collect();
         let streams: Vec<(f64, Vec<f64>)> = nodes.iter().map(|&n| self.stream(n, solved, hits)).collect();
         if self.scenario.tiers[tier].scope == Scope::User {
@@ -248,7 +242,8 @@ mod tests {
         let mut sizes = stated(&scenario);
         let edge = scenario.tier("edge").unwrap().0;
         let inwards = |hits: &Hits| -> f64 {
-            let path: Vec<usize> = (0..flow.nodes.len()).filter(|&n| flow.nodes[n].action == 0).take(5).collect();
+            let path: Vec<usize> =
+                (0..flow.nodes.len()).filter(|&n| flow.nodes[n].action == 0).take(5).collect();
             path.iter().map(|&n| 1.0 - hits[n]).product()
         };
         let mut last = f64::INFINITY;

@@ -35,10 +35,6 @@ pub enum Billing {
 /// Share of a server's memory that a cache may take, and of its disks.
 const OF_MEMORY: f64 = 0.75;
 const OF_DISK: f64 = 0.85;
-/// Bytes of one cache from which on it lies on disks.
-const ON_DISK: f64 = 2e12;
-/// Types that are considered for one tier.
-const KINDS_MAX: usize = 12;
 
 /// The kinds of servers that a tier may have, by rising price; with who pays.
 ///
@@ -49,7 +45,6 @@ pub fn kinds_of(
     tier: TierId,
     free: &[Free],
     prices: &PriceList,
-    disk_hint: f64,
 ) -> Result<(Vec<ServerKind>, Billing), (String, String)> {
     let here = &scenario.tiers[tier];
     let Some(station) = &here.station else { return Ok((Vec::new(), Billing::Shadow)) };
@@ -76,20 +71,23 @@ pub fn kinds_of(
     if let Some(server) = &here.price.server {
         let price = prices.server(server).ok_or_else(|| {
             let near = prices.nearest(plimsoll_scenarios::prices::Kind::Server, server);
-            let fix = near.map_or("name an entry of the price list".to_owned(), |n| format!("did you mean `{n}`?"));
+            let fix =
+                near.map_or("name an entry of the price list".to_owned(), |n| format!("did you mean `{n}`?"));
             (format!("tiers.{name}.price.server: the price list has no `{server}`"), fix)
         })?;
         return Ok((vec![kind(server, price, slots)], Billing::Named));
     }
-    let otherwise = here.price.traffic.is_some() || here.price.storage.is_some() || here.price.requests.is_some();
+    let otherwise =
+        here.price.traffic.is_some() || here.price.storage.is_some() || here.price.requests.is_some();
     let billing = if otherwise { Billing::Shadow } else { Billing::Assumed };
     let wanted = here.link.as_ref().map_or(0.0, plimsoll_scenarios::units::Quantity::get);
-    let list = assumed(prices, slots, wanted, disk_hint > ON_DISK);
+    let list = assumed(prices, slots, wanted);
     if list.is_empty() {
         let cause = format!("tiers.{name} has no server price, and the price list no type to assume");
         return Err((cause, format!("write `tiers.{name}.price.server`, or use `--prices aws`")));
     }
-    Ok((list.into_iter().map(|(n, p)| kind(n, p, slots)).collect(), billing))
+    // Whose servers these are nobody knows: their caches are paid for by the byte.
+    Ok((list.into_iter().map(|(n, p)| ServerKind { fits: None, ..kind(n, p, slots) }).collect(), billing))
 }
 
 /// Bytes of a cache that fit one server.
@@ -109,7 +107,8 @@ fn chosen<'p>(
     for name in &choice.choices {
         let price = prices.server(name).ok_or_else(|| {
             let near = prices.nearest(plimsoll_scenarios::prices::Kind::Server, name);
-            let fix = near.map_or("name an entry of the price list".to_owned(), |n| format!("did you mean `{n}`?"));
+            let fix =
+                near.map_or("name an entry of the price list".to_owned(), |n| format!("did you mean `{n}`?"));
             (format!("tiers.{tier}.price.server: the price list has no `{name}`"), fix)
         })?;
         found.push((name, price));
@@ -138,40 +137,49 @@ fn general(name: &str) -> bool {
     name.matches('.').count() == 1 && !name.starts_with("kafka")
 }
 
-/// Types that would do for a tier without a price, none dearer and worse than another.
-fn assumed(prices: &PriceList, slots: f64, link: f64, on_disk: bool) -> Vec<(&str, &ServerPrice)> {
+/// The cheapest type that would do for a tier without a price.
+fn assumed(prices: &PriceList, slots: f64, link: f64) -> Vec<(&str, &ServerPrice)> {
     let network = |p: &ServerPrice| p.network.as_ref().map_or(0.0, plimsoll_scenarios::units::Quantity::get);
     let all = || prices.servers.iter().map(|(n, p)| (n.as_str(), p)).filter(|(n, _)| general(n));
     let most = all().map(|(_, p)| p.vcpu.get()).fold(0.0, f64::max);
-    let does = |p: &ServerPrice, link: f64| {
-        let cores = link > 0.0 || p.vcpu.get() >= slots.min(most);
-        network(p) >= link && cores && (!on_disk || p.disk.is_some())
-    };
+    let does =
+        |p: &ServerPrice, link: f64| network(p) >= link && (link > 0.0 || p.vcpu.get() >= slots.min(most));
     let mut list: Vec<(&str, &ServerPrice)> = all().filter(|(_, p)| does(p, link)).collect();
     if list.is_empty() {
         list = all().filter(|(_, p)| does(p, 0.0)).collect();
     }
     list.sort_by(|a, b| a.1.monthly().total_cmp(&b.1.monthly()).then(a.0.cmp(b.0)));
-    // Without a large cache only the price counts; with one, room for it too.
-    let mut best = 0.0;
-    list.retain(|(_, p)| {
-        let more = best == 0.0 || (on_disk && room(p) > best * 1.001);
-        best = f64::max(best, room(p));
-        more
-    });
-    list.truncate(KINDS_MAX);
+    list.truncate(1);
     list
+}
+
+/// What a byte of a cache costs a month where the tier has no server price: the cheapest storage of the list that is
+/// neither kept in several copies nor paid for by reading; with its name.
+#[must_use]
+pub fn byte_price(prices: &PriceList) -> Option<(&str, f64)> {
+    const TERABYTE: f64 = 1e12;
+    let plain = prices
+        .storage
+        .iter()
+        .filter(|(_, s)| s.copies == 1 && s.per_gb_read.is_none() && s.per_million_reads.is_none());
+    plain
+        .map(|(name, s)| (name.as_str(), s.monthly(TERABYTE) / TERABYTE))
+        .min_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(b.0)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn kinds(name: &str, settings: &[&str], tier: &str) -> Result<(Vec<ServerKind>, Billing), (String, String)> {
+    fn kinds(
+        name: &str,
+        settings: &[&str],
+        tier: &str,
+    ) -> Result<(Vec<ServerKind>, Billing), (String, String)> {
         let settings: Vec<String> = settings.iter().map(|&s| s.to_owned()).collect();
         let open = plimsoll_scenarios::resolve(name, &settings).unwrap().open().unwrap();
         let id = open.scenario.tier(tier).unwrap().0;
-        kinds_of(&open.scenario, id, &open.free, &PriceList::bundled(), 100e12)
+        kinds_of(&open.scenario, id, &open.free, &PriceList::bundled())
     }
 
     #[test]
@@ -181,8 +189,8 @@ mod tests {
         assert_eq!(web[0].name, "r7g.4xlarge");
         let (edge, billing) = kinds("spotify", &[], "edge").unwrap();
         assert_eq!(billing, Billing::Shadow);
-        assert!(edge.iter().all(|k| k.link == Some(100e9)), "{edge:?}");
-        assert!(edge.windows(2).all(|w| w[0].monthly < w[1].monthly && w[0].fits < w[1].fits), "{edge:?}");
+        assert_eq!((edge.len(), edge[0].link, edge[0].fits), (1, Some(100e9), None), "{edge:?}");
+        assert_eq!(byte_price(&PriceList::bundled()).map(|(name, _)| name), Some("ebs-st1"));
     }
 
     #[test]

@@ -119,13 +119,7 @@ pub fn loads(scenario: &Scenario, flow: &Flow<'_>, demand: &Demand, hits: &Hits)
     (0..scenario.tiers.len()).map(|tier| tier_load(scenario, flow, demand, &calls, tier)).collect()
 }
 
-fn tier_load(
-    scenario: &Scenario,
-    flow: &Flow<'_>,
-    demand: &Demand,
-    calls: &[f64],
-    tier: TierId,
-) -> TierLoad {
+fn tier_load(scenario: &Scenario, flow: &Flow<'_>, demand: &Demand, calls: &[f64], tier: TierId) -> TierLoad {
     let here = &scenario.tiers[tier];
     if here.scope == Scope::User {
         return TierLoad::default();

@@ -191,13 +191,14 @@ fn solve(is_true: impl Fn(f64) -> bool, scale: f64) -> f64 {
     }
     let (mut low, mut high) = (0.0, scale);
     for _ in 0..200 {
-        if is_true(high) {
+        if high > 1e300 || is_true(high) {
             break;
         }
         low = high;
         high *= 2.0;
     }
-    for _ in 0..60 {
+    // To a ten-millionth: a target is never stated finer.
+    for _ in 0..26 {
         let middle = 0.5 * (low + high);
         if is_true(middle) { high = middle } else { low = middle }
     }

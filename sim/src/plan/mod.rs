@@ -110,10 +110,5 @@ pub fn plan(
 }
 
 /// The failures that a plan is held against, in order.
-const FAILURES: [Failure; 5] = [
-    Failure::ServerDown,
-    Failure::ZoneDown,
-    Failure::RegionDown,
-    Failure::ColdCache,
-    Failure::HotRelease,
-];
+const FAILURES: [Failure; 5] =
+    [Failure::ServerDown, Failure::ZoneDown, Failure::RegionDown, Failure::ColdCache, Failure::HotRelease];

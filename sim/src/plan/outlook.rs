@@ -6,12 +6,12 @@ use std::sync::atomic::AtomicBool;
 use plimsoll_reports::plan::{Curve, LoadLine, Purchase};
 use plimsoll_reports::record::Unit;
 
+use super::Options;
 use super::evaluate::{Evaluator, Sizing};
 use super::explain;
 use super::load::loads;
 use super::problem::{GoalMetric, Problem};
 use super::search::{Found, near};
-use super::Options;
 use crate::flow::Flow;
 use crate::threads;
 
@@ -132,8 +132,7 @@ pub fn curves(problem: &Problem<'_>, found: &Found, options: &Options<'_>) -> Ve
             continue;
         }
         let here = &problem.goals[goal];
-        let unit =
-            if matches!(here.metric, GoalMetric::Time { .. }) { Unit::Seconds } else { Unit::Share };
+        let unit = if matches!(here.metric, GoalMetric::Time { .. }) { Unit::Seconds } else { Unit::Share };
         curves.push(Curve { target: here.text.clone(), unit, bound: here.bound, points });
     }
     curves

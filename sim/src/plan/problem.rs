@@ -7,7 +7,7 @@ use plimsoll_scenarios::slo::{Failure, Metric};
 use plimsoll_scenarios::{Free, Knob, Open, Policy, Scenario, Scope, TierId};
 
 use super::PlanError;
-use super::kinds::{Billing, ServerKind, kinds_of};
+use super::kinds::{Billing, ServerKind, byte_price, kinds_of};
 use super::size::Rule;
 
 /// What is assumed where a scenario says nothing.
@@ -50,7 +50,11 @@ pub struct Goal {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum GoalMetric {
     /// A quantile of an action's time, to the last byte where `complete`.
-    Time { action: usize, p: f64, complete: bool },
+    Time {
+        action: usize,
+        p: f64,
+        complete: bool,
+    },
     HitRatio(TierId),
     Availability,
     Loss(Option<TierId>),
@@ -65,6 +69,8 @@ pub struct Fleet {
     pub range: (u64, u64),
     pub free: bool,
     pub rules: Vec<Rule>,
+    /// Of a cache whose servers are assumed, US dollars a month.
+    pub per_byte: f64,
 }
 
 /// A scenario as a problem.
@@ -141,9 +147,9 @@ impl<'p> Problem<'p> {
                 }
                 Metric::HitRatio { tier } => scenario.tiers.get_index_of(tier).map(GoalMetric::HitRatio),
                 Metric::Availability => Some(GoalMetric::Availability),
-                Metric::Loss { tier } => Some(GoalMetric::Loss(
-                    tier.as_ref().and_then(|name| scenario.tiers.get_index_of(name)),
-                )),
+                Metric::Loss { tier } => {
+                    Some(GoalMetric::Loss(tier.as_ref().and_then(|name| scenario.tiers.get_index_of(name))))
+                }
                 Metric::Durability { dataset } => {
                     scenario.datasets.get_index_of(dataset).map(GoalMetric::Durability)
                 }
@@ -216,19 +222,17 @@ impl<'p> Problem<'p> {
             Some(Free { range: Some((low, high)), .. }) => (low.ceil().max(1.0) as u64, *high as u64),
             Some(_) => (1, SERVERS_MAX),
         };
-        let largest = self.axes.iter().find(|a| a.tier == tier && a.knob == Knob::Capacity);
-        let cache = here.cache.as_ref().map_or(0.0, |c| c.capacity.get());
-        let hint = largest.and_then(|a| a.values.last().copied()).unwrap_or(cache);
-        let of_one = here.cache.as_ref().is_some_and(|c| c.per_server);
-        let (kinds, billing) =
-            kinds_of(&self.scenario, tier, &self.free, self.prices, if of_one { 0.0 } else { hint })
-                .map_err(|(cause, fix)| PlanError::Prices { cause, fix })?;
+        let (kinds, billing) = kinds_of(&self.scenario, tier, &self.free, self.prices)
+            .map_err(|(cause, fix)| PlanError::Prices { cause, fix })?;
+        let named = billing == Billing::Named || here.cache.is_none();
+        let per_byte = if named { None } else { byte_price(self.prices) };
         Ok(Some(Fleet {
             kinds,
             billing,
             range,
             free: free.is_some(),
             rules: self.rules(tier, assumed),
+            per_byte: per_byte.map_or(0.0, |(_, price)| price),
         }))
     }
 
@@ -238,8 +242,9 @@ impl<'p> Problem<'p> {
             let name = self.scenario.tier_name(free.tier);
             let values = match free.knob {
                 Knob::Capacity => self.capacities(free),
-                Knob::Policy => policies(free).map_err(|(cause, fix)| {
-                    PlanError::Prices { cause: format!("tiers.{name}.cache.policy: {cause}"), fix }
+                Knob::Policy => policies(free).map_err(|(cause, fix)| PlanError::Prices {
+                    cause: format!("tiers.{name}.cache.policy: {cause}"),
+                    fix,
                 })?,
                 Knob::Copies => whole(free.range, COPIES_MAX),
                 Knob::Zones => whole(free.range, ZONES_MAX),
@@ -283,9 +288,7 @@ impl<'p> Problem<'p> {
             ));
         }
         if assumed.spare {
-            told.push(
-                "one server of any place may fail (N+1): what is left is at most 95 % busy".to_owned(),
-            );
+            told.push("one server of any place may fail (N+1): what is left is at most 95 % busy".to_owned());
         }
         let kinds = |billing: Billing| -> Vec<String> {
             let all = self.fleets.iter().enumerate().filter_map(|(t, f)| Some((t, f.as_ref()?)));
@@ -296,13 +299,15 @@ impl<'p> Problem<'p> {
         let (guessed, shadow) = (kinds(Billing::Assumed), kinds(Billing::Shadow));
         if !guessed.is_empty() {
             told.push(format!(
-                "{} without a price: the cheapest type of the list that has the link, the cores and the room",
+                "{} without a price: servers of the cheapest type that has the link and the cores, caches at the \
+                 cheapest storage of the list",
                 guessed.join(", ")
             ));
         }
         if !shadow.is_empty() {
             told.push(format!(
-                "{} billed by bytes: servers of the cheapest fitting type steer the choice and are not in the bill",
+                "{} billed by bytes: servers of the cheapest type that has the link and the cores, and caches at the \
+                 cheapest storage, steer the choice and are not in the bill",
                 shadow.join(", ")
             ));
         }
@@ -338,8 +343,8 @@ fn default_free(scenario: &Scenario) -> Vec<Free> {
 /// where that is stated.
 fn preferred(low: f64, high: f64, with_low: bool) -> Vec<f64> {
     const E24: [f64; 24] = [
-        1.0, 1.1, 1.2, 1.3, 1.5, 1.6, 1.8, 2.0, 2.2, 2.4, 2.7, 3.0, 3.3, 3.6, 3.9, 4.3, 4.7, 5.1, 5.6, 6.2, 6.8,
-        7.5, 8.2, 9.1,
+        1.0, 1.1, 1.2, 1.3, 1.5, 1.6, 1.8, 2.0, 2.2, 2.4, 2.7, 3.0, 3.3, 3.6, 3.9, 4.3, 4.7, 5.1, 5.6, 6.2,
+        6.8, 7.5, 8.2, 9.1,
     ];
     let mut values = Vec::new();
     let mut decade = low.log10().floor() as i32;

@@ -43,6 +43,7 @@ pub fn record(
     }
     let mut notes = relaxed;
     notes.extend(verified.notes);
+    notes.extend(idle(evaluator, &found.sizing));
     notes.push(format!(
         "Prices: {}, {}, as of {}. On demand, without discounts.",
         options.prices.source, options.prices.region, options.prices.as_of
@@ -89,15 +90,19 @@ fn provenance(scenario: &Scenario, options: &Options<'_>) -> Provenance {
 }
 
 fn cost(evaluator: &mut Evaluator<'_>, scenario: &Scenario, sizing: &Sizing) -> Cost {
-    let fixed =
-        (0..scenario.tiers.len()).map(|t| evaluator.fixed(scenario, &sizing.loads[t], t)).sum();
-    let (stated, holds) = if evaluator.problem.by_default {
+    let fixed = (0..scenario.tiers.len()).map(|t| evaluator.fixed(scenario, &sizing.loads[t], t)).sum();
+    let (stated, breaks) = if evaluator.problem.by_default {
         let (stated, broken) = evaluator.stated();
-        (Some(stated.bill()), Some(broken.is_none()))
+        (Some(stated.bill()), broken)
     } else {
         (None, None)
     };
-    Cost { total_per_month: sizing.bill(), fixed_per_month: fixed, stated_per_month: stated, stated_holds: holds }
+    Cost {
+        total_per_month: sizing.bill(),
+        fixed_per_month: fixed,
+        stated_per_month: stated,
+        stated_breaks: breaks,
+    }
 }
 
 fn tier(evaluator: &Evaluator<'_>, scenario: &Scenario, found: &Found, tier: TierId) -> Option<PlannedTier> {
@@ -241,7 +246,13 @@ fn assumed(
         let played = run.and_then(|r| r.tiers.iter().find(|t| t.name == name));
         let played = played.and_then(|t| t.station.as_ref()).map(|s| s.utilisation_peak.value);
         let bound = options.assumed.utilisation;
-        all.push(target(format!("every tier at most {} % busy (fullest: {name})", bound * 100.0), None, bound, value, played));
+        all.push(target(
+            format!("every tier at most {} % busy (fullest: {name})", bound * 100.0),
+            None,
+            bound,
+            value,
+            played,
+        ));
     }
     if options.assumed.spare {
         let hurt = silent.iter().filter_map(|&t| {
@@ -312,4 +323,21 @@ fn bytes(value: f64) -> String {
     let units = [("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("KB", 1e3)];
     let unit = units.iter().find(|(_, size)| value >= *size);
     unit.map_or_else(|| format!("{value} B"), |(name, size)| format!("{} {name}", value / size))
+}
+
+/// Caches of a chosen capacity that hardly ever answer.
+fn idle(evaluator: &Evaluator<'_>, sizing: &Sizing) -> Vec<String> {
+    /// Share of hits below which a cache is not worth its place.
+    const IDLE: f64 = 0.01;
+    let tiers = 0..sizing.tiers.len();
+    tiers
+        .filter(|&t| evaluator.problem.is_free(t, Knob::Capacity))
+        .map(|t| (t, goals::hit_ratio(evaluator, &sizing.hits, t)))
+        .filter(|(_, hits)| *hits < IDLE)
+        .map(|(t, hits)| {
+            let name = evaluator.world.tier_name(t);
+            let hits = plimsoll_reports::format::human(hits, Unit::Share);
+            format!("A cache in {name} does not pay: at the size that costs least it answers {hits}.")
+        })
+        .collect()
 }

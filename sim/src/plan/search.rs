@@ -40,6 +40,8 @@ pub struct Searcher<'e, 'p> {
     sized: u64,
     best: Option<(f64, Vec<usize>)>,
     broken: Option<Broken>,
+    /// Boxes looked at.
+    looked: usize,
 }
 
 /// # Errors
@@ -48,7 +50,7 @@ pub fn search(evaluator: &mut Evaluator<'_>, start: Option<&[usize]>) -> Result<
     let lengths: Vec<usize> = evaluator.problem.axes.iter().map(|a| a.values.len()).collect();
     let combinations = lengths.iter().map(|&n| n as f64).product();
     let mut searcher =
-        Searcher { evaluator, known: BTreeMap::new(), sized: 0, best: None, broken: None };
+        Searcher { evaluator, known: BTreeMap::new(), sized: 0, best: None, broken: None, looked: 0 };
     let far: Vec<usize> = lengths.iter().map(|n| n - 1).collect();
     let middle: Vec<usize> = lengths.iter().map(|n| n / 2).collect();
     let mut starts = vec![far, middle];
@@ -66,7 +68,7 @@ pub fn search(evaluator: &mut Evaluator<'_>, start: Option<&[usize]>) -> Result<
 /// As [`search`].
 pub fn near(evaluator: &mut Evaluator<'_>, start: &[usize]) -> Result<Found, Broken> {
     let mut searcher =
-        Searcher { evaluator, known: BTreeMap::new(), sized: 0, best: None, broken: None };
+        Searcher { evaluator, known: BTreeMap::new(), sized: 0, best: None, broken: None, looked: 0 };
     searcher.descend(start.to_vec());
     if searcher.best.is_none() {
         let far = searcher.evaluator.problem.axes.iter().map(|a| a.values.len() - 1).collect();
@@ -80,6 +82,13 @@ impl Searcher<'_, '_> {
     fn cost(&mut self, point: &[usize]) -> f64 {
         if let Some(&known) = self.known.get(point) {
             return known;
+        }
+        // Shared targets are dear to check, and only ever add to the cost.
+        if let (Some((best, _)), Ok(least)) = (&self.best, self.evaluator.bound(point, point))
+            && least > best * (1.0 + SAME)
+        {
+            self.known.insert(point.to_vec(), least);
+            return least;
         }
         self.sized += 1;
         let cost = match self.evaluator.size_at(point) {
@@ -186,41 +195,59 @@ impl Searcher<'_, '_> {
             self.evaluator.problem.axes.iter().map(|a| a.knob == Knob::Capacity).collect();
         let mut waiting = BinaryHeap::new();
         for (near, far) in unordered(lengths, &ordered) {
-            self.enter(near, far, &mut waiting);
+            // What no point of a whole box can do is the reason, and not what the first point lacked.
+            match self.waiting(&near, &far) {
+                Ok(one) => waiting.push(one),
+                Err(broken) => self.broken = Some(broken),
+            }
         }
-        let mut looked = 0;
         while let Some(Waiting { least, near, far }) = waiting.pop() {
             let best = self.best.as_ref().map_or(f64::INFINITY, |(cost, _)| *cost);
             if least >= best * (1.0 - SAME) {
                 return best;
             }
-            if looked >= BOXES_MAX {
+            if self.looked >= BOXES_MAX {
                 return least;
             }
-            looked += 1;
-            let width = |axis: usize| (far[axis] - near[axis]) as f64 / lengths[axis] as f64;
-            let widest = (0..near.len()).max_by(|&a, &b| width(a).total_cmp(&width(b)));
-            let Some(axis) = widest.filter(|&axis| far[axis] > near[axis]) else {
+            if near == far {
                 self.cost(&near);
                 continue;
-            };
-            let middle = near[axis].midpoint(far[axis]);
-            let (mut low, mut high) = (far.clone(), near.clone());
-            low[axis] = middle;
-            high[axis] = middle + 1;
-            self.enter(near, low, &mut waiting);
-            self.enter(high, far, &mut waiting);
+            }
+            for half in self.halves(&near, &far) {
+                waiting.push(half);
+            }
         }
         self.best.as_ref().map_or(f64::INFINITY, |(cost, _)| *cost)
     }
 
-    fn enter(&mut self, near: Vec<usize>, far: Vec<usize>, waiting: &mut BinaryHeap<Waiting>) {
-        match self.evaluator.bound(&near, &far) {
-            Ok(least) => waiting.push(Waiting { least, near, far }),
-            Err(broken) => {
-                self.broken.get_or_insert(broken);
+    /// The two halves of a box that say most: along the axis whose cheaper half is dearest.
+    fn halves(&mut self, near: &[usize], far: &[usize]) -> Vec<Waiting> {
+        let mut best: Option<((f64, f64), Vec<Waiting>)> = None;
+        for axis in (0..near.len()).filter(|&axis| far[axis] > near[axis]) {
+            let middle = near[axis].midpoint(far[axis]);
+            let (mut low, mut high) = (far.to_vec(), near.to_vec());
+            low[axis] = middle;
+            high[axis] = middle + 1;
+            let halves: Vec<Waiting> =
+                [self.waiting(near, &low), self.waiting(&high, far)].into_iter().flatten().collect();
+            let least = |f: fn(f64, f64) -> f64, start: f64| halves.iter().map(|w| w.least).fold(start, f);
+            // One half that is cut off leaves the other alone.
+            let said = match halves.len() {
+                2 => (least(f64::min, f64::INFINITY), least(f64::max, 0.0)),
+                1 => (least(f64::min, f64::INFINITY), f64::INFINITY),
+                _ => (f64::INFINITY, f64::INFINITY),
+            };
+            if best.as_ref().is_none_or(|(most, _)| said > *most) {
+                best = Some((said, halves));
             }
         }
+        best.map(|(_, halves)| halves).unwrap_or_default()
+    }
+
+    fn waiting(&mut self, near: &[usize], far: &[usize]) -> Result<Waiting, Broken> {
+        self.looked += 1;
+        let least = self.evaluator.bound(near, far)?;
+        Ok(Waiting { least, near: near.to_vec(), far: far.to_vec() })
     }
 
     fn finish(self, combinations: f64, least: f64) -> Result<Found, Broken> {
@@ -273,6 +300,9 @@ impl PartialOrd for Waiting {
 
 impl Ord for Waiting {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        other.least.total_cmp(&self.least).then_with(|| (&other.near, &other.far).cmp(&(&self.near, &self.far)))
+        other
+            .least
+            .total_cmp(&self.least)
+            .then_with(|| (&other.near, &other.far).cmp(&(&self.near, &self.far)))
     }
 }

@@ -118,11 +118,7 @@ pub type Case<'a> = (Option<Failure>, &'a TierLoad);
 ///
 /// # Errors
 /// The rule that no number of servers keeps.
-pub fn size(
-    tier: &TierProblem<'_>,
-    cases: &[Case<'_>],
-    kinds: &[ServerKind],
-) -> Result<Sized, Reason> {
+pub fn size(tier: &TierProblem<'_>, cases: &[Case<'_>], kinds: &[ServerKind]) -> Result<Sized, Reason> {
     let mut best: Option<(f64, Sized)> = None;
     let mut broken = Reason::Least;
     for (index, kind) in kinds.iter().enumerate() {
@@ -294,7 +290,12 @@ mod tests {
         ServerKind { name: "x".into(), monthly: 100.0, concurrency: 4.0, link: None, fits: Some(100.0) }
     }
 
-    fn sized(rules: &[Rule], load: &TierLoad, zones: u32, cache: Option<(f64, bool)>) -> Result<Sized, Reason> {
+    fn sized(
+        rules: &[Rule],
+        load: &TierLoad,
+        zones: u32,
+        cache: Option<(f64, bool)>,
+    ) -> Result<Sized, Reason> {
         let tier = TierProblem {
             scope: Scope::Region,
             zones,
@@ -329,7 +330,8 @@ mod tests {
             let holds = |there: &[u64]| {
                 there.iter().zip(&load.places).all(|(&k, p)| {
                     let busy = |servers: f64| p.work * 0.02 / (servers * 4.0);
-                    busy(k as f64) <= 0.7 + 1e-9 && busy(left(rules[1].failure, k as f64, 1.0, Scope::Region, 1)) <= 0.95 + 1e-9
+                    busy(k as f64) <= 0.7 + 1e-9
+                        && busy(left(rules[1].failure, k as f64, 1.0, Scope::Region, 1)) <= 0.95 + 1e-9
                 })
             };
             assert!(holds(&got.pools), "{scale}: {got:?}");

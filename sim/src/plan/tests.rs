@@ -94,7 +94,9 @@ fn no_fewer_servers_keep_the_targets() {
         let mut evaluator = Evaluator::new(&problem, &problem.scenario, &flow);
         let Ok(found) = search(&mut evaluator, None) else { continue };
         for tier in 0..found.sizing.tiers.len() {
-            let (Some(sized), Some(fleet)) = (&found.sizing.tiers[tier], &problem.fleets[tier]) else { continue };
+            let (Some(sized), Some(fleet)) = (&found.sizing.tiers[tier], &problem.fleets[tier]) else {
+                continue;
+            };
             let less = size::step(sized.servers, &found.sizing.loads[tier], false, (1, fleet.range.1));
             let Some((servers, _)) = less else { continue };
             tried += 1;
@@ -118,34 +120,45 @@ fn no_fewer_servers_keep_the_targets() {
 #[test]
 fn a_target_that_nothing_meets_is_named() {
     let prices = PriceList::bundled();
-    let open = open("spotify", &["slos=[play.first_byte p99 < 20 ms]"]);
+    let open = open("spotify", &["slos=[play.first_byte p99 < 12 ms]"]);
     let problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
     let flow = Flow::of(&problem.scenario);
     let mut evaluator = Evaluator::new(&problem, &problem.scenario, &flow);
-    let Err(Broken::Goal { goal: 0, value }) = search(&mut evaluator, None) else { panic!("no plan is there") };
-    assert!(value > 0.02, "{value}");
+    let Err(Broken::Goal { goal: 0, value }) = search(&mut evaluator, None) else {
+        panic!("no plan is there")
+    };
+    assert!(value > 0.012, "{value}");
 }
 
 #[test]
 fn show() {
     let prices = PriceList::bundled();
-    for name in ["spotify", "uber", "netflix", "whatsapp", "twitter", "url-shortener"] {
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    for name in std::env::var("SHOW").unwrap_or_default().split(',').filter(|n| !n.is_empty()) {
         let open = open(name, &[]);
-        let problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
-        let flow = Flow::of(&problem.scenario);
-        let began = std::time::Instant::now();
-        let mut evaluator = Evaluator::new(&problem, &problem.scenario, &flow);
-        match search(&mut evaluator, None) {
-            Ok(found) => {
-                eprintln!("{name}: {:?} of {:e}, sized {}, proved {:.4}, bill {:.0} objective {:.0}, {:?}", found.point, found.combinations, found.sized, found.proved, found.sizing.bill(), found.sizing.objective, began.elapsed());
-                for (t, sized) in found.sizing.tiers.iter().enumerate() {
-                    if let Some(s) = sized {
-                        let kind = &problem.fleets[t].as_ref().unwrap().kinds[s.kind];
-                        eprintln!("   {:16} {:6} {:20} {:?} {:?}  cost {:?}", open.scenario.tier_name(t), s.servers, kind.name, s.reason, found.sizing.choice.caches[t].map(|c| c.capacity), found.sizing.costs[t]);
+        for (verify, worlds) in [(false, 0), (false, 512), (true, 512)] {
+            let began = std::time::Instant::now();
+            let options = super::Options {
+                seed: 1,
+                prices: &prices,
+                assumed: ASSUMED,
+                worlds,
+                verify,
+                relax: true,
+                threads: 2,
+            };
+            match super::plan(&open, &options, &|_| {}, &stop) {
+                Ok(plan) => {
+                    eprintln!("{name} {verify} {worlds} {:?}", began.elapsed());
+                    if verify {
+                        eprintln!(
+                            "{}",
+                            plimsoll_reports::text::plan(&plan, plimsoll_reports::text::Style::PLAIN)
+                        );
                     }
                 }
+                Err(error) => eprintln!("{name} {error}"),
             }
-            Err(broken) => eprintln!("{name}: {broken:?} {:?} {:?}", began.elapsed(), problem.goals),
         }
     }
 }

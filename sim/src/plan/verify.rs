@@ -54,11 +54,6 @@ pub fn verify(
     if !options.verify {
         return Ok((found, verified));
     }
-    let missing = evaluator.world.only_estimated();
-    if !missing.is_empty() {
-        verified.notes.push(format!("Not simulated, by formula only: {}.", missing.join("; ")));
-        return Ok((found, verified));
-    }
     let mut record = Verification {
         runs: 0,
         adjusted: Vec::new(),
@@ -68,32 +63,29 @@ pub fn verify(
     };
     // Every run is as long as the others; how many there are is known when the last one begins.
     let part = |runs: u64| move |share: f64| progress((runs as f64 + share) / RUNS.max(runs as f64 + 1.0));
+    let mut rounds = 0;
     loop {
         let run = play(&sized(evaluator, &found.sizing), REPLICATIONS, options, &part(record.runs), stop)?;
         record.runs += 1;
         record.seconds_simulated += run.duration_s;
         let asked = disagreements(evaluator, &found.sizing, &run);
         verified.run = Some(run);
-        if asked.is_empty() || record.adjusted.len() >= ROUNDS_MAX {
+        rounds += 1;
+        if asked.is_empty() || rounds > ROUNDS_MAX {
             if !asked.is_empty() {
                 verified.notes.push(format!("The simulator still disagrees: {}.", asked.join("; ")));
             }
             break;
         }
         record.adjusted.extend(asked);
-        match near(evaluator, &found.point) {
-            Ok(again) => {
-                found = Found {
-                    combinations: found.combinations,
-                    sized: found.sized + again.sized,
-                    proved: found.proved,
-                    ..again
-                };
-            }
-            Err(_) => {
-                verified.notes.push("No larger sizes keep what the simulator asks for.".to_owned());
-                break;
-            }
+        // The same capacities with more servers, or else others near them.
+        if let Ok(sizing) = evaluator.size_at(&found.point) {
+            found.sizing = sizing;
+        } else if let Ok(again) = near(evaluator, &found.point) {
+            found = Found { combinations: found.combinations, proved: found.proved, ..again };
+        } else {
+            verified.notes.push("No larger sizes keep what the simulator asks for.".to_owned());
+            break;
         }
     }
     for failure in FAILURES {
@@ -133,9 +125,8 @@ fn said(run: &Run) -> String {
         .iter()
         .filter_map(|t| Some((t.name.as_str(), t.station.as_ref()?.utilisation_peak.value)))
         .max_by(|a, b| a.1.total_cmp(&b.1));
-    let fullest = fullest.map_or(String::new(), |(name, busy)| {
-        format!("; fullest: {name} {} busy", human(busy, Unit::Share))
-    });
+    let fullest = fullest
+        .map_or(String::new(), |(name, busy)| format!("; fullest: {name} {} busy", human(busy, Unit::Share)));
     match broken.len() {
         0 => format!("all {} targets hold{fullest}", run.slos.len()),
         _ => format!("broken: {}{fullest}", broken.join(", ")),
@@ -156,7 +147,9 @@ fn disagreements(evaluator: &mut Evaluator<'_>, sizing: &Sizing, run: &Run) -> V
         asked.push(format!("{}: simulated {}", here.text, human(verdict.value, verdict.unit)));
     }
     for tier in 0..sizing.tiers.len() {
-        let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &evaluator.problem.fleets[tier]) else { continue };
+        let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &evaluator.problem.fleets[tier]) else {
+            continue;
+        };
         let name = evaluator.world.tier_name(tier);
         let Some(played) = run.tiers.iter().find(|t| t.name == name) else { continue };
         let rule = &fleet.rules[0];
@@ -167,7 +160,7 @@ fn disagreements(evaluator: &mut Evaluator<'_>, sizing: &Sizing, run: &Run) -> V
         if over <= 1.0 || !fleet.free {
             continue;
         }
-        let wanted = ((sized.servers as f64) * over).ceil() as u64 - 1;
+        let wanted = ((sized.servers as f64) * over * FURTHER.recip().sqrt()).ceil() as u64 - 1;
         let next = size::step(wanted.max(sized.servers), &sizing.loads[tier], true, fleet.range);
         if let Some((servers, _)) = next {
             evaluator.least[tier] = servers;
@@ -247,7 +240,9 @@ fn under(evaluator: &Evaluator<'_>, sizing: &Sizing, failure: Failure) -> Option
             scenario.population.regions.remove(gone);
             scenario.population.regions.iter_mut().for_each(|r| r.share /= left);
             for tier in 0..scenario.tiers.len() {
-                if let (Some(sized), true) = (&sizing.tiers[tier], scenario.tiers[tier].scope != Scope::Global) {
+                if let (Some(sized), true) =
+                    (&sizing.tiers[tier], scenario.tiers[tier].scope != Scope::Global)
+                {
                     set_servers(&mut scenario, tier, (sized.servers as f64 * left).max(1.0));
                 }
             }

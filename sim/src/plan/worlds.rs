@@ -12,6 +12,7 @@ use plimsoll_scenarios::{Origin, Scenario};
 
 use super::Options;
 use super::evaluate::{Evaluator, Sizing};
+use super::hits::HitModel;
 use super::problem::Problem;
 use super::search::Found;
 use super::size;
@@ -20,7 +21,7 @@ use crate::sheet::Scores;
 use crate::threads;
 
 /// Shares of the worlds that tiers are sized for, beside the plan itself.
-const SIZED_FOR: [f64; 5] = [0.5, 0.75, 0.9, 0.95, 0.99];
+const SIZED_FOR: [f64; 4] = [0.75, 0.9, 0.95, 0.99];
 /// What a dollar too much and a dollar too little weigh.
 const SURPLUS: f64 = 1.0;
 const SHORTFALL: f64 = 1.25;
@@ -42,26 +43,43 @@ pub fn worlds(problem: &Problem<'_>, found: &Found, options: &Options<'_>) -> Op
     let score = |world: usize, origin: Origin| {
         uncertain.iter().position(|u| u.origin == origin).map(|i| f64::from(scores.0[i][world]))
     };
+    let vary = hits_vary(problem, found, &uncertain.iter().map(|u| u.origin).collect::<Vec<_>>());
     let needs = threads::parallel(&jobs, options.threads, &AtomicBool::new(false), |&world| {
-        needs_of(problem, found, &problem.scenario.world(&|origin| score(world, origin)))
+        needs_of(problem, found, &problem.scenario.world(&|origin| score(world, origin)), vary)
     });
     let needs: Vec<Needs> = needs.into_iter().flatten().collect();
     Some(summary(problem, found, &needs))
 }
 
-fn needs_of(problem: &Problem<'_>, found: &Found, world: &Scenario) -> Needs {
+/// Score at which it is looked whether an input changes hit ratios.
+const PROBE: f64 = 1.5;
+
+/// Whether hit ratios are not the same in all worlds: most ranges are of demand, which changes none.
+fn hits_vary(problem: &Problem<'_>, found: &Found, inputs: &[Origin]) -> bool {
+    let differ = |input: &Origin| {
+        let world = problem.scenario.world(&|origin| Some(if origin == *input { PROBE } else { 0.0 }));
+        let flow = Flow::of(&world);
+        let hits = HitModel::new(&world, &flow).at(&found.sizing.choice.caches);
+        hits.iter().zip(&found.sizing.hits).any(|(a, b)| (a - b).abs() > 1e-9)
+    };
+    inputs.iter().any(differ)
+}
+
+fn needs_of(problem: &Problem<'_>, found: &Found, world: &Scenario, hits_vary: bool) -> Needs {
     let flow = Flow::of(world);
-    let mut evaluator = Evaluator::new(problem, world, &flow);
+    let mut evaluator = if hits_vary {
+        Evaluator::new(problem, world, &flow)
+    } else {
+        Evaluator::with_hits(problem, world, &flow, found.sizing.hits.clone())
+    };
     let sized = evaluator.size_choice(found.sizing.choice.clone());
     Needs(sized.ok().map(|s| s.tiers.iter().map(|t| t.as_ref().map(|t| t.servers)).collect()))
 }
 
 fn summary(problem: &Problem<'_>, found: &Found, needs: &[Needs]) -> Worlds {
-    let plan: Vec<Option<u64>> =
-        found.sizing.tiers.iter().map(|t| t.as_ref().map(|t| t.servers)).collect();
-    let mut columns: Vec<Vec<u64>> = (0..plan.len())
-        .map(|t| needs.iter().filter_map(|n| n.0.as_ref()?[t]).collect())
-        .collect();
+    let plan: Vec<Option<u64>> = found.sizing.tiers.iter().map(|t| t.as_ref().map(|t| t.servers)).collect();
+    let mut columns: Vec<Vec<u64>> =
+        (0..plan.len()).map(|t| needs.iter().filter_map(|n| n.0.as_ref()?[t]).collect()).collect();
     columns.iter_mut().for_each(|c| c.sort_unstable());
     let at = |tier: usize, share: f64| -> Option<u64> {
         let column = &columns[tier];
@@ -100,12 +118,19 @@ fn summary(problem: &Problem<'_>, found: &Found, needs: &[Needs]) -> Worlds {
 
 /// Share of the worlds in which no tier has fewer servers than it needs.
 fn holds(needs: &[Needs], sizes: &[Option<u64>]) -> f64 {
-    let enough = |n: &&Needs| n.0.as_ref().is_some_and(|n| n.iter().zip(sizes).all(|(need, have)| need <= have));
+    let enough =
+        |n: &&Needs| n.0.as_ref().is_some_and(|n| n.iter().zip(sizes).all(|(need, have)| need <= have));
     needs.iter().filter(enough).count() as f64 / needs.len().max(1) as f64
 }
 
 /// What some sizes cost more than others, US dollars a month: all of it, or what has to be added only.
-fn extra(problem: &Problem<'_>, plan: &Sizing, from: &[Option<u64>], to: &[Option<u64>], billed: bool) -> f64 {
+fn extra(
+    problem: &Problem<'_>,
+    plan: &Sizing,
+    from: &[Option<u64>],
+    to: &[Option<u64>],
+    billed: bool,
+) -> f64 {
     let mut sum = 0.0;
     for tier in 0..from.len() {
         let (Some(a), Some(b)) = (from[tier], to[tier]) else { continue };
