@@ -143,17 +143,22 @@ impl Stack {
     /// # Errors
     /// What stands in the way, and the way out.
     pub fn start(scenario: &Scenario, options: &StackOptions) -> Result<Self, StackError> {
-        if options.profile == Profile::Services && !cfg!(feature = "services") {
-            return Err(StackError::NoServices);
-        }
+        Self::check(scenario, options.profile)?;
         Self::start_planned(Plan::of(scenario)?, options.clone())
     }
 
     /// Whether [`Stack::start`] could play a scenario that has been scaled down already; starts nothing.
     ///
     /// # Errors
-    /// [`StackError::Unplayable`] with everything that stands in the way.
-    pub fn check(scenario: &Scenario) -> Result<(), StackError> {
+    /// [`StackError::Unplayable`] with everything that stands in the way; for the services profile
+    /// [`StackError::NoServices`] and [`StackError::MissingPrograms`] too.
+    pub fn check(scenario: &Scenario, profile: Profile) -> Result<(), StackError> {
+        if profile == Profile::Services {
+            #[cfg(not(feature = "services"))]
+            return Err(StackError::NoServices);
+            #[cfg(feature = "services")]
+            crate::services::Programs::find()?;
+        }
         Plan::of(scenario).map(drop)
     }
 
