@@ -44,6 +44,7 @@ pub struct Servers {
 
 impl Servers {
     /// Ends them all; returns once they are gone.
+    #[cfg_attr(not(feature = "services"), expect(clippy::unused_self, reason = "there are no servers"))]
     pub fn end(&self, runtime: &Runtime) {
         #[cfg(feature = "services")]
         if let Some(services) = &self.services {

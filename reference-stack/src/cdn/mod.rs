@@ -64,7 +64,7 @@ enum Keeper {
     Memory(Cache<Entry>),
     /// A server of its own, which also fetches.
     #[cfg(feature = "services")]
-    Nginx(NginxStore),
+    Nginx(Box<NginxStore>),
 }
 
 impl Keeper {
@@ -95,6 +95,7 @@ struct Fetched {
     /// The copy that we had was confirmed.
     confirmed: bool,
     /// The bytes that came are not what their hash says.
+    #[cfg(feature = "services")]
     is_wrong: bool,
     took: Duration,
     tier: &'static str,
@@ -133,7 +134,7 @@ impl Cdn {
             tier: plan.name,
             rtt: shared.rtt(plan),
             balancer: Balancer::new(plan.balance, shared.seed, plan.name),
-            keeper: Keeper::Nginx(cache.store(shared.timer.clone())),
+            keeper: Keeper::Nginx(Box::new(cache.store(shared.timer.clone()))),
             flights: Flights::new(),
             below,
             gates,
@@ -425,6 +426,7 @@ impl Cdn {
         let mut fetched = Fetched {
             answer: Answer::none(),
             confirmed: false,
+            #[cfg(feature = "services")]
             is_wrong: false,
             took: begun.elapsed(),
             tier,
@@ -440,8 +442,11 @@ impl Cdn {
         let delay = begun.elapsed();
         fetched.answer = match whole(tier, &head.headers, body).await {
             Ok(body) => stored::answer(head.status, asked, &head.headers, body, delay),
-            Err(Torn { status, detail, is_wrong }) => {
-                return Fetched { is_wrong, ..Fetched::failed(tier, begun, status, &detail) };
+            Err(torn) => {
+                let failed = Fetched::failed(tier, begun, torn.status, &torn.detail);
+                #[cfg(feature = "services")]
+                let failed = Fetched { is_wrong: torn.is_wrong, ..failed };
+                return failed;
             }
         };
         fetched.took = begun.elapsed();
@@ -535,12 +540,18 @@ struct Torn {
     status: StatusCode,
     detail: String,
     /// It is there, and is not what its hash says.
+    #[cfg(feature = "services")]
     is_wrong: bool,
 }
 
 /// The whole body, if it comes in time and is what its hash says.
 async fn whole(tier: &str, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Torn> {
-    let torn = |status, detail| Torn { status, detail, is_wrong: false };
+    let torn = |status, detail| Torn {
+        status,
+        detail,
+        #[cfg(feature = "services")]
+        is_wrong: false,
+    };
     let body = match tokio::time::timeout(HOP_TIMEOUT, Limited::new(body, OBJECT_BYTES_MAX).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) => {
@@ -555,7 +566,10 @@ async fn whole(tier: &str, headers: &HeaderMap, body: Incoming) -> Result<Bytes,
     match stated {
         Some(stated) if digest::of_body(&body).await != stated && !body.is_empty() => {
             let detail = format!("the body from {tier} is not what its hash says; try again");
-            Err(Torn { is_wrong: true, ..torn(StatusCode::BAD_GATEWAY, detail) })
+            let torn = torn(StatusCode::BAD_GATEWAY, detail);
+            #[cfg(feature = "services")]
+            let torn = Torn { is_wrong: true, ..torn };
+            Err(torn)
         }
         _ => Ok(body),
     }
@@ -580,6 +594,7 @@ impl Fetched {
         Self {
             answer: Answer::Stored(stored),
             confirmed: false,
+            #[cfg(feature = "services")]
             is_wrong: false,
             took: Duration::ZERO,
             tier: "",
@@ -595,6 +610,7 @@ impl Fetched {
         Self {
             answer: Answer::Other { status, headers, body, shareable: true },
             confirmed: false,
+            #[cfg(feature = "services")]
             is_wrong: false,
             took: begun.elapsed(),
             tier,
