@@ -81,7 +81,7 @@ impl Failure {
             | Self::Usage(_)
             | Self::TooLarge(_)
             | Self::Read { .. }
-            | Self::Stack(S::Unplayable { .. })
+            | Self::Stack(S::Unplayable { .. } | S::NoServices | S::MissingPrograms { .. })
             | Self::Remote(plimsoll_stack::RemoteError::Refused { status: 400..500, .. })
             | Self::Load(
                 L::NothingToSend { .. }

@@ -77,7 +77,7 @@ impl Admin {
     fn status(&self) -> StackStatus {
         let part = |part: &crate::breaks::Part| {
             let metrics = &part.gate.metrics;
-            let up = metrics.up.load(std::sync::atomic::Ordering::Relaxed);
+            let up = metrics.up.load(std::sync::atomic::Ordering::Relaxed) && part.server_answers();
             PartStatus {
                 tier: part.tier.to_owned(),
                 replica: part.replica,

@@ -144,6 +144,18 @@ pub struct Part {
 }
 
 impl Part {
+    /// Whether the server behind it answers.
+    #[cfg(feature = "services")]
+    pub fn server_answers(&self) -> bool {
+        self.server.as_ref().is_none_or(|server| server.is_ready())
+    }
+
+    #[cfg(not(feature = "services"))]
+    #[expect(clippy::unused_self, reason = "there are no servers")]
+    pub const fn server_answers(&self) -> bool {
+        true
+    }
+
     /// Kills the server behind it, all of a sudden. Blocks.
     #[cfg(feature = "services")]
     fn kill_server(&self) {

@@ -89,7 +89,7 @@ impl CatalogueDb {
         match self {
             Self::Sqlite(database) => database.ask(question).await,
             #[cfg(feature = "services")]
-            Self::Postgres(songs) => songs.ask(&question).await,
+            Self::Postgres(songs) => Box::pin(songs.ask(&question)).await,
         }
     }
 

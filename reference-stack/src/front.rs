@@ -45,7 +45,8 @@ impl Shared {
 
     /// Emulates the round trip of a request from outside; a tier that calls does so itself.
     pub async fn arrive(&self, visit: &mut Visit<'_>, plan_rtt: Duration, headers: &HeaderMap) {
-        if !plan_rtt.is_zero() && !self.is_inside(headers) {
+        let emulated = self.is_inside(headers) && caller_emulates(headers);
+        if !plan_rtt.is_zero() && !emulated {
             let begun = std::time::Instant::now();
             self.timer.sleep(plan_rtt).await;
             visit.arrival = begun.elapsed();
@@ -84,6 +85,17 @@ impl Shared {
         let told = || headers.get(FORWARDED_FOR)?.to_str().ok()?.parse().ok();
         if self.is_inside(headers) { told().unwrap_or(peer) } else { peer }
     }
+}
+
+/// Whether the caller has emulated the way here; a server between two tiers does not.
+#[cfg(feature = "services")]
+fn caller_emulates(headers: &HeaderMap) -> bool {
+    !headers.contains_key(crate::upstream::WAY)
+}
+
+#[cfg(not(feature = "services"))]
+const fn caller_emulates(_: &HeaderMap) -> bool {
+    true
 }
 
 /// Bytes of a request's body; nothing that this API takes is longer.

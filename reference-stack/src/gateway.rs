@@ -53,6 +53,9 @@ pub struct Gateway {
     events: Upstream,
     /// The events tier, `127.0.0.1:port`.
     events_at: String,
+    /// The server that balances for us, and how to call it.
+    #[cfg(feature = "services")]
+    nginx: Option<(Upstream, String)>,
 }
 
 /// A web server as the gateway sees it.
@@ -96,6 +99,7 @@ impl Gateway {
         webs: &[String],
         events_at: &str,
         rate_limit_per_s: Option<NonZeroU32>,
+        #[cfg(feature = "services")] nginx: Option<String>,
     ) -> Arc<Self> {
         let upstream = Upstream::new(tiers::WEB, shared.rtt(&plan.web), shared.timer.clone());
         let events = Upstream::new(tiers::EVENTS, shared.rtt(&plan.events), shared.timer.clone());
@@ -115,6 +119,8 @@ impl Gateway {
             retries: AtomicI64::new(RETRIES_SAVED_MAX),
             events,
             events_at: events_at.to_owned(),
+            #[cfg(feature = "services")]
+            nginx: nginx.map(|at| (Upstream::new(tiers::WEB, Duration::ZERO, shared.timer.clone()), at)),
             shared,
         });
         tokio::spawn(watch_webs(Arc::downgrade(&gateway)));
@@ -177,6 +183,10 @@ impl Gateway {
         gate: &Gate,
         asked: &Asked<'_>,
     ) -> Response<Body> {
+        #[cfg(feature = "services")]
+        if let Some((upstream, at)) = &self.nginx {
+            return self.pass_to_nginx(upstream, at, visit, by, gate, asked).await;
+        }
         let head = asked.head;
         let for_events = api::ENDPOINTS
             .iter()
@@ -222,6 +232,40 @@ impl Gateway {
             tried = picked;
             gate.metrics.retries.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Has nginx choose the server and pass the request on.
+    #[cfg(feature = "services")]
+    async fn pass_to_nginx(
+        &self,
+        upstream: &Upstream,
+        at: &str,
+        visit: &mut Visit<'_>,
+        by: &mut HeaderValue,
+        gate: &Gate,
+        asked: &Asked<'_>,
+    ) -> Response<Body> {
+        use crate::services::nginx::FROM;
+
+        let mut response = match self.hop(upstream, at, visit, by, asked).await {
+            Ok(response) => response,
+            Err(error) => return failed(error),
+        };
+        let tried = response.headers_mut().remove(FROM);
+        let tried = tried.as_ref().and_then(|tried| tried.to_str().ok()).unwrap_or_default();
+        gate.metrics.retries.fetch_add(tried.matches(',').count() as u64, Ordering::Relaxed);
+        response.headers_mut().remove(http::header::SERVER);
+        if response.headers().contains_key(SERVED_BY) {
+            return response;
+        }
+        // A page of nginx's own.
+        let status = response.status();
+        let detail = match status {
+            StatusCode::GATEWAY_TIMEOUT => "the web server has not answered in time",
+            status if status.is_server_error() => "no web server answers; try again later",
+            _ => "the server refuses such a request",
+        };
+        reply::headless(&asked.head.method, reply::problem(status, detail))
     }
 
     fn may_retry(&self) -> bool {

@@ -38,6 +38,8 @@ use crate::ports::{Port, Ports};
 use crate::reply::{self, Body};
 use crate::scratch::Scratch;
 use crate::server::Door;
+#[cfg(feature = "services")]
+use crate::services::nginx::NginxCache;
 use crate::state::{self, Running};
 use crate::stores::{self, Made, Servers};
 use crate::timer::Timer;
@@ -141,17 +143,22 @@ impl Stack {
     /// # Errors
     /// What stands in the way, and the way out.
     pub fn start(scenario: &Scenario, options: &StackOptions) -> Result<Self, StackError> {
-        if options.profile == Profile::Services && !cfg!(feature = "services") {
-            return Err(StackError::NoServices);
-        }
+        Self::check(scenario, options.profile)?;
         Self::start_planned(Plan::of(scenario)?, options.clone())
     }
 
     /// Whether [`Stack::start`] could play a scenario that has been scaled down already; starts nothing.
     ///
     /// # Errors
-    /// [`StackError::Unplayable`] with everything that stands in the way.
-    pub fn check(scenario: &Scenario) -> Result<(), StackError> {
+    /// [`StackError::Unplayable`] with everything that stands in the way; for the services profile
+    /// [`StackError::NoServices`] and [`StackError::MissingPrograms`] too.
+    pub fn check(scenario: &Scenario, profile: Profile) -> Result<(), StackError> {
+        if profile == Profile::Services {
+            #[cfg(not(feature = "services"))]
+            return Err(StackError::NoServices);
+            #[cfg(feature = "services")]
+            crate::services::Programs::find()?;
+        }
         Plan::of(scenario).map(drop)
     }
 
@@ -275,7 +282,7 @@ fn build(
     let log = Log::open(&log).map_err(prepare("the log", &log))?;
     let kept = options.data.as_deref().unwrap_or(directory);
     std::fs::create_dir_all(kept).map_err(prepare("the data directory", kept))?;
-    let (made, servers) = stores::make(runtime, plan, options, directory, &log)?;
+    let (made, servers) = stores::make(runtime, plan, options, directory, &ports, &log)?;
     let (token, inside) = (ApiKey::new()?, ApiKey::new()?);
     let shared = Shared {
         key: Arc::new(ApiKey::new()?),
@@ -332,7 +339,7 @@ fn assemble(
     kept: &Path,
     ports: &Ports,
     shared: &Shared,
-    made: Made,
+    mut made: Made,
     servers: &Servers,
 ) -> Result<(Tiers, Breaker), StackError> {
     let mut gates = Gates { shared, ports, parts: Vec::new() };
@@ -342,10 +349,11 @@ fn assemble(
         at: port.authority(),
     };
     let through_shield = || vec![below(&plan.shield, &ports.shield), below(&plan.gateway, &ports.gateway)];
-    let edge = |gate| Cdn::new(shared.clone(), &plan.edge, vec![gate], through_shield());
+    let mut caches = Kept::of(&mut made);
+    let edge = |gate| caches.cdn(shared, &plan.edge, vec![gate], through_shield());
     let edges: Vec<Arc<Cdn>> = gates.of(&plan.edge).into_iter().map(edge).collect();
     let to_gateway = vec![below(&plan.gateway, &ports.gateway)];
-    let shield = Cdn::new(shared.clone(), &plan.shield, gates.of(&plan.shield), to_gateway);
+    let shield = caches.cdn(shared, &plan.shield, gates.of(&plan.shield), to_gateway);
     let gateway_gates = gates.of(&plan.gateway);
     let web_gates = gates.of(&plan.web);
 
@@ -370,6 +378,8 @@ fn assemble(
         &web_addresses,
         &ports.events.authority(),
         options.rate_limit_per_s,
+        #[cfg(feature = "services")]
+        made.nginx.gateway,
     );
 
     let mut parts = gates.parts;
@@ -397,6 +407,46 @@ fn assemble(
         next_id: AtomicU64::new(1),
     };
     Ok((Tiers { edges, shield, gateway, webs, events, metrics }, breaker))
+}
+
+/// Who keeps the objects of edge and shield: servers of their own, the edge's in order of sites, or the tiers
+/// themselves.
+struct Kept {
+    #[cfg(feature = "services")]
+    edges: std::vec::IntoIter<Option<NginxCache>>,
+    #[cfg(feature = "services")]
+    shield: Option<NginxCache>,
+}
+
+impl Kept {
+    #[cfg(feature = "services")]
+    fn of(made: &mut Made) -> Self {
+        Self { edges: std::mem::take(&mut made.nginx.edges).into_iter(), shield: made.nginx.shield.take() }
+    }
+
+    #[cfg(not(feature = "services"))]
+    const fn of(_: &mut Made) -> Self {
+        Self {}
+    }
+
+    #[cfg_attr(not(feature = "services"), expect(clippy::unused_self, reason = "there are no servers"))]
+    fn cdn(
+        &mut self,
+        shared: &Shared,
+        plan: &TierPlan,
+        gates: Vec<Arc<Gate>>,
+        below: Vec<Below>,
+    ) -> Arc<Cdn> {
+        #[cfg(feature = "services")]
+        {
+            let server =
+                if plan.name == tiers::EDGE { self.edges.next().flatten() } else { self.shield.take() };
+            if let Some(server) = server {
+                return Cdn::with_nginx(shared.clone(), plan, gates, below, server);
+            }
+        }
+        Cdn::new(shared.clone(), plan, gates, below)
+    }
 }
 
 /// The cache of a replica, to be wiped.

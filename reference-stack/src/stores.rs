@@ -14,8 +14,9 @@ use crate::digest::Digest;
 use crate::error::StackError;
 use crate::log::Log;
 use crate::plan::Plan;
+use crate::ports::Ports;
 #[cfg(feature = "services")]
-use crate::services::Services;
+use crate::services::{NginxParts, Services};
 use crate::stack::{Profile, StackOptions};
 use crate::through::Keeper;
 use crate::users::{self, Users};
@@ -30,6 +31,8 @@ pub struct Made {
     /// None where the scenario gives the tier no cache.
     pub answers: Option<Keeper>,
     pub plays: EventLog,
+    #[cfg(feature = "services")]
+    pub nginx: NginxParts,
 }
 
 /// The servers of a stack, where it has any.
@@ -41,6 +44,7 @@ pub struct Servers {
 
 impl Servers {
     /// Ends them all; returns once they are gone.
+    #[cfg_attr(not(feature = "services"), expect(clippy::unused_self, reason = "there are no servers"))]
     pub fn end(&self, runtime: &Runtime) {
         #[cfg(feature = "services")]
         if let Some(services) = &self.services {
@@ -60,15 +64,16 @@ pub fn make(
     plan: &Plan,
     options: &StackOptions,
     directory: &Path,
+    ports: &Ports,
     log: &Log,
 ) -> Result<(Made, Servers), StackError> {
     match options.profile {
         Profile::Embedded => Ok((embedded(plan, options, directory)?, Servers::default())),
         #[cfg(feature = "services")]
-        Profile::Services => services(runtime, plan, options, directory, log),
+        Profile::Services => services(runtime, plan, options, directory, ports, log),
         #[cfg(not(feature = "services"))]
         Profile::Services => {
-            let _ = (runtime, log);
+            let _ = (runtime, ports, log);
             Err(StackError::NoServices)
         }
     }
@@ -93,6 +98,8 @@ fn embedded(plan: &Plan, options: &StackOptions, directory: &Path) -> Result<Mad
         users: Users::Sqlite(users::Sqlite::open(&kept.join("users.db"))?),
         answers: plan.metadata_cache.cache.map(Keeper::memory),
         plays: EventLog::segments(&kept.join("bus").join("log"))?,
+        #[cfg(feature = "services")]
+        nginx: NginxParts::default(),
     })
 }
 
@@ -102,6 +109,7 @@ fn services(
     plan: &Plan,
     options: &StackOptions,
     directory: &Path,
+    ports: &Ports,
     log: &Log,
 ) -> Result<(Made, Servers), StackError> {
     let store = directory.join("objects");
@@ -114,7 +122,7 @@ fn services(
     })?;
     let (digests, started) = std::thread::scope(|scope| {
         let filling = scope.spawn(|| audio::fill(&copies, options.seed, layout, Packing::Objects));
-        let started = runtime.block_on(Services::start(plan, options, directory, &store, log));
+        let started = runtime.block_on(Services::start(plan, options, directory, &store, ports, log));
         (filling.join().unwrap_or(Err(StackError::Gone)), started)
     });
     let (services, backends) = started?;
@@ -129,6 +137,7 @@ fn services(
             users: Users::Postgres(backends.playlists),
             answers: backends.answers.map(Keeper::Redis),
             plays: EventLog::JetStream(backends.plays),
+            nginx: backends.nginx,
         })
     })();
     match made {

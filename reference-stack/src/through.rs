@@ -49,7 +49,7 @@ impl Keeper {
         match self {
             Self::Memory(cache) => cache.get(key),
             #[cfg(feature = "services")]
-            Self::Redis(answers) => answers.get(key).await,
+            Self::Redis(answers) => Box::pin(answers.get(key)).await,
         }
     }
 
@@ -65,13 +65,13 @@ impl Keeper {
     /// What landed between a look and the lead of a fetch, where only a server knows.
     #[cfg_attr(
         not(feature = "services"),
-        expect(clippy::unused_async, reason = "only a server is waited for")
+        expect(clippy::unused_async, unused_variables, reason = "only a server is asked and waited for")
     )]
     async fn landed(&self, key: &str) -> Option<Bytes> {
         match self {
             Self::Memory(_) => None,
             #[cfg(feature = "services")]
-            Self::Redis(answers) => answers.get(key).await,
+            Self::Redis(answers) => Box::pin(answers.get(key)).await,
         }
     }
 
@@ -83,7 +83,7 @@ impl Keeper {
         match self {
             Self::Memory(cache) => cache.insert(key, object.clone(), object.len()),
             #[cfg(feature = "services")]
-            Self::Redis(answers) => answers.set(key, object).await,
+            Self::Redis(answers) => Box::pin(answers.set(key, object)).await,
         }
     }
 

@@ -24,6 +24,10 @@ use crate::timer::Timer;
 /// Marks a call from one tier to another: its caller has emulated the way already.
 pub const INSIDE: HeaderName = HeaderName::from_static("x-plimsoll-inside");
 
+/// Marks a call that a server between two tiers has passed on: the way is still to be emulated.
+#[cfg(feature = "services")]
+pub const WAY: HeaderName = HeaderName::from_static("x-plimsoll-way");
+
 /// A tier must answer within this time.
 pub const HOP_TIMEOUT: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -411,9 +411,9 @@ fn a_scenario_that_is_no_music_service_is_refused_with_all_reasons() {
     let error = Stack::start(&scenario, &StackOptions::default()).unwrap_err();
     let StackError::Unplayable { problems, .. } = &error else { panic!("{error}") };
     assert_eq!(problems.len(), 2, "{error}");
-    let checked = Stack::check(&scenario).unwrap_err();
+    let checked = Stack::check(&scenario, plimsoll_stack::Profile::Embedded).unwrap_err();
     assert_eq!(checked.to_string(), error.to_string());
-    Stack::check(&common::scenario()).unwrap();
+    Stack::check(&common::scenario(), plimsoll_stack::Profile::Embedded).unwrap();
     assert!(problems[0].contains("`events`") && problems[1].contains("load.scale"));
 }
 

@@ -24,7 +24,7 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     if let Ok(scaled) = scenario.scaled_for_load() {
         // Said now and not after the simulation.
-        plimsoll_stack::Stack::check(&scaled)?;
+        plimsoll_stack::Stack::check(&scaled, plimsoll_stack::Profile::Embedded)?;
     }
     let directory = output::directory(&args.out, &scenario.name)?;
     terminal.say(&format!(

@@ -32,7 +32,7 @@ pub enum Reader<'a> {
     JetStream {
         plays: &'a Plays,
         next: u64,
-        open: Option<PlaysReader>,
+        open: Option<Box<PlaysReader>>,
     },
 }
 
@@ -70,7 +70,7 @@ impl EventLog {
                 Ok(log.end())
             }
             #[cfg(feature = "services")]
-            Self::JetStream(plays) => plays.append(event).await.map_err(std::io::Error::other),
+            Self::JetStream(plays) => Box::pin(plays.append(event)).await.map_err(std::io::Error::other),
         }
     }
 
@@ -97,7 +97,7 @@ impl Reader<'_> {
             Self::JetStream { plays, next, open } => {
                 let mut reader = match open.take() {
                     Some(reader) => reader,
-                    None => plays.reader(*next).map_err(std::io::Error::other)?,
+                    None => Box::new(plays.reader(*next).map_err(std::io::Error::other)?),
                 };
                 let events = reader.read(count_max).map_err(std::io::Error::other)?;
                 *next = reader.next;

@@ -5,6 +5,8 @@
 //! permits it. Bodies are held against the hash that the origin states before anybody gets them. Whatever
 //! changes something passes through, and drives out the copy of what it changed.
 
+#[cfg(feature = "services")]
+mod nginx;
 mod stored;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -28,6 +30,8 @@ use crate::gate::Gate;
 use crate::metrics::Found;
 use crate::plan::TierPlan;
 use crate::reply::{self, Body, REPR_DIGEST, SERVED_BY};
+#[cfg(feature = "services")]
+use crate::services::nginx::{NginxCache, NginxStore};
 use crate::upstream::{self, HOP_TIMEOUT, HopError, Upstream};
 use crate::visit::{Trail, Visit};
 use stored::{Answer, Stored, answered};
@@ -45,11 +49,28 @@ pub struct Cdn {
     rtt: Duration,
     gates: Vec<Arc<Gate>>,
     balancer: Balancer,
-    /// None: everything comes from the tier below, each time.
-    cache: Option<Cache<Entry>>,
+    keeper: Keeper,
     flights: Flights<Fetched>,
     /// Where objects come from: the tier below, and if it can't be reached, the one behind it.
     below: Vec<Below>,
+}
+
+/// Who keeps the objects.
+#[derive(Debug)]
+enum Keeper {
+    /// Nobody: everything comes from the tier below, each time.
+    Nobody,
+    /// This process, by the scenario's policy.
+    Memory(Cache<Entry>),
+    /// A server of its own, which also fetches.
+    #[cfg(feature = "services")]
+    Nginx(Box<NginxStore>),
+}
+
+impl Keeper {
+    const fn is_there(&self) -> bool {
+        !matches!(self, Self::Nobody)
+    }
 }
 
 /// A tier that objects come from.
@@ -73,6 +94,9 @@ struct Fetched {
     answer: Answer,
     /// The copy that we had was confirmed.
     confirmed: bool,
+    /// The bytes that came are not what their hash says.
+    #[cfg(feature = "services")]
+    is_wrong: bool,
     took: Duration,
     tier: &'static str,
     trail: Trail,
@@ -87,7 +111,30 @@ impl Cdn {
             tier: plan.name,
             rtt: shared.rtt(plan),
             balancer: Balancer::new(plan.balance, shared.seed, plan.name),
-            cache: plan.cache.map(|cache| Cache::new(cache.policy, cache.bytes)),
+            keeper: plan
+                .cache
+                .map_or(Keeper::Nobody, |cache| Keeper::Memory(Cache::new(cache.policy, cache.bytes))),
+            flights: Flights::new(),
+            below,
+            gates,
+            shared,
+        })
+    }
+
+    /// As [`Cdn::new`], with an nginx that keeps and fetches the objects.
+    #[cfg(feature = "services")]
+    pub fn with_nginx(
+        shared: Shared,
+        plan: &TierPlan,
+        gates: Vec<Arc<Gate>>,
+        below: Vec<Below>,
+        cache: NginxCache,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            tier: plan.name,
+            rtt: shared.rtt(plan),
+            balancer: Balancer::new(plan.balance, shared.seed, plan.name),
+            keeper: Keeper::Nginx(Box::new(cache.store(shared.timer.clone()))),
             flights: Flights::new(),
             below,
             gates,
@@ -97,8 +144,11 @@ impl Cdn {
 
     /// Forgets everything.
     pub fn clear(&self) {
-        if let Some(cache) = &self.cache {
-            cache.clear();
+        match &self.keeper {
+            Keeper::Nobody => {}
+            Keeper::Memory(cache) => cache.clear(),
+            #[cfg(feature = "services")]
+            Keeper::Nginx(store) => store.forget(),
         }
         for gate in &self.gates {
             gate.metrics.cache_bytes.store(0, std::sync::atomic::Ordering::Relaxed);
@@ -108,8 +158,11 @@ impl Cdn {
     /// Fetches a path into the cache unless it is there; gives whether it is there afterwards.
     pub async fn warm(self: &Arc<Self>, path: &str) -> bool {
         let asked = HeaderMap::new();
-        let fresh = || self.look(path, &asked, false).filter(|stored| stored.freshness.is_fresh());
-        let (Some(_), None) = (&self.cache, fresh()) else { return self.cache.is_some() };
+        let fresh =
+            async || self.look(path, &asked, false).await.filter(|stored| stored.freshness.is_fresh());
+        if !self.keeper.is_there() || fresh().await.is_some() {
+            return self.keeper.is_there();
+        }
         let id = self.shared.ids.next();
         let mut headers = upstream::pass_on(&self.shared, &asked, &id, Ipv4Addr::LOCALHOST.into(), false);
         headers.insert(crate::auth::API_KEY, self.shared.key.header());
@@ -117,7 +170,7 @@ impl Cdn {
             tokio::spawn(Arc::clone(self).lead(lead, path.to_owned(), headers, None));
             waiter.wait().await;
         }
-        fresh().is_some()
+        fresh().await.is_some()
     }
 
     /// Answers one request.
@@ -138,7 +191,7 @@ impl Cdn {
             self.shared.admit(&request.headers).map_err(|refusal| *refusal)?;
             // Read first: a client that sends slowly must not hold a slot.
             let body = if reads { Bytes::new() } else { front::read(body).await? };
-            let look = async { reads.then(|| self.look(path, &request.headers, true)).flatten() };
+            let look = async { if reads { self.look(path, &request.headers, true).await } else { None } };
             Ok((body, front::pass(gate, op, &mut visit, look).await?))
         };
         let (mut response, outcome) = match admitted.await {
@@ -161,8 +214,21 @@ impl Cdn {
     }
 
     /// The stored response for a request, fresh or not.
-    fn look(&self, path: &str, asked: &HeaderMap, counts: bool) -> Option<Arc<Stored>> {
-        let cache = self.cache.as_ref()?;
+    #[cfg_attr(
+        not(feature = "services"),
+        expect(clippy::unused_async, reason = "only a server is waited for")
+    )]
+    async fn look(&self, path: &str, asked: &HeaderMap, counts: bool) -> Option<Arc<Stored>> {
+        match &self.keeper {
+            #[cfg(feature = "services")]
+            Keeper::Nginx(store) => self.look_in_nginx(store, path, asked).await,
+            _ => self.look_in_memory(path, asked, counts),
+        }
+    }
+
+    /// What is in this process; nothing where a server keeps the objects.
+    fn look_in_memory(&self, path: &str, asked: &HeaderMap, counts: bool) -> Option<Arc<Stored>> {
+        let Keeper::Memory(cache) = &self.keeper else { return None };
         let get = |key: &str| if counts { cache.get(key) } else { cache.peek(key) };
         let stored = match get(path)? {
             Entry::Stored(stored) => stored,
@@ -213,7 +279,7 @@ impl Cdn {
             visit.looked_up(Found::Stale);
             return self.with_status(stored.answer(request), None, "hit; detail=stale-if-error");
         }
-        if self.cache.is_some() {
+        if self.keeper.is_there() {
             visit.looked_up(if fetched.confirmed && found == Found::Miss {
                 Found::Revalidated
             } else {
@@ -239,13 +305,13 @@ impl Cdn {
         known: Option<Arc<Stored>>,
         control: &Control,
     ) -> (Option<Fetched>, Found) {
-        if self.cache.is_none() || control.no_store {
-            let fetched = self.fetch(path, headers, None).await;
+        if !self.keeper.is_there() || control.no_store {
+            let fetched = self.fetch_past_cache(path, headers).await;
             visit.came_back(fetched.tier, fetched.took, fetched.trail.clone());
             return (Some(fetched), Found::Miss);
         }
         let landed = || {
-            let stored = self.look(path, &headers, false)?;
+            let stored = self.look_in_memory(path, &headers, false)?;
             let usable = stored.freshness.is_fresh() && !control.wants_confirmation();
             usable.then(|| Fetched::landed(stored))
         };
@@ -258,7 +324,9 @@ impl Cdn {
                 if let Some(fetched) = &fetched {
                     visit.came_back(fetched.tier, fetched.took, fetched.trail.clone());
                 }
-                visit.cache_holds(self.cache.as_ref().map_or(0, Cache::bytes));
+                if let Keeper::Memory(cache) = &self.keeper {
+                    visit.cache_holds(cache.bytes());
+                }
                 (fetched, Found::Miss)
             }
             Role::Follower(waiter) => {
@@ -267,7 +335,7 @@ impl Cdn {
                 visit.waited = begun.elapsed();
                 match fetched {
                     Some(fetched) if !fetched.is_for(&headers) => {
-                        let fetched = self.fetch(path, headers, None).await;
+                        let fetched = self.fetch_past_cache(path, headers).await;
                         visit.came_back(fetched.tier, fetched.took, fetched.trail.clone());
                         (Some(fetched), Found::Miss)
                     }
@@ -291,8 +359,14 @@ impl Cdn {
         headers: HeaderMap,
         known: Option<Arc<Stored>>,
     ) {
-        let fetched = self.fetch(&path, headers.clone(), known.as_deref()).await;
-        if let (Answer::Stored(stored), Some(cache)) = (&fetched.answer, &self.cache) {
+        let fetched = match &self.keeper {
+            #[cfg(feature = "services")]
+            Keeper::Nginx(store) => {
+                self.fetch_by_nginx(store, &path, headers.clone(), known.as_deref()).await
+            }
+            _ => self.fetch(&path, headers.clone(), known.as_deref()).await,
+        };
+        if let (Answer::Stored(stored), Keeper::Memory(cache)) = (&fetched.answer, &self.keeper) {
             let (names, bytes) = (stored.varies_by(), stored.object.body.len());
             let entry = Entry::Stored(Arc::clone(stored));
             if names.is_empty() {
@@ -303,6 +377,15 @@ impl Cdn {
             }
         }
         lead.land(fetched);
+    }
+
+    /// Fetches the whole object, and leaves the cache as it is.
+    async fn fetch_past_cache(&self, path: &str, headers: HeaderMap) -> Fetched {
+        match &self.keeper {
+            #[cfg(feature = "services")]
+            Keeper::Nginx(store) => self.fetch_past_nginx(store, path, headers).await,
+            _ => self.fetch(path, headers, None).await,
+        }
     }
 
     /// Fetches the whole object, or the confirmation of the copy that is there.
@@ -324,6 +407,18 @@ impl Cdn {
                 return Fetched::failed(tier, begun, error.status(), &error.to_string());
             }
         };
+        self.received(begun, tier, response, &asked, known).await
+    }
+
+    /// Takes in what the tier below has answered.
+    async fn received(
+        &self,
+        begun: Instant,
+        tier: &'static str,
+        response: Response<Incoming>,
+        asked: &HeaderMap,
+        known: Option<&Stored>,
+    ) -> Fetched {
         let (head, body) = response.into_parts();
         let (trail, served_by) = (Trail::read(&head.headers), head.headers.get(SERVED_BY).cloned());
         let served_by = served_by.unwrap_or_else(|| HeaderValue::from_static(tier));
@@ -331,6 +426,8 @@ impl Cdn {
         let mut fetched = Fetched {
             answer: Answer::none(),
             confirmed: false,
+            #[cfg(feature = "services")]
+            is_wrong: false,
             took: begun.elapsed(),
             tier,
             trail,
@@ -344,8 +441,13 @@ impl Cdn {
         }
         let delay = begun.elapsed();
         fetched.answer = match whole(tier, &head.headers, body).await {
-            Ok(body) => stored::answer(head.status, &asked, &head.headers, body, delay),
-            Err((status, detail)) => return Fetched::failed(tier, begun, status, &detail),
+            Ok(body) => stored::answer(head.status, asked, &head.headers, body, delay),
+            Err(torn) => {
+                let failed = Fetched::failed(tier, begun, torn.status, &torn.detail);
+                #[cfg(feature = "services")]
+                let failed = Fetched { is_wrong: torn.is_wrong, ..failed };
+                return failed;
+            }
         };
         fetched.took = begun.elapsed();
         fetched
@@ -387,7 +489,9 @@ impl Cdn {
                 visit.came_back(below.upstream.tier, begun.elapsed(), Trail::read(response.headers()));
                 upstream::off_the_wire(response.headers_mut());
                 let safe = request.method.is_safe() || response.status().is_client_error();
-                if let (Some(cache), false) = (&self.cache, safe || response.status().is_server_error()) {
+                if let (Keeper::Memory(cache), false) =
+                    (&self.keeper, safe || response.status().is_server_error())
+                {
                     cache.remove(path);
                 }
                 *by = response.headers().get(SERVED_BY).cloned().unwrap_or_else(|| by.clone());
@@ -416,7 +520,7 @@ impl Cdn {
         below: Option<&HeaderValue>,
         did: &'static str,
     ) -> Response<Body> {
-        if self.cache.is_none() {
+        if !self.keeper.is_there() {
             return response;
         }
         let value = match (below.and_then(|below| below.to_str().ok()), did, self.tier) {
@@ -431,23 +535,42 @@ impl Cdn {
     }
 }
 
+/// Why there is no body.
+struct Torn {
+    status: StatusCode,
+    detail: String,
+    /// It is there, and is not what its hash says.
+    #[cfg(feature = "services")]
+    is_wrong: bool,
+}
+
 /// The whole body, if it comes in time and is what its hash says.
-async fn whole(tier: &str, headers: &HeaderMap, body: Incoming) -> Result<Bytes, (StatusCode, String)> {
+async fn whole(tier: &str, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Torn> {
+    let torn = |status, detail| Torn {
+        status,
+        detail,
+        #[cfg(feature = "services")]
+        is_wrong: false,
+    };
     let body = match tokio::time::timeout(HOP_TIMEOUT, Limited::new(body, OBJECT_BYTES_MAX).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) => {
-            return Err((StatusCode::BAD_GATEWAY, format!("the body from {tier} broke off: {error}")));
+            return Err(torn(StatusCode::BAD_GATEWAY, format!("the body from {tier} broke off: {error}")));
         }
         Err(_) => {
-            return Err((StatusCode::GATEWAY_TIMEOUT, format!("the body from {tier} did not end in time")));
+            let detail = format!("the body from {tier} did not end in time");
+            return Err(torn(StatusCode::GATEWAY_TIMEOUT, detail));
         }
     };
     let stated = headers.get(REPR_DIGEST).and_then(digest::stated);
     match stated {
-        Some(stated) if digest::of_body(&body).await != stated && !body.is_empty() => Err((
-            StatusCode::BAD_GATEWAY,
-            format!("the body from {tier} is not what its hash says; try again"),
-        )),
+        Some(stated) if digest::of_body(&body).await != stated && !body.is_empty() => {
+            let detail = format!("the body from {tier} is not what its hash says; try again");
+            let torn = torn(StatusCode::BAD_GATEWAY, detail);
+            #[cfg(feature = "services")]
+            let torn = Torn { is_wrong: true, ..torn };
+            Err(torn)
+        }
         _ => Ok(body),
     }
 }
@@ -471,6 +594,8 @@ impl Fetched {
         Self {
             answer: Answer::Stored(stored),
             confirmed: false,
+            #[cfg(feature = "services")]
+            is_wrong: false,
             took: Duration::ZERO,
             tier: "",
             trail: Trail::default(),
@@ -485,6 +610,8 @@ impl Fetched {
         Self {
             answer: Answer::Other { status, headers, body, shareable: true },
             confirmed: false,
+            #[cfg(feature = "services")]
+            is_wrong: false,
             took: begun.elapsed(),
             tier,
             trail: Trail::default(),

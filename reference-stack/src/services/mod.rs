@@ -10,6 +10,7 @@
 
 mod guardian;
 pub mod nats;
+pub mod nginx;
 pub mod objects;
 pub mod playlists;
 mod postgres;
@@ -27,10 +28,12 @@ use tokio::net::TcpSocket;
 use crate::error::StackError;
 use crate::log::Log;
 use crate::plan::Plan;
+use crate::ports::Ports;
 use crate::stack::StackOptions;
 use crate::tiers;
 use guardian::Guardian;
 use nats::{Nats, Plays};
+use nginx::NginxCache;
 use objects::ObjectServer;
 use playlists::Playlists;
 use postgres::Postgres;
@@ -95,6 +98,17 @@ pub struct Backends {
     pub answers: Option<Answers>,
     pub plays: Plays,
     pub objects: ObjectServer,
+    pub nginx: NginxParts,
+}
+
+/// What nginx does for the tiers. Each is none where the scenario gives the tier no cache.
+#[derive(Default)]
+pub struct NginxParts {
+    /// By site.
+    pub edges: Vec<Option<NginxCache>>,
+    pub shield: Option<NginxCache>,
+    /// Where the gateway's balancer listens.
+    pub gateway: Option<String>,
 }
 
 impl Services {
@@ -107,6 +121,7 @@ impl Services {
         options: &StackOptions,
         directory: &Path,
         audio: &Path,
+        ports_of_tiers: &Ports,
         log: &Log,
     ) -> Result<(Self, Backends), StackError> {
         let programs = Programs::find()?;
@@ -132,6 +147,7 @@ impl Services {
             None => std::env::current_exe().map_err(StackError::Threads)?,
         };
         let (objects, objects_spec) = ObjectServer::prepare(&setting, program, audio)?;
+        let (nginx, nginx_specs) = nginx_parts(&setting, plan, ports_of_tiers)?;
         let (postgres, postgres_spec) = Postgres::prepare(&setting, &kept.join("postgres"), lasts).await?;
 
         let guardian = Arc::new(guardian);
@@ -141,9 +157,10 @@ impl Services {
         servers.push((tiers::METADATA_DB, 0, start(postgres_spec)));
         servers.push((tiers::AUDIO_STORE, 0, start(objects_spec)));
         servers.push((tiers::EVENTS, 0, start(nats_spec)));
+        servers.extend(nginx_specs.into_iter().map(|(tier, number, spec)| (tier, number, start(spec))));
         let services = Self { servers, guardian, _ports: ports };
         match services.backends(plan, options.seed, (redis, postgres, nats, objects)).await {
-            Ok(backends) => Ok((services, backends)),
+            Ok(backends) => Ok((services, Backends { nginx, ..backends })),
             Err(error) => {
                 services.end().await;
                 Err(error)
@@ -166,7 +183,14 @@ impl Services {
             Some(redis) => Some(redis.answers().await?),
             None => None,
         };
-        Ok(Backends { songs, playlists, answers, plays: nats.plays().await?, objects })
+        Ok(Backends {
+            songs,
+            playlists,
+            answers,
+            plays: nats.plays().await?,
+            objects,
+            nginx: NginxParts::default(),
+        })
     }
 
     /// The server behind a replica of a tier; replicas share one where there is one only.
@@ -181,6 +205,31 @@ impl Services {
         futures_util::future::join_all(self.servers.iter().map(|(.., server)| server.end())).await;
         debug_assert!(Arc::strong_count(&self.guardian) >= 1, "it goes last");
     }
+}
+
+type Parts = (NginxParts, Vec<(&'static str, usize, Spec)>);
+
+/// An nginx for every cache of edge and shield, and one for the gateway.
+fn nginx_parts(setting: &Setting<'_>, plan: &Plan, ports: &Ports) -> Result<Parts, StackError> {
+    let (mut parts, mut specs) = (NginxParts::default(), Vec::new());
+    let (shield, gateway) = (ports.shield.address, ports.gateway.address);
+    for (site, _) in plan.edge.instances.iter().enumerate() {
+        let cache = |cache| nginx::cache(setting, tiers::EDGE, site, cache, &[shield, gateway]);
+        let (cache, spec) = plan.edge.cache.map(cache).transpose()?.unzip();
+        parts.edges.push(cache);
+        specs.extend(spec.map(|spec| (tiers::EDGE, site, spec)));
+    }
+    let cache = |cache| nginx::cache(setting, tiers::SHIELD, 0, cache, &[gateway]);
+    let (cache, spec) = plan.shield.cache.map(cache).transpose()?.unzip();
+    parts.shield = cache;
+    specs.extend(spec.map(|spec| (tiers::SHIELD, 0, spec)));
+    let webs: Vec<SocketAddr> = ports.web.iter().map(|port| port.address).collect();
+    let of_events = crate::api::ENDPOINTS.iter().filter(|endpoint| endpoint.tier == tiers::EVENTS);
+    let paths: Vec<&str> = of_events.map(|endpoint| endpoint.path).collect();
+    let (at, spec) = nginx::gateway(setting, &plan.gateway, &plan.web, &webs, ports.events.address, &paths)?;
+    parts.gateway = Some(at);
+    specs.push((tiers::GATEWAY, 0, spec));
+    Ok((parts, specs))
 }
 
 /// Lets servers that run as other users pass through a directory, and see nothing in it.

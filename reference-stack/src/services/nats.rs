@@ -27,7 +27,7 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 /// Pause between two attempts to reach the server.
 const RECONNECT: Duration = Duration::from_millis(50);
 /// The server forgets a reader that asks for nothing.
-const READER_IDLE: Duration = Duration::from_secs(60);
+const READER_IDLE: Duration = Duration::from_mins(1);
 
 /// How to reach the server.
 #[derive(Debug, Clone)]

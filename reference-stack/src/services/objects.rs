@@ -90,7 +90,8 @@ impl ObjectServer {
             .with_client_options(options)
             .build()?;
         let runtime = tokio::runtime::Handle::current();
-        Ok(Objects { bucket, directory: self.root.join(name), layout, runtime })
+        let lost = self.root.parent().unwrap_or(&self.root).to_owned();
+        Ok(Objects { bucket, directory: self.root.join(name), lost, layout, runtime })
     }
 }
 
@@ -100,6 +101,8 @@ pub struct Objects {
     bucket: AmazonS3,
     /// Where the server keeps it.
     directory: PathBuf,
+    /// Beside all copies, on the same disk.
+    lost: PathBuf,
     layout: Layout,
     runtime: tokio::runtime::Handle,
 }
@@ -126,7 +129,14 @@ impl Objects {
 
     /// Loses the shelf that a song is on, and with it its neighbours.
     pub fn lose(&self, song: u64) -> std::io::Result<()> {
-        std::fs::remove_dir_all(self.directory.join(shelf(song)))
+        // Out of the way at once: somebody may be writing there.
+        let lost = self.lost.join(format!(
+            "{}-{}",
+            self.directory.file_name().unwrap_or_default().display(),
+            shelf(song)
+        ));
+        std::fs::rename(self.directory.join(shelf(song)), &lost)?;
+        std::fs::remove_dir_all(lost)
     }
 
     /// All songs of the shelf that a song is on.

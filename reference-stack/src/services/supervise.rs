@@ -249,7 +249,7 @@ impl Watcher {
             match spawn(&self.spec, &self.guardian).await {
                 Ok(child) => self.watch(child).await,
                 Err(error) => {
-                    self.log.note("servers", format_args!("{} can't be started: {error}", self.spec.name))
+                    self.log.note("servers", format_args!("{} can't be started: {error}", self.spec.name));
                 }
             }
             self.is.send_replace(Is::Starting);

@@ -30,13 +30,6 @@ struct Ready<'a> {
 }
 
 pub fn run(args: &StackUpArgs, terminal: &Terminal) -> Result<Code, Failure> {
-    if args.profile == Profile::Services {
-        return Err(Failure::Usage(
-            "this build has the embedded profile only: real nginx, PostgreSQL, Redis and NATS are not there yet\n\
-             hint: leave out `--profile services`"
-                .to_owned(),
-        ));
-    }
     let what = What {
         scenario: args.scenario.clone().unwrap_or_else(|| "spotify".to_owned()),
         set: args.set.clone(),
@@ -49,11 +42,16 @@ pub fn run(args: &StackUpArgs, terminal: &Terminal) -> Result<Code, Failure> {
         emulate: !args.no_emulation,
         rate_limit_per_s: args.rate_limit,
         data: args.data.clone(),
+        profile: match args.profile {
+            Profile::Embedded => plimsoll_stack::Profile::Embedded,
+            Profile::Services => plimsoll_stack::Profile::Services,
+        },
+        object_server: None,
         warm_every: args.warm_every.as_deref().map(|text| time("--warm-every", text)).transpose()?,
     };
     if args.detach {
         // What can be wrong with the scenario is said here.
-        Stack::check(&scenario.scaled_for_load()?)?;
+        Stack::check(&scenario.scaled_for_load()?, options.profile)?;
         return detach(args, terminal);
     }
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
