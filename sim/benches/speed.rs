@@ -216,7 +216,7 @@ fn stations() {
 fn exact_day() {
     let scenario = load_with("spotify", &["population.users=20 M".to_owned()]).expect("it is bundled");
     for threads in [1, 2] {
-        let options = Options { seed: 1, threads, replications: 1, mode: Mode::Day };
+        let options = Options { seed: 1, threads, replications: 1, precision: None, mode: Mode::Day };
         let began = Instant::now();
         let run = simulate_exact(&scenario, &options, &|_| {}, &AtomicBool::new(false));
         let took = began.elapsed();
