@@ -59,7 +59,9 @@ impl Check<'_> {
 #[test]
 fn every_system_plays_at_the_rates_and_loads_of_its_estimate() {
     let mut problems = Vec::new();
-    for bundled in plimsoll_scenarios::bundled() {
+    // A storm is unlike its estimate: that is what it shows.
+    let systems = plimsoll_scenarios::bundled().iter().filter(|b| !b.name.starts_with("retry-storm"));
+    for bundled in systems {
         let scenario = plimsoll_scenarios::load(bundled.name).unwrap();
         let run = simulated(&scenario);
         let mut check = Check { estimate: estimated(&scenario), scenario: &scenario, problems: Vec::new() };
