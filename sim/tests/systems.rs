@@ -56,7 +56,9 @@ fn known(scenario: &Scenario, tier: &str) -> bool {
 
 #[test]
 fn every_system_plays_at_the_rates_and_loads_of_its_estimate() {
-    let systems = plimsoll_scenarios::bundled();
+    // A storm is unlike its estimate: that is what it shows.
+    let systems: Vec<_> =
+        plimsoll_scenarios::bundled().iter().filter(|b| !b.name.starts_with("retry-storm")).collect();
     let next = AtomicUsize::new(0);
     let work = || {
         let mut problems = Vec::new();
