@@ -73,10 +73,11 @@ struct Here<'t> {
     asked: &'t Asked,
     /// `None` where the formula stands for it.
     cache: Option<Cache>,
-    nodes: Vec<Node>,
+    nodes: Vec<Asking>,
 }
 
-struct Node {
+/// A call that a cache is asked by.
+struct Asking {
     node: usize,
     /// First id of its dataset in the cache.
     first: u32,
@@ -196,7 +197,7 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
                 if asked.level == place.level {
                     at[node] = At::Here(here.len(), nodes.len());
                     let first = asked.datasets[of].1;
-                    nodes.push(Node { node, first, of, pending: Vec::new(), slots: vec![(0, 0); SLOTS] });
+                    nodes.push(Asking { node, first, of, pending: Vec::new(), slots: vec![(0, 0); SLOTS] });
                 } else if asked.level > place.level {
                     at[node] = At::Out(on.len());
                     on.push(node);
@@ -237,7 +238,9 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
         ids.clear();
         ids.extend((0..n).map(|_| own.draws.draw(&mut drawing.draws, &rest) as u32));
         if let Some(turnover) = &turnover[source.dataset] {
-            ids.iter_mut().for_each(|id| *id = turnover.alive(*id));
+            for id in &mut ids {
+                *id = turnover.alive(*id);
+            }
         }
         self.send(&source.entries, &ids);
         self.ids = ids;
@@ -295,9 +298,13 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
             if first == 0 {
                 cache.request_batch(pending, &mut self.hits);
             } else {
-                pending.iter_mut().for_each(|id| *id += first);
+                for id in pending.iter_mut() {
+                    *id += first;
+                }
                 cache.request_batch(pending, &mut self.hits);
-                pending.iter_mut().for_each(|id| *id -= first);
+                for id in pending.iter_mut() {
+                    *id -= first;
+                }
             }
             return;
         }
@@ -329,7 +336,9 @@ fn filled(tables: &Tables<'_, '_>, asked: &Asked, seed: u64, name: &str) -> Opti
         order[*place as usize] = id;
         *place += 1;
     });
-    order.into_iter().for_each(|id| fresh.insert(id));
+    for id in order {
+        fresh.insert(id);
+    }
     Some(fresh)
 }
 
