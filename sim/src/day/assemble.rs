@@ -45,7 +45,9 @@ fn add_stations(counted: &mut Counted, place: usize, part: &Part) {
     }
     let record = |into: &mut Vec<crate::histogram::Latencies>, samples: &BTreeMap<TierId, Vec<f32>>| {
         for (&tier, times) in samples {
-            times.iter().for_each(|&time| into[tier].record(f64::from(time)));
+            for &time in times {
+                into[tier].record(f64::from(time));
+            }
         }
     };
     record(&mut counted.waits, &part.waits);

@@ -51,7 +51,7 @@ pub(super) fn rate(setup: &Setup<'_>, node: usize, p: f64) -> f64 {
     let above = &setup.flow.nodes[caller];
     let tier = above.call.tier;
     let passes = match (above.lookup, setup.scenario.tiers[tier].scope, setup.chain.caches[tier]) {
-        (false, ..) => 1.0,
+        (false, ..) | (true, Scope::Site | Scope::Region | Scope::Global, None) => 1.0,
         (true, Scope::User, _) => {
             let source = setup.sources.iter().find(|s| s.node == caller);
             source.and_then(|s| s.device).map_or(1.0 - setup.chain.hits[caller], |device| {
@@ -62,7 +62,6 @@ pub(super) fn rate(setup: &Setup<'_>, node: usize, p: f64) -> f64 {
             let dataset = above.call.of.unwrap_or_default();
             1.0 - cache.hit(asked(setup, tier, dataset, p))
         }
-        (true, _, None) => 1.0,
     };
     before * passes * here.call.mean_number()
 }

@@ -19,6 +19,8 @@ const PARTS: u64 = 64;
 /// Steps of the logarithm of an age by which what a cache holds is put in order at first.
 const AGES: usize = 1 << 16;
 const AGES_PER_OCTAVE: f32 = 1024.0;
+/// Steps of a chance by which an age is looked up.
+const CHANCES: usize = 1 << 14;
 /// Octaves of ages that are told apart, around one second.
 const OCTAVES_BELOW: f32 = 24.0;
 
@@ -71,10 +73,11 @@ struct Here<'t> {
     asked: &'t Asked,
     /// `None` where the formula stands for it.
     cache: Option<Cache>,
-    nodes: Vec<Node>,
+    nodes: Vec<Asking>,
 }
 
-struct Node {
+/// A call that a cache is asked by.
+struct Asking {
     node: usize,
     /// First id of its dataset in the cache.
     first: u32,
@@ -194,7 +197,7 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
                 if asked.level == place.level {
                     at[node] = At::Here(here.len(), nodes.len());
                     let first = asked.datasets[of].1;
-                    nodes.push(Node { node, first, of, pending: Vec::new(), slots: vec![(0, 0); SLOTS] });
+                    nodes.push(Asking { node, first, of, pending: Vec::new(), slots: vec![(0, 0); SLOTS] });
                 } else if asked.level > place.level {
                     at[node] = At::Out(on.len());
                     on.push(node);
@@ -235,7 +238,9 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
         ids.clear();
         ids.extend((0..n).map(|_| own.draws.draw(&mut drawing.draws, &rest) as u32));
         if let Some(turnover) = &turnover[source.dataset] {
-            ids.iter_mut().for_each(|id| *id = turnover.alive(*id));
+            for id in &mut ids {
+                *id = turnover.alive(*id);
+            }
         }
         self.send(&source.entries, &ids);
         self.ids = ids;
@@ -293,9 +298,13 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
             if first == 0 {
                 cache.request_batch(pending, &mut self.hits);
             } else {
-                pending.iter_mut().for_each(|id| *id += first);
+                for id in pending.iter_mut() {
+                    *id += first;
+                }
                 cache.request_batch(pending, &mut self.hits);
-                pending.iter_mut().for_each(|id| *id -= first);
+                for id in pending.iter_mut() {
+                    *id -= first;
+                }
             }
             return;
         }
@@ -327,7 +336,9 @@ fn filled(tables: &Tables<'_, '_>, asked: &Asked, seed: u64, name: &str) -> Opti
         order[*place as usize] = id;
         *place += 1;
     });
-    order.into_iter().for_each(|id| fresh.insert(id));
+    for id in order {
+        fresh.insert(id);
+    }
     Some(fresh)
 }
 
@@ -340,6 +351,9 @@ fn each_held(
     visit: &mut dyn FnMut(usize, u32),
 ) {
     let mut draws = Stream::new(seed, name, "first content", 0);
+    // The logarithm of an exponential time that comes with a chance.
+    let wait = |i: usize| (-(-(i as f32 + 0.5) / CHANCES as f32).ln_1p()).log2();
+    let waits: Vec<f32> = (0..=CHANCES).map(|i| wait(i.min(CHANCES - 1))).collect();
     for (&(dataset, first_id), formula) in asked.datasets.iter().zip(&asked.formula) {
         let Some(law) = &tables.laws[dataset] else { continue };
         for (b, (&hit, &rate)) in formula.hit.iter().zip(&formula.rate).enumerate() {
@@ -347,11 +361,12 @@ fn each_held(
                 continue;
             }
             let to = super::ranks::first(b + 1).min(law.count());
+            let octave = -rate.log2();
             for rank in super::ranks::first(b)..to {
                 let chance = draws.uniform() as f32;
                 if chance < hit {
-                    let age = -(-chance).ln_1p() / rate;
-                    let step = ((age.log2() + OCTAVES_BELOW) * AGES_PER_OCTAVE).clamp(0.0, AGES as f32);
+                    let age = waits[(chance * CHANCES as f32) as usize] + octave;
+                    let step = ((age + OCTAVES_BELOW) * AGES_PER_OCTAVE).clamp(0.0, AGES as f32);
                     visit(step as usize, first_id + rank as u32);
                 }
             }

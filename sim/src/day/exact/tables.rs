@@ -91,8 +91,8 @@ impl<'s, 'a> Tables<'s, 'a> {
             own.push(Own { source, level: lowest(setup, &source.entries), draws });
         }
         let mut groups: Vec<Vec<DatasetId>> = Vec::new();
-        for dataset in 0..scenario.datasets.len() {
-            if laws[dataset].is_some() && !groups.iter().flatten().any(|&d| d == dataset) {
+        for (dataset, law) in laws.iter().enumerate() {
+            if law.is_some() && !groups.iter().flatten().any(|&d| d == dataset) {
                 groups.push(super::super::blocks::sharing(scenario, &setup.flow, dataset, 0.0));
             }
         }
