@@ -375,7 +375,7 @@ pub struct ActionSeries {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bottleneck {
     pub tier: String,
-    /// `servers` or `link`.
+    /// `servers`, `link` or `disks`.
     pub resource: String,
     pub utilisation: f64,
     pub at_s: f64,

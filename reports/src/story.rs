@@ -67,6 +67,7 @@ pub fn bottleneck_parts(run: &Run) -> Option<(&str, String)> {
     let resource = match resource.as_str() {
         "servers" => "its servers are",
         "link" => "its link is",
+        "disks" => "its disks are",
         other => &format!("its {other} is"),
     };
     let room = if *utilisation >= FULL || *headroom <= 1.0 {

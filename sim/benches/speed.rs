@@ -6,23 +6,30 @@
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use plimsoll_scenarios::distribution::Distribution;
 use plimsoll_scenarios::popularity::Popularity;
 use plimsoll_scenarios::rng::Stream;
 use plimsoll_scenarios::units::Seconds;
-use plimsoll_scenarios::{Balance, Policy};
+use plimsoll_scenarios::{Balance, Policy, load_with};
 use plimsoll_sim::cache::{Cache, Sizes};
 use plimsoll_sim::station::Station;
+use plimsoll_sim::{Mode, Options, simulate_exact};
 use rand_distr::Distribution as _;
 
 const TURNS: usize = 5;
 
 fn main() {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let groups: [(&str, fn()); 4] =
-        [("small", small_caches), ("large", large_caches), ("zipf", zipf), ("station", stations)];
+    let groups: [(&str, fn()); 5] = [
+        ("small", small_caches),
+        ("large", large_caches),
+        ("zipf", zipf),
+        ("station", stations),
+        ("exact", exact_day),
+    ];
     for (name, run) in groups {
         if chosen.is_empty() || chosen.iter().any(|c| c == name) {
             run();
@@ -203,4 +210,24 @@ fn stations() {
     };
     let contestants = [1, 4, 16].map(|slots| contestant(format!("M/M/{slots}"), move || queue(slots)));
     compete("Customers through a station at 80 %", CUSTOMERS, TURNS, "mean wait, millionths", &contestants);
+}
+
+/// A day of every request of a fiftieth of the users over the whole catalogue: what a request costs.
+fn exact_day() {
+    let scenario = load_with("spotify", &["population.users=20 M".to_owned()]).expect("it is bundled");
+    for threads in [1, 2] {
+        let options = Options { seed: 1, threads, replications: 1, mode: Mode::Day };
+        let began = Instant::now();
+        let run = simulate_exact(&scenario, &options, &|_| {}, &AtomicBool::new(false));
+        let took = began.elapsed();
+        let run = run.expect("it fits").expect("nothing stops it");
+        let per_day = run.actions.iter().map(|a| a.requests).sum::<f64>();
+        println!(
+            "\nexact day of spotify, 20 M users, {threads} threads: {:.1} s for {:.0} M requests, {:.0} M through caches: {:.1} ns each",
+            took.as_secs_f64(),
+            per_day / 1e6,
+            run.method.simulated_requests as f64 / 1e6,
+            took.as_secs_f64() * 1e9 / run.method.simulated_requests as f64
+        );
+    }
 }

@@ -16,9 +16,8 @@ pub fn answer(report: &Report) -> String {
     if let Some((tier, rest)) = story::main_run(report).and_then(story::bottleneck_parts) {
         let row = id("servers", tier);
         let link_row = id("link", tier);
-        let by_link = story::main_run(report)
-            .and_then(|r| r.bottleneck.as_ref())
-            .is_some_and(|b| b.resource != "servers");
+        let by_link =
+            story::main_run(report).and_then(|r| r.bottleneck.as_ref()).is_some_and(|b| b.resource == "link");
         let target = if by_link { link_row } else { row };
         out.push_str(&format!(
             "<p><a href=\"#{target}\">{}</a> binds first: {}</p>\n",

@@ -23,6 +23,8 @@ const REQUESTS_MAX: f64 = 6.0e6;
 const BLOCKS_MIN: f64 = 20_000.0;
 /// Most blocks.
 const BLOCKS_MAX: f64 = 4e6;
+/// Share of a cache's room below which a dataset does not disturb others.
+const SMALL: f64 = 0.01;
 /// Ids kept apart for one that is in use, at most: an id comes back when caches have long forgotten it.
 const SPARE_MAX: f64 = 8.0;
 /// Days for which ids of new objects are kept apart, warm-up included.
@@ -85,8 +87,8 @@ pub(super) fn cut(scenario: &Scenario, flow: &Flow<'_>, sources: &[Source]) -> V
     let mut first_id = 0;
     let mut blocks = Vec::new();
     for (id, data) in scenario.datasets.values().enumerate() {
-        // Datasets that share a cache are thinned alike.
-        let together = sharing(scenario, flow, id);
+        // Datasets that share a cache are thinned alike, unless they take next to no room in it.
+        let together = sharing(scenario, flow, id, SMALL);
         let thinned = together.iter().map(|&d| surplus(scenario, sources, d)).fold(1.0, f64::max);
         let requests = daily(sources, id) / thinned;
         if requests <= 0.0 {
@@ -124,15 +126,28 @@ fn surplus(scenario: &Scenario, sources: &[Source], dataset: DatasetId) -> f64 {
     daily(sources, dataset) / coarsest / REQUESTS_MAX
 }
 
-/// The datasets whose objects meet those of this one in some cache, or meet others that do.
-pub(super) fn sharing(scenario: &Scenario, flow: &Flow<'_>, dataset: DatasetId) -> Vec<DatasetId> {
+/// The datasets whose objects meet those of this one in some cache, or meet others that do. Those whose objects all
+/// together take less than the share `small` of a cache's room are not met there.
+pub(super) fn sharing(
+    scenario: &Scenario,
+    flow: &Flow<'_>,
+    dataset: DatasetId,
+    small: f64,
+) -> Vec<DatasetId> {
+    let weighs = |of: DatasetId, tier: usize| {
+        let data = &scenario.datasets[of];
+        let room = scenario.tiers[tier].cache.as_ref().map_or(0.0, |c| c.capacity.get());
+        data.count.get() * data.size.get() >= small * room
+    };
     let mut found = vec![dataset];
     let mut at = 0;
     while let Some(&here) = found.get(at) {
         at += 1;
         let lookups = |of: DatasetId| {
             let nodes = flow.nodes.iter().enumerate();
-            nodes.filter(move |(i, n)| n.call.of == Some(of) && played(scenario, flow, *i))
+            nodes.filter(move |(i, n)| {
+                n.call.of == Some(of) && played(scenario, flow, *i) && weighs(of, n.call.tier)
+            })
         };
         let tiers: Vec<usize> = lookups(here).map(|(_, n)| n.call.tier).collect();
         for other in 0..scenario.datasets.len() {

@@ -68,6 +68,12 @@ impl<'a> Means<'a> {
         self.weighed(tier, place, slot, |node| model::work(self.scenario, self.flow.nodes[node].call))
     }
 
+    /// Reads and writes of a tier's disks.
+    pub fn operations(&self, tier: TierId, place: usize, slot: usize) -> f64 {
+        let each = |node: usize| model::disk_operations(self.scenario, self.flow.nodes[node].call);
+        self.weighed(tier, place, slot, each)
+    }
+
     pub fn bytes_out(&self, tier: TierId, place: usize, slot: usize) -> f64 {
         if self.scenario.tiers[tier].scope == Scope::User {
             return 0.0;

@@ -4,7 +4,8 @@ use plimsoll_reports::record::{ActionRun, Bottleneck, SloVerdict, TierRun, Unit}
 use plimsoll_scenarios::Scenario;
 use plimsoll_scenarios::slo::Metric;
 
-pub(super) fn bottleneck(tiers: &[TierRun]) -> Option<Bottleneck> {
+/// `disks` are those of tiers that have any.
+pub(super) fn bottleneck(tiers: &[TierRun], disks: Vec<Bottleneck>) -> Option<Bottleneck> {
     let mut found: Option<Bottleneck> = None;
     let mut consider = |candidate: Bottleneck| {
         if candidate.utilisation > 0.0 && found.as_ref().is_none_or(|f| candidate.utilisation > f.utilisation)
@@ -12,6 +13,7 @@ pub(super) fn bottleneck(tiers: &[TierRun]) -> Option<Bottleneck> {
             found = Some(candidate);
         }
     };
+    disks.into_iter().for_each(&mut consider);
     for tier in tiers {
         if let Some(s) = &tier.station {
             // What arrives and not what is let in: a tier that turns requests away has no headroom.

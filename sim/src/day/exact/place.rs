@@ -19,6 +19,8 @@ const PARTS: u64 = 64;
 /// Steps of the logarithm of an age by which what a cache holds is put in order at first.
 const AGES: usize = 1 << 16;
 const AGES_PER_OCTAVE: f32 = 1024.0;
+/// Steps of a chance by which an age is looked up.
+const CHANCES: usize = 1 << 14;
 /// Octaves of ages that are told apart, around one second.
 const OCTAVES_BELOW: f32 = 24.0;
 
@@ -340,6 +342,9 @@ fn each_held(
     visit: &mut dyn FnMut(usize, u32),
 ) {
     let mut draws = Stream::new(seed, name, "first content", 0);
+    // The logarithm of an exponential time that comes with a chance.
+    let wait = |i: usize| (-(-(i as f32 + 0.5) / CHANCES as f32).ln_1p()).log2();
+    let waits: Vec<f32> = (0..=CHANCES).map(|i| wait(i.min(CHANCES - 1))).collect();
     for (&(dataset, first_id), formula) in asked.datasets.iter().zip(&asked.formula) {
         let Some(law) = &tables.laws[dataset] else { continue };
         for (b, (&hit, &rate)) in formula.hit.iter().zip(&formula.rate).enumerate() {
@@ -347,11 +352,12 @@ fn each_held(
                 continue;
             }
             let to = super::ranks::first(b + 1).min(law.count());
+            let octave = -rate.log2();
             for rank in super::ranks::first(b)..to {
                 let chance = draws.uniform() as f32;
                 if chance < hit {
-                    let age = -(-chance).ln_1p() / rate;
-                    let step = ((age.log2() + OCTAVES_BELOW) * AGES_PER_OCTAVE).clamp(0.0, AGES as f32);
+                    let age = waits[(chance * CHANCES as f32) as usize] + octave;
+                    let step = ((age + OCTAVES_BELOW) * AGES_PER_OCTAVE).clamp(0.0, AGES as f32);
                     visit(step as usize, first_id + rank as u32);
                 }
             }

@@ -93,7 +93,7 @@ impl<'s, 'a> Tables<'s, 'a> {
         let mut groups: Vec<Vec<DatasetId>> = Vec::new();
         for dataset in 0..scenario.datasets.len() {
             if laws[dataset].is_some() && !groups.iter().flatten().any(|&d| d == dataset) {
-                groups.push(super::super::blocks::sharing(scenario, &setup.flow, dataset));
+                groups.push(super::super::blocks::sharing(scenario, &setup.flow, dataset, 0.0));
             }
         }
         Ok(Self { setup, own, asked, laws, groups, expected, local: local as u64 })
