@@ -89,6 +89,10 @@ fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &A
         partial,
     };
     let mut run = summarise(scenario, &outcome, provenance);
+    if let (Mode::Window { .. }, Some((warmup_s, _))) = (options.mode, span) {
+        let before = plimsoll_reports::format::human(warmup_s, plimsoll_reports::record::Unit::Seconds);
+        run.notes.push(format!("caches begin empty {before} before the window: large ones are not full yet"));
+    }
     if span.is_some() {
         run.notes.extend(recovery::notes(scenario, &run));
     } else if !scenario.events.is_empty() {

@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use plimsoll_scenarios::Jitter;
 use plimsoll_scenarios::rng::Stream;
 
+use super::answers::Told;
 use super::frame::{NONE, Role};
-use super::machine::{Machine, Setup, Told};
+use super::machine::{Machine, Setup};
 use super::program::{BreakerPolicy, Policy};
 use super::queue::{Due, Kind};
 

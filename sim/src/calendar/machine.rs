@@ -64,7 +64,7 @@ const STOP_EVERY: u64 = 1 << 12;
 /// Frames under way beyond which no call is let in: a bound for systems that drown.
 const FRAMES_MAX: u64 = 1 << 26;
 /// A call that waits for its copies.
-const COPIES: u32 = u32::MAX;
+pub(super) const COPIES: u32 = u32::MAX;
 
 /// One replication.
 pub struct Machine<'a> {
@@ -86,17 +86,6 @@ pub struct Machine<'a> {
     pub(super) end_s: f64,
     /// Requests under way.
     roots: u64,
-}
-
-/// What an answer means to who waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
-    /// It came too late, or more answers are needed.
-    Waits,
-    /// The step is done.
-    GoesOn,
-    /// The step, and with it the frame, has failed.
-    Fails,
 }
 
 impl<'a> Machine<'a> {
@@ -268,7 +257,7 @@ impl<'a> Machine<'a> {
     }
 
     /// A request has its answer, or will have none.
-    fn left(&mut self, at: u32) {
+    pub(super) fn left(&mut self, at: u32) {
         self.roots -= 1;
         let frame = &self.frames[at];
         let took = (!frame.failed).then(|| {
@@ -509,142 +498,6 @@ impl<'a> Machine<'a> {
             (share.parent, share.parent_turn, share.since) = (at, call.turn, self.now);
             let share = self.frames.open(share);
             self.queue_up(share, copy);
-        }
-    }
-
-    /// A call is turned away: its caller hears of it, a half trip later.
-    pub(super) fn refuse(&mut self, at: u32) {
-        self.frames[at].failed = true;
-        let kind = if self.frames[at].role == Role::Copy { Kind::Deliver } else { Kind::Answer };
-        self.soon.push_back(Due::new(kind, at));
-    }
-
-    /// A tier answers a call; `true` where the caller has the answer at once.
-    pub(super) fn answer(&mut self, at: u32) -> bool {
-        let site = self.site(at);
-        if self.frames[at].fetching {
-            self.fetched(at, site.tier);
-        }
-        if self.frames[at].holding {
-            self.let_go(at, site.tier);
-        }
-        let delay = site.half_trip + self.on_the_link(at, site);
-        if delay > 0.0 {
-            self.queue.push(self.now + delay, Due::new(Kind::Deliver, at));
-        }
-        delay <= 0.0
-    }
-
-    /// The time that an answer waits for its tier's link; its bytes keep the link busy.
-    fn on_the_link(&mut self, at: u32, site: &Site) -> f64 {
-        let Some(link) = self.tiers[site.tier].link else { return 0.0 };
-        if self.frames[at].failed {
-            return 0.0;
-        }
-        let server = self.frames[at].server;
-        let which = if self.tiers[site.tier].station.is_some() && server != NONE {
-            (server - self.tiers[site.tier].first_server) as usize
-        } else {
-            self.instance(at, site.tier)
-        };
-        let tier = &mut self.tiers[site.tier];
-        let Some(free_s) = tier.links.get_mut(which) else { return 0.0 };
-        let begins = free_s.max(self.now);
-        *free_s = begins + site.response_bits / (link * tier.cut);
-        begins - self.now
-    }
-
-    /// An answer reaches who waits for it, and theirs who waits for them, as far as that goes at once.
-    pub(super) fn deliver(&mut self, first: u32) {
-        let mut at = first;
-        loop {
-            let Frame { parent, parent_turn, failed, .. } = self.frames[at];
-            self.frames.close(at);
-            if parent == NONE || self.frames[parent].turn != parent_turn {
-                return;
-            }
-            let told = if self.frames[parent].role == Role::Client {
-                self.told_client(parent, failed)
-            } else {
-                self.told(parent, failed)
-            };
-            let role = self.frames[parent].role;
-            match (told, role) {
-                (Told::Waits, _) => return,
-                (_, Role::Client) => {}
-                (Told::GoesOn, Role::Call) if self.frames[parent].step == COPIES => {
-                    self.frames[parent].step = self.site(parent).body.from;
-                    self.served(parent);
-                    return;
-                }
-                (Told::GoesOn, _) if !self.run_part(parent) => return,
-                (_, Role::Call) if !self.answer(parent) => return,
-                (_, Role::Root) => {
-                    self.left(parent);
-                    return;
-                }
-                _ => {}
-            }
-            at = parent;
-        }
-    }
-
-    fn told(&mut self, at: u32, failed: bool) -> Told {
-        let frame = &mut self.frames[at];
-        if !failed {
-            frame.needed -= 1;
-            if frame.needed > 0 {
-                return Told::Waits;
-            }
-            frame.turn = frame.turn.wrapping_add(1);
-            return Told::GoesOn;
-        }
-        if frame.spare > 0 {
-            frame.spare -= 1;
-            return Told::Waits;
-        }
-        frame.turn = frame.turn.wrapping_add(1);
-        frame.failed = true;
-        Told::Fails
-    }
-
-    /// A connection opens; it sends heartbeats until it closes.
-    fn connect(&mut self, request: &Frame, lasts: f64) {
-        let setup = self.setup;
-        let Some(beat) = self.heartbeat(request.action) else { return };
-        if setup.program.roots[request.action as usize].beat.is_none() {
-            return;
-        }
-        let mut frame = request.of(Role::Connection, u32::from(request.action));
-        // When it closes; a run does not wait for it.
-        frame.since = (self.now + lasts).min(self.end_s);
-        if self.now + beat < frame.since {
-            let at = self.frames.open(frame);
-            self.queue.push(self.now + beat, Due::new(Kind::Beat, at));
-        }
-    }
-
-    fn heartbeat(&self, action: u16) -> Option<f64> {
-        let connection = self.setup.scenario.actions[action as usize].connection.as_ref()?;
-        connection.heartbeat.as_ref().map(|beat| beat.every.get())
-    }
-
-    fn beat(&mut self, at: u32) {
-        let mut frame = self.frames[at];
-        let (Some(every), Some(branch)) =
-            (self.heartbeat(frame.action), self.setup.program.roots[frame.action as usize].beat)
-        else {
-            self.frames.close(at);
-            return;
-        };
-        let closes = frame.since;
-        frame.slot = self.tally.slot();
-        frame.object = NONE;
-        self.send_off(&frame, branch);
-        if self.now + every < closes {
-            self.queue.push(self.now + every, Due::new(Kind::Beat, at));
-        } else {
-            self.frames.close(at);
         }
     }
 

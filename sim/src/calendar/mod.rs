@@ -9,11 +9,13 @@
 //! calls in turn, and back the same way. Misses of one object at one cache while it is being fetched wait for that
 //! one fetch. What a caller has given up on goes on to cost work.
 
+mod answers;
 mod arrivals;
 mod balance;
 mod caching;
 mod changes;
 mod clients;
+mod connections;
 mod frame;
 mod machine;
 mod program;

@@ -60,7 +60,7 @@ pub fn slice(scenario: &Scenario, factor: f64) -> Slice {
     )];
     if !small.is_empty() {
         notes.push(format!(
-            "{} has too few servers to be sliced: whole servers are played at a part of their load, and their waits \
+            "too few servers to be sliced: {}; whole servers are played at a part of their load, and their waits \
              are too short; a shorter `--window` plays a larger slice",
             small.join(", ")
         ));

@@ -14,7 +14,10 @@ pub fn slos(scenario: &Scenario, quantities: &[Quantity]) -> Vec<SloVerdict> {
             Metric::Utilisation { tier } => value(&format!("{tier}.utilisation_peak")),
             Metric::Headroom { tier } => value(&format!("{tier}.utilisation_peak")).map(|used| 1.0 - used),
             Metric::Availability => availability(scenario, &value),
-            Metric::Durability { .. } | Metric::Loss { .. } | Metric::FirstByte { .. } | Metric::Complete { .. } => None,
+            Metric::Durability { .. }
+            | Metric::Loss { .. }
+            | Metric::FirstByte { .. }
+            | Metric::Complete { .. } => None,
         }?;
         Some(SloVerdict {
             text: slo.text.clone(),

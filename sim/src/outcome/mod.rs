@@ -9,8 +9,8 @@ mod tiers;
 mod verdicts;
 
 use plimsoll_reports::record::{ActionRun, Method, Provenance, Run, TierRun};
-use plimsoll_scenarios::slo::Metric;
 use plimsoll_scenarios::Scenario;
+use plimsoll_scenarios::slo::Metric;
 
 use crate::analytic::caches;
 use means::Means;

@@ -107,8 +107,13 @@ fn play(
     progress: Progress<'_>,
     stop: &AtomicBool,
 ) -> Result<Run, PlanError> {
-    let options =
-        simulate::Options { seed: options.seed, threads: options.threads, replications, mode: Mode::Day, precision: None };
+    let options = simulate::Options {
+        seed: options.seed,
+        threads: options.threads,
+        replications,
+        mode: Mode::Day,
+        precision: None,
+    };
     simulate(scenario, &options, progress, stop).ok_or(PlanError::Stopped)
 }
 
