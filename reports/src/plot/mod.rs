@@ -15,6 +15,7 @@ mod mrc;
 mod percentiles;
 mod plan;
 mod svg;
+mod tornado;
 
 pub use bars::{errors, shares};
 pub use day::{first_byte, hit_ratios, rates, utilisation};
@@ -22,6 +23,7 @@ pub use mrc::miss_ratio;
 pub use percentiles::percentiles;
 pub use plan::{certainty_cost, growth_cost, target_cost};
 pub use svg::CSS;
+pub use tornado::tornado;
 
 /// A chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
