@@ -9,7 +9,7 @@ use plimsoll_reports::plan::{Plan, PlanComparison};
 const SHOP: &str = "\
 name: shop
 summary: look at things
-population: {users: 60 K, regions: [{name: a, share: 60 %}, {name: b, share: 40 %}], diurnal: {peak_to_mean: 1.5 to 2.5}}
+population: {users: 600 K, regions: [{name: a, share: 60 %}, {name: b, share: 40 %}], diurnal: {peak_to_mean: 1.5 to 2.5}}
 datasets: {thing: {count: 100 K, size: 50 KB, popularity: {zipf: 0.9}, in: disk}}
 actions: {look: {per_user: 20/day, of: thing, path: [web, memory, disk]}}
 tiers:
@@ -53,7 +53,7 @@ fn a_plan_holds_in_the_simulator_and_what_it_writes_does_too() {
     assert!(disk.copies >= Some(2), "{disk:?}");
     assert!(plan.tiers.iter().all(|t| t.binding.len() > 3), "{:?}", plan.tiers);
     let html = std::fs::read_to_string(&page).unwrap();
-    assert!(html.contains("<svg") && html.contains("Bill of materials") && !html.contains("http://"));
+    assert!(html.contains("<svg") && html.contains("Bill of materials") && !html.contains("<script src"));
     let text = std::fs::read_to_string(&sized).unwrap();
     assert!(!text.contains("auto") && text.contains("sized by plimsoll plan"), "{text}");
     plimsoll().args(["simulate", sized.to_str().unwrap()]).assert().success();
@@ -82,7 +82,7 @@ fn threads_change_nothing_and_worlds_are_told() {
 #[test]
 fn two_plans_stand_line_by_line() {
     let (_first, path) = shop(&[]);
-    let (_second, more) = shop(&[("users: 60 K", "users: 240 K"), ("name: shop", "name: busy-shop")]);
+    let (_second, more) = shop(&[("users: 600 K", "users: 3 M"), ("name: shop", "name: busy-shop")]);
     let record: PlanComparison =
         record(&out_of(&["plan", &path, &more, "--no-verify", "--worlds", "0", "--format", "json"]));
     let row = |what: &str| record.rows.iter().find(|r| r.what == what).unwrap_or_else(|| panic!("{what}"));

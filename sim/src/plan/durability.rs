@@ -33,17 +33,18 @@ pub const ASSUMED: &str = "durability: 4 % of disks fail in a year, a repair beg
 #[must_use]
 pub fn of_dataset(scenario: &Scenario, sizing: &Sizing, dataset: usize) -> f64 {
     let Some(tier) = scenario.datasets[dataset].stored_in else { return 1.0 };
-    check(scenario, sizing, tier).map_or(1.0, |c| 1.0 - (1.0 - c.independent_loss) * (1.0 - c.zone_loss))
+    let kept = check(scenario, sizing, tier);
+    1.0 - (1.0 - kept.independent_loss) * (1.0 - kept.zone_loss)
 }
 
 /// All that is kept somewhere, with what protects it.
 #[must_use]
 pub fn checks(scenario: &Scenario, sizing: &Sizing) -> Vec<StorageCheck> {
     let keeps = |t: &TierId| scenario.datasets.values().any(|d| d.stored_in == Some(*t));
-    (0..scenario.tiers.len()).filter(keeps).filter_map(|t| check(scenario, sizing, t)).collect()
+    (0..scenario.tiers.len()).filter(keeps).map(|t| check(scenario, sizing, t)).collect()
 }
 
-fn check(scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<StorageCheck> {
+fn check(scenario: &Scenario, sizing: &Sizing, tier: TierId) -> StorageCheck {
     let here = &scenario.tiers[tier];
     let load = &sizing.loads[tier];
     let servers = sizing.tiers[tier].as_ref().map_or(0, |s| s.deployed(load)).max(1);
@@ -71,7 +72,7 @@ fn check(scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<StorageCh
         }
         Scheme::Erasure { .. } => 0.0,
     };
-    Some(StorageCheck {
+    StorageCheck {
         tier: scenario.tier_name(tier).to_owned(),
         scheme,
         independent_loss: loss.independent,
@@ -81,5 +82,5 @@ fn check(scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<StorageCh
         repair_hours: hours,
         repair_bytes_per_s: repair_bandwidth(servers, each, MTTF_HOURS, read),
         stale_read: quorum,
-    })
+    }
 }

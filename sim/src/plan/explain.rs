@@ -142,16 +142,13 @@ pub fn one_less(
     };
     let mut less = sizing.clone();
     less.tiers[tier] = Some(Sized { servers, pools, ..sized.clone() });
-    let what = match sized.reason {
-        Reason::Target(goal) => {
-            let value = goals::value(evaluator, scenario, &less, &[], goal);
-            missed(&evaluator.problem.goals[goal], value)
-        }
-        _ => {
-            let text = binding(evaluator, scenario, &less, tier);
-            // The limit is said already.
-            text.split(", at most").next().filter(|t| !t.is_empty())?.to_owned()
-        }
+    let what = if let Reason::Target(goal) = sized.reason {
+        let value = goals::value(evaluator, scenario, &less, &[], goal);
+        missed(&evaluator.problem.goals[goal], value)
+    } else {
+        // The limit is said already.
+        let text = binding(evaluator, scenario, &less, tier);
+        text.split(", at most").next().filter(|t| !t.is_empty())?.to_owned()
     };
     Some(format!("{servers}: {what}"))
 }

@@ -416,7 +416,8 @@ fn at_worst(
     let worse = |a: (f64, f64), b: (f64, f64)| if b.1 > a.1 { b } else { a };
     let none = (f64::NAN, f64::NEG_INFINITY);
     match here.failure {
-        None => normal().value(here, bound, exact),
+        // A new object is in every cache after its first request, and the rest is a smaller load.
+        None | Some(Failure::HotRelease) => normal().value(here, bound, exact),
         Some(Failure::ServerDown) => (0..sizing.tiers.len())
             .filter(|&t| sizing.tiers[t].is_some())
             .map(|t| normal().under(Failure::ServerDown, Some(t)).value(here, bound, exact))
@@ -430,8 +431,6 @@ fn at_worst(
             });
             each.fold(none, worse)
         }
-        // A new object is in every cache after its first request, and the rest is a smaller load.
-        Some(Failure::HotRelease) => normal().value(here, bound, exact),
         Some(failure) => normal().under(failure, None).value(here, bound, exact),
     }
 }

@@ -95,6 +95,9 @@ fn room(price: &ServerPrice) -> f64 {
     price.disk.as_ref().map_or(price.memory.get() * OF_MEMORY, |disk| disk.get() * OF_DISK)
 }
 
+/// A type by name, with its price and its slots.
+type Choice<'p> = (&'p str, &'p ServerPrice, f64);
+
 /// The types to choose from: those named, or all general ones. Slots go with the virtual CPUs; the scenario's are
 /// those of the first type named, or else of a server with as many virtual CPUs.
 fn chosen<'p>(
@@ -102,7 +105,7 @@ fn chosen<'p>(
     slots: f64,
     prices: &'p PriceList,
     tier: &str,
-) -> Result<Vec<(&'p str, &'p ServerPrice, f64)>, (String, String)> {
+) -> Result<Vec<Choice<'p>>, (String, String)> {
     let mut found: Vec<(&str, &ServerPrice)> = Vec::new();
     for name in &choice.choices {
         let price = prices.server(name).ok_or_else(|| {
@@ -124,7 +127,7 @@ fn chosen<'p>(
         Some(_) => slots / found[0].1.vcpu.get(),
         None => 1.0,
     };
-    let mut list: Vec<(&str, &ServerPrice, f64)> = found
+    let mut list: Vec<Choice<'p>> = found
         .into_iter()
         .map(|(name, price)| (name, price, (price.vcpu.get() * each).round().max(1.0)))
         .collect();

@@ -349,7 +349,9 @@ fn preferred(low: f64, high: f64, with_low: bool) -> Vec<f64> {
     let mut values = Vec::new();
     let mut decade = low.log10().floor() as i32;
     while 10_f64.powi(decade) <= high && values.len() < 1000 {
-        values.extend(E24.iter().map(|m| m * 10_f64.powi(decade)).filter(|v| (low..=high).contains(v)));
+        // Whole numbers times a power of ten: no digits from rounding.
+        let value = |m: &f64| (m * 10.0).round() * 10_f64.powi(decade - 1);
+        values.extend(E24.iter().map(value).filter(|v| (low..=high).contains(v)));
         decade += 1;
     }
     if with_low || values.is_empty() {

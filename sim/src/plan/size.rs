@@ -160,7 +160,7 @@ fn size_with(tier: &TierProblem<'_>, cases: &[Case<'_>], kind: &ServerKind) -> R
     if let Some(capacity) = tier.store.and_then(|s| s.capacity.as_ref()) {
         raise(&mut least, (ceil(normal.stored / (capacity.get() * FILL)), Reason::Storage));
     }
-    if !(least.0 < POOL_MAX) || least.0 > tier.range.1 as f64 {
+    if least.0.is_nan() || least.0 > POOL_MAX.min(tier.range.1 as f64) {
         return Err(least.1);
     }
     let servers = (least.0.max(1.0) as u64).max(tier.range.0);

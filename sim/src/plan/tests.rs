@@ -66,17 +66,14 @@ fn the_search_finds_what_trying_everything_finds() {
                 }
             }
         }
-        match search(&mut evaluator, None) {
-            Ok(found) => {
-                plans += 1;
-                let cost = found.sizing.objective;
-                assert!((cost / least - 1.0).abs() < 1e-9, "{seed}: {cost} {least}");
-                assert!(found.proved > 1.0 - 1e-9, "{seed}: proved {}", found.proved);
-            }
-            Err(_) => {
-                none += 1;
-                assert!(least.is_infinite(), "{seed}: {least}");
-            }
+        if let Ok(found) = search(&mut evaluator, None) {
+            plans += 1;
+            let cost = found.sizing.objective;
+            assert!((cost / least - 1.0).abs() < 1e-9, "{seed}: {cost} {least}");
+            assert!(found.proved > 1.0 - 1e-9, "{seed}: proved {}", found.proved);
+        } else {
+            none += 1;
+            assert!(least.is_infinite(), "{seed}: {least}");
         }
     }
     assert!(plans >= 6 && plans + none == 12, "{plans} plans");
@@ -131,34 +128,25 @@ fn a_target_that_nothing_meets_is_named() {
 }
 
 #[test]
-fn show() {
+fn the_six_systems_with_figures_are_planned() {
     let prices = PriceList::bundled();
     let stop = std::sync::atomic::AtomicBool::new(false);
-    for name in std::env::var("SHOW").unwrap_or_default().split(',').filter(|n| !n.is_empty()) {
+    for name in ["spotify", "uber", "netflix", "whatsapp", "twitter", "url-shortener"] {
         let open = open(name, &[]);
-        for (verify, worlds) in [(false, 0), (false, 512), (true, 512)] {
-            let began = std::time::Instant::now();
-            let options = super::Options {
-                seed: 1,
-                prices: &prices,
-                assumed: ASSUMED,
-                worlds,
-                verify,
-                relax: true,
-                threads: 2,
-            };
-            match super::plan(&open, &options, &|_| {}, &stop) {
-                Ok(plan) => {
-                    eprintln!("{name} {verify} {worlds} {:?}", began.elapsed());
-                    if verify {
-                        eprintln!(
-                            "{}",
-                            plimsoll_reports::text::plan(&plan, plimsoll_reports::text::Style::PLAIN)
-                        );
-                    }
-                }
-                Err(error) => eprintln!("{name} {error}"),
-            }
-        }
+        let options = super::Options {
+            seed: 1,
+            prices: &prices,
+            assumed: ASSUMED,
+            worlds: 0,
+            verify: false,
+            relax: true,
+            threads: 2,
+        };
+        let plan = super::plan(&open, &options, &|_| {}, &stop).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let relaxed = plan.notes.iter().any(|n| n.starts_with("Relaxed"));
+        assert!(relaxed || plan.targets.iter().all(|t| t.holds), "{name}: {:?}", plan.targets);
+        assert!(plan.tiers.iter().all(|t| t.servers.is_none_or(|n| n > 0)), "{name}");
+        assert!(plan.cost.total_per_month > 0.0, "{name}");
+        assert!(plan.load_line.as_ref().is_some_and(|l| l.factor >= 1.0), "{name}: {:?}", plan.load_line);
     }
 }

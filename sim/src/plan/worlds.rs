@@ -80,7 +80,9 @@ fn summary(problem: &Problem<'_>, found: &Found, needs: &[Needs]) -> Worlds {
     let plan: Vec<Option<u64>> = found.sizing.tiers.iter().map(|t| t.as_ref().map(|t| t.servers)).collect();
     let mut columns: Vec<Vec<u64>> =
         (0..plan.len()).map(|t| needs.iter().filter_map(|n| n.0.as_ref()?[t]).collect()).collect();
-    columns.iter_mut().for_each(|c| c.sort_unstable());
+    for column in &mut columns {
+        column.sort_unstable();
+    }
     let at = |tier: usize, share: f64| -> Option<u64> {
         let column = &columns[tier];
         column.get(((column.len() as f64 * share).ceil() as usize).saturating_sub(1)).copied()
