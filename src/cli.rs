@@ -78,7 +78,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Play a recorded trace through caches: miss counts by policy and capacity
     #[command(
-        after_help = "Examples:\n  plimsoll replay trace.oracleGeneral.zst --policy lru,sieve --capacity 1000,10000\n  plimsoll replay access.log --policy s3-fifo --capacity '10 GB'\n  plimsoll replay trace.csv --mrc --out results\n  gzip -dc access.log.gz | plimsoll replay - --capacity '1 GB'"
+        after_help = "Examples:\n  plimsoll replay trace.oracleGeneral.zst --policy lru,sieve --capacity 1000,10000\n  plimsoll replay access.log --policy s3-fifo --capacity '10 GB'\n  plimsoll replay trace.csv --mrc --out results\n  plimsoll replay trace.csv --fit\n  gzip -dc access.log.gz | plimsoll replay - --capacity '1 GB'"
     )]
     Replay(ReplayArgs),
     /// List, show, check and begin scenarios
@@ -156,8 +156,6 @@ pub struct EstimateArgs {
     /// Put a value into the scenario; may be given several times
     #[arg(long, value_name = "PATH=VALUE")]
     pub set: Vec<String>,
-    #[command(flatten)]
-    pub quick: Quick,
     /// Each quantity as formula, numbers put in, result and source
     #[arg(long)]
     pub explain: bool,
@@ -176,8 +174,14 @@ pub struct EstimateArgs {
     /// Worlds to draw where the scenario has ranges; 0 draws none
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
     pub worlds: u64,
+    /// Write record, page and pictures into this directory as well
+    #[arg(long, value_name = "DIR", conflicts_with = "solve")]
+    pub out: Option<PathBuf>,
     #[arg(long, default_value = "text")]
     pub format: PageFormat,
+    // Last: its heading goes for all that follows.
+    #[command(flatten)]
+    pub quick: Quick,
 }
 
 /// A system in a few figures, without a file.
@@ -405,8 +409,12 @@ pub struct LoadArgs {
     /// Serve Prometheus metrics on this port of 127.0.0.1 while the run lasts
     #[arg(long, value_name = "PORT")]
     pub prometheus: Option<u16>,
+    /// Send metrics to an OpenTelemetry collector on this machine while the run lasts, such as
+    /// http://127.0.0.1:4318 (OTLP over HTTP)
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<String>,
     /// Search for the highest rate at which all targets hold; a probe lasts --duration, or 5 s
-    #[arg(long, conflicts_with_all = ["arrivals", "csv", "hdr_log", "prometheus"])]
+    #[arg(long, conflicts_with_all = ["arrivals", "csv", "hdr_log", "prometheus", "otlp"])]
     pub find_capacity: bool,
     /// A target for --find-capacity; may be given several times [default: the scenario's SLOs of actions, and
     /// errors < 1 %]
@@ -511,6 +519,9 @@ pub struct ReplayArgs {
     /// The exact miss ratio of LRU at every capacity, in objects
     #[arg(long)]
     pub mrc: bool,
+    /// A popularity law fitted to the trace, as a scenario takes it
+    #[arg(long)]
+    pub fit: bool,
     /// Kind of the trace [default: as its name or its first bytes say]
     #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(TraceFormat::NAMES.map(|(name, _)| name)))]
     pub trace_format: Option<String>,

@@ -66,7 +66,7 @@ pub fn write_report(directory: &Path, report: &Report) -> Result<(), Failure> {
     put(directory, PREDICTION, report.prediction.as_ref())?;
     put(directory, MEASUREMENT, report.measurement.as_ref())?;
     put(directory, COMPARISON, report.comparison.as_ref())?;
-    put(directory, STAGES, Some(&report.stages))?;
+    put(directory, STAGES, Some(&report.stages).filter(|stages| !stages.is_empty()))?;
     write(directory, REPORT, &html::html(report))
 }
 

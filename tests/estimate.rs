@@ -98,14 +98,41 @@ fn markdown_has_a_row_for_every_quantity() {
     let page = out_of(&["estimate", "spotify", "--format", "markdown"]);
     assert!(page.starts_with("# spotify\n"), "{page}");
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
-    let head = rows.iter().find(|row| row.contains("quantity")).unwrap();
-    for row in &rows {
-        assert_eq!(row.matches('|').count(), head.matches('|').count(), "a cell too many or too few: {row}");
+    let mut columns = 0;
+    for line in page.lines() {
+        match (line.starts_with('|'), columns) {
+            (false, _) => columns = 0,
+            // The head of a table.
+            (true, 0) => columns = line.matches('|').count(),
+            (true, _) => assert_eq!(line.matches('|').count(), columns, "a cell too many or too few: {line}"),
+        }
+    }
+    for heading in ["## as demand grows", "## all servers hangs on", "## SLOs that closed forms can judge"] {
+        assert!(page.lines().any(|line| line == heading), "{heading}");
     }
     for quantity in spotify().quantities {
         let there = rows.iter().any(|row| row.starts_with(&format!("| {}", quantity.label)));
         assert!(there, "{}", quantity.label);
     }
+}
+
+#[test]
+fn a_directory_gets_the_page_the_record_and_the_tornadoes() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("kept");
+    out_of(&["estimate", "uber", "--out", out.to_str().unwrap()]);
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+    let record: Estimate = serde_json::from_str(&read("estimate.json")).unwrap();
+    assert_eq!(record.provenance.scenario, "uber");
+    assert!(read("report.html").contains("as demand grows"));
+    for influence in &record.hangs_on {
+        let picture = read(&format!("tornado-{}.svg", influence.of));
+        assert!(picture.contains(&influence.inputs[0].input), "{picture}");
+        let shares: f64 = influence.inputs.iter().map(|i| i.share).sum();
+        assert!((shares - 1.0).abs() < 0.05, "{}: {shares}", influence.of);
+    }
+    assert!(record.hangs_on.len() > 1);
+    assert_eq!(record.slos.len(), 3, "{:?}", record.slos);
 }
 
 #[test]

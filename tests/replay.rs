@@ -170,3 +170,28 @@ fn ctrl_c_keeps_what_was_replayed_and_marks_it() {
     let out = String::from_utf8(output.stdout).unwrap();
     assert!(out.contains("\"partial\": true"), "{out}");
 }
+
+#[test]
+fn a_trace_becomes_a_popularity_that_a_scenario_takes() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut text = "time,key,size\n".to_owned();
+    for (time, id) in reference_ids(20_000, 200_000).iter().enumerate() {
+        text.push_str(&format!("{time},{id},1\n"));
+    }
+    let trace = file(directory.path(), "plays.csv", text.as_bytes());
+    let found = said(&["replay", text_of(&trace), "--fit"]);
+    assert_eq!(found.code, Some(0), "{found:?}");
+    let (_, law) = found.out.split_once("in a scenario\n").unwrap();
+    let zipf: f64 = law.split_once("{zipf: ").unwrap().1.split_once('}').unwrap().0.parse().unwrap();
+    assert!((zipf - 1.0).abs() < 0.02, "{law}");
+    let fields: String =
+        law.lines().map_while(|l| l.strip_prefix("   ")).map(|l| format!("    {l}\n")).collect();
+    let scenario = format!(
+        "name: fitted\nsummary: from a trace\npopulation: {{users: 1 K}}\ndatasets:\n  object:\n{fields}    size: 1 KB\n    \
+         in: store\nactions:\n  get: {{per_user: 10/day, of: object, path: [cache, store]}}\ntiers:\n  \
+         cache: {{cache: {{capacity: 1 MB}}}}\n  store: {{}}\n"
+    );
+    let path = file(directory.path(), "fitted.yaml", scenario.as_bytes());
+    let checked = said(&["scenarios", "check", text_of(&path)]);
+    assert_eq!(checked.code, Some(0), "{checked:?}\n{scenario}");
+}

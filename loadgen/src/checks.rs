@@ -3,6 +3,7 @@
 //! Why while it streams: bodies are read in pieces and thrown away, so that memory does not follow their size;
 //! a hash and a search need only what they remember of the piece before.
 
+use plimsoll_scenarios::Expect;
 use sha2::{Digest, Sha256};
 
 /// One rule for the answers of an action, such as `play.status = 206`.
@@ -25,6 +26,17 @@ pub enum Rule {
     Contains(String),
     /// SHA-256 of the body.
     Hash([u8; 32]),
+}
+
+impl Rule {
+    /// What a scenario says an answer must be.
+    pub fn of(expect: &Expect) -> Vec<Self> {
+        let status = expect.status.map(Self::Status);
+        let length = expect.length.map(Self::Length);
+        let hash = expect.sha256.as_deref().and_then(hash).map(Self::Hash);
+        let contains = expect.contains.iter().cloned().map(Self::Contains);
+        status.into_iter().chain(length).chain(hash).chain(contains).collect()
+    }
 }
 
 const EXAMPLES: &str = "write `ACTION.status = 206`, `ACTION.length = 20000`, `ACTION.body contains \"title\"` or `ACTION.sha256 = HEX`";

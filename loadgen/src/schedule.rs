@@ -10,7 +10,7 @@ use plimsoll_scenarios::trace::{self, Requests};
 use plimsoll_scenarios::{Http, Scenario, Scope, TierId};
 
 use crate::arrivals::{Arrivals, Times};
-use crate::checks::Check;
+use crate::checks::{Check, Rule};
 use crate::client::Handling;
 use crate::error::LoadError;
 use crate::player::Playback;
@@ -41,6 +41,7 @@ pub struct Route {
     method: Method,
     path: Template,
     body: Option<Template>,
+    headers: Vec<(HeaderName, Template)>,
     /// Position in [`Plan::bases`] of each instance of the entry tier.
     instances: Vec<usize>,
     /// How its answers are read.
@@ -115,14 +116,24 @@ impl Plan {
         if !http.path.starts_with('/') {
             return Err(bad(format!("its path is `{}`", http.path)));
         }
+        let mut own_headers = Vec::with_capacity(http.headers.len());
+        for (header, value) in &http.headers {
+            let header = HeaderName::from_bytes(header.as_bytes()).map_err(|e| bad(e.to_string()))?;
+            own_headers.push((header, Template::new(value)));
+        }
+        let mut handling = Handling::default();
+        for rule in Rule::of(&http.expect) {
+            handling.expected.add(rule);
+        }
         let route = Route {
             name: name.to_owned(),
             tiers: path.iter().map(|&id| scenario.tier_name(id).to_owned()).collect(),
             method,
             path: Template::new(&http.path),
             body: http.body.as_deref().map(Template::new),
+            headers: own_headers,
             instances,
-            handling: Handling::default(),
+            handling,
         };
         self.routes.push(route);
         let index = self.routes.len() - 1;
@@ -179,6 +190,12 @@ impl Plan {
         *request.method_mut() = route.method.clone();
         *request.uri_mut() = Uri::try_from(uri)?;
         *request.headers_mut() = self.headers.clone();
+        for (name, template) in &route.headers {
+            let mut value = String::new();
+            template.fill(object, &mut value);
+            // The request's own word counts over that for all.
+            request.headers_mut().insert(name, HeaderValue::try_from(value)?);
+        }
         if route.body.is_some() && !request.headers().contains_key(CONTENT_TYPE) {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
@@ -372,6 +389,32 @@ mod tests {
         let event = plan.request(1, 0, 41).unwrap();
         assert_eq!((event.method(), event.uri().path()), (&Method::POST, "/v1/events"));
         assert_eq!(event.headers()[CONTENT_TYPE], "application/json");
+    }
+
+    #[test]
+    fn a_request_is_what_the_scenario_says_and_so_is_its_answer() {
+        let text = "name: t\nsummary: t\npopulation: {users: 10}\nactions:\n  rename:\n    per_user: 1/s\n    path: [web]\n    \
+                    http:\n      patch: /things/{object}\n      body: '{\"n\":{object}}'\n      \
+                    headers: {content-type: application/merge-patch+json, if-match: '\"{object}\"'}\n      \
+                    expect: {status: 204, length: 5 B, contains: [a, b]}\ntiers:\n  web: {}\n";
+        let scenario = Scenario::from_yaml(&plimsoll_scenarios::SourceFile::new("t.yaml", text))
+            .unwrap_or_else(|e| panic!("{e}"));
+        let for_all =
+            vec![("if-match".to_owned(), "*".to_owned()), ("accept".to_owned(), "text/plain".to_owned())];
+        let plan = Plan::new(&scenario, &Targets { headers: for_all, ..targets() }).unwrap();
+        let request = plan.request(0, 0, 6).unwrap();
+        assert_eq!((request.method().as_str(), request.uri().path()), ("PATCH", "/things/7"));
+        let header = |name: &str| {
+            request.headers().get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(header("if-match"), ["\"7\""]);
+        assert_eq!(header("content-type"), ["application/merge-patch+json"]);
+        assert_eq!(header("accept"), ["text/plain"]);
+        let mut expected = crate::checks::Expected::default();
+        let rules =
+            [Rule::Status(204), Rule::Length(5), Rule::Contains("a".into()), Rule::Contains("b".into())];
+        rules.into_iter().for_each(|rule| expected.add(rule));
+        assert_eq!(plan.routes[0].handling.expected, expected);
     }
 
     #[test]

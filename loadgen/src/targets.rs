@@ -62,6 +62,16 @@ impl Base {
         Ok(Self { url: url.to_owned(), prefix: format!("http://{first}{path}"), host, addresses, path })
     }
 
+    /// Its first address; one there is.
+    pub fn address(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// Path prefix without its last `/`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Opens and closes one connection, so that a run fails at once and clearly; of several addresses the
     /// first that answers is used from then on.
     pub fn reach(&mut self) -> Result<(), LoadError> {

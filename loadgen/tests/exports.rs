@@ -3,7 +3,7 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use common::{Behaviour, Server, options, scenario};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
-use plimsoll_loadgen::export::{Exposition, HistogramLog, TimeSeries};
+use plimsoll_loadgen::export::{Exposition, HistogramLog, Otlp, TimeSeries};
 use plimsoll_loadgen::{Arrivals, Check, Interval, LoadOptions, Playback, Played, Watch, play};
 use plimsoll_reports::gate::Series;
 
@@ -208,4 +208,73 @@ fn answers_that_are_not_as_expected_are_failures_by_their_kind() {
     }
     let error = with(&["put.status = 200"]).unwrap_err().to_string();
     assert!(error.contains("--check names `put`") && error.contains("what sends are get"), "{error}");
+}
+
+/// A collector that takes one export and answers with a status; what it got.
+fn collector(status: &'static str) -> (String, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut request = Vec::new();
+        let mut piece = [0; 4_096];
+        loop {
+            let n = stream.read(&mut piece).unwrap();
+            request.extend_from_slice(&piece[..n]);
+            let text = String::from_utf8_lossy(&request);
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let length = head.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap();
+                if body.len() >= length.parse().unwrap() {
+                    break;
+                }
+            }
+            assert!(n > 0, "the export is cut short");
+        }
+        write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n{{}}").unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    (url, thread)
+}
+
+#[test]
+fn a_collector_of_opentelemetry_gets_every_request_of_the_run() {
+    let (url, collector) = collector("200 OK");
+    let otlp = Otlp::start(&url, "spotify", 7).unwrap();
+    let server = Server::start(Behaviour::Answer);
+    let played = watched(&options(0.0, 1.0), &server, &|interval| otlp.add(interval));
+    let sent = otlp.close();
+    assert_eq!((sent.exports, sent.failed), (1, 0), "{sent:?}");
+    let request = collector.join().unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /v1/metrics HTTP/1.1\r\n") && head.contains("application/json"), "{head}");
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let resource = &body["resourceMetrics"][0];
+    assert_eq!(resource["resource"]["attributes"][3]["value"]["intValue"], "7");
+    let metrics = resource["scopeMetrics"][0]["metrics"].as_array().unwrap();
+    let points = |name: &str, kind: &str| {
+        let metric = metrics.iter().find(|m| m["name"] == name).unwrap();
+        metric[kind]["dataPoints"].as_array().unwrap().clone()
+    };
+    let number = |value: &serde_json::Value| value.as_str().unwrap().parse::<u64>().unwrap();
+    let all: u64 = points("plimsoll.load.sent", "sum").iter().map(|p| number(&p["asInt"])).sum();
+    assert_eq!(all, played.measurement.sent);
+    for point in points("plimsoll.load.complete", "histogram") {
+        let buckets = point["bucketCounts"].as_array().unwrap();
+        assert_eq!(buckets.len(), point["explicitBounds"].as_array().unwrap().len() + 1);
+        assert_eq!(buckets.iter().map(number).sum::<u64>(), number(&point["count"]));
+        assert!(point["sum"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
+fn a_collector_that_refuses_or_is_not_there_does_not_stop_a_run() {
+    let (url, collector) = collector("503 Service Unavailable");
+    let sent = Otlp::start(&url, "t", 1).unwrap().close();
+    collector.join().unwrap();
+    assert_eq!((sent.exports, sent.failed), (0, 1));
+    assert!(sent.cause.unwrap().contains("answered 503"));
+    let sent = Otlp::start(&url, "t", 1).unwrap().close();
+    assert_eq!((sent.exports, sent.failed), (0, 1), "nobody listens there any more");
+    assert!(Otlp::start("http://192.0.2.1:4318", "t", 1).is_err(), "not this machine");
 }

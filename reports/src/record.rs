@@ -83,6 +83,9 @@ pub struct Estimate {
     /// What the scenario's events do to it.
     #[serde(default)]
     pub events: Vec<EventEffect>,
+    /// Targets that closed forms can judge; percentiles of latencies are for the simulation.
+    #[serde(default)]
+    pub slos: Vec<SloVerdict>,
     /// What a reader should know.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -540,8 +543,46 @@ pub struct Replay {
     pub bytes: u64,
     pub rows: Vec<ReplayRow>,
     pub curve: Option<MissRatioCurve>,
+    /// A law for use in a scenario.
+    #[serde(default)]
+    pub fit: Option<PopularityFit>,
     /// What a reader should know.
     pub notes: Vec<String>,
+}
+
+/// Popularity laws fitted to a trace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PopularityFit {
+    /// Exponent of Zipf's law.
+    pub zipf: f64,
+    /// Objects of the catalogue that go with it, also those that the trace never asks for.
+    pub objects: f64,
+    /// Objects that the trace asks for.
+    pub seen: u64,
+    /// Groups of objects by falling popularity, each counting those before it.
+    pub table: Vec<FittedGroup>,
+    /// Objects of the catalogue that go with the table.
+    pub table_objects: f64,
+    /// Miss ratios of LRU by the laws, beside the exact ones.
+    pub checks: Vec<FitCheck>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FittedGroup {
+    /// Share of the catalogue.
+    pub top: f64,
+    /// Share of the requests that these get.
+    pub requests: f64,
+}
+
+/// One capacity; miss ratios of the whole trace, first requests included.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FitCheck {
+    pub objects: u64,
+    pub exact: f64,
+    /// By Che's approximation under each law.
+    pub zipf: f64,
+    pub table: f64,
 }
 
 /// One policy with one capacity.

@@ -6,8 +6,8 @@
 use crate::compare;
 use crate::format::{clock, error, human, significant};
 use crate::record::{
-    ActionRun, Bottleneck, Comparison, ComparisonRow, Estimate, Provenance, Report, Run, SloVerdict, TierRun,
-    Unit,
+    ActionRun, Bottleneck, Comparison, ComparisonRow, Estimate, Provenance, Report, Resource, Run,
+    SloVerdict, TierRun, Unit,
 };
 
 /// Runs shorter than this are load runs: moments in them are seconds from the start, not hours of a day.
@@ -70,6 +70,28 @@ pub fn bottleneck_parts(run: &Run) -> Option<(&str, String)> {
         format!("Demand can grow {} times before that is full.", significant(*headroom, 3))
     };
     Some((tier, format!("{resource} {busy} busy at {at}. {room}")))
+}
+
+/// What an estimate finds fullest, and how much more demand that takes.
+pub fn fullest(estimate: &Estimate) -> Option<String> {
+    let now = estimate.growth.iter().find(|step| step.factor == 1.0)?;
+    let first = now.resources.first().filter(|first| first.used > 0.0)?;
+    let busy = human(first.used, Unit::Share);
+    if first.used >= FULL {
+        return Some(format!("{} bind first: {busy} used at the peak. There is no room left.", first.label));
+    }
+    // What is stored does not grow with the demand of a day: the next step of growth shows what does.
+    let grows = |r: &&Resource| {
+        let more = estimate.growth.iter().filter(|step| step.factor > 1.0);
+        more.flat_map(|step| &step.resources).any(|later| later.id == r.id && later.used > r.used * 1.001)
+    };
+    let binding = now.resources.iter().find(grows)?;
+    Some(format!(
+        "{} bind first: {} used at the peak. Demand can grow {} times before that is full.",
+        binding.label,
+        human(binding.used, Unit::Share),
+        significant(FULL / binding.used, 3)
+    ))
 }
 
 /// `5 of 6 hold`.

@@ -39,6 +39,12 @@ fn plots(report: &Report) -> Vec<Plot> {
         plots.extend(plot::shares(comparison));
         plots.extend(plot::errors(comparison));
     }
+    if let Some(estimate) = &report.estimate {
+        for influence in &estimate.hangs_on {
+            let quantity = estimate.quantities.iter().find(|q| q.id == influence.of).unwrap();
+            plots.push(plot::tornado(quantity, influence).unwrap());
+        }
+    }
     plots
 }
 
@@ -69,7 +75,7 @@ fn check(plot: &Plot) {
 #[test]
 fn all_charts_of_a_full_report_are_drawn_and_well_formed() {
     let plots = plots(&fixture::report());
-    assert_eq!(plots.len(), 12);
+    assert_eq!(plots.len(), 13);
     for plot in &plots {
         check(plot);
     }

@@ -44,7 +44,24 @@ spotify · find and play music
  servers
    web, busy at the peak         74.8 %
 
+ as demand grows
+  demand  breaks first                           then
+  1x      nothing; fullest: web servers  74.8 %  metadata-db servers 40 %
+  2x      web servers                     150 %  metadata-db servers 80 %
+
+ under its events
+  event                 what is fullest then   used  before
+  hot release at 18:00  web servers           102 %  74.8 %
+
+ search, mean rate hangs on
+                                                             from its 5 % to its 95 %
+  search, per user (3 to 6/day)  83 %  ████████████████████  34.7 to 69.4 K/s
+  active (90 to 100 %)           17 %  ████                  46.9 to 52.1 K/s
+
  ✗ 2 of 3 figures that the sources state agree
+
+    SLOs that closed forms can judge   value
+ ✗  edge.hit_ratio > 90 %             86.1 %
  plimsoll 0.1.0 · seed 1 · objects_per_sample=1000 · replications=3
 "
     );

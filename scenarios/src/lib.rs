@@ -49,7 +49,7 @@ pub use library::{Bundled, LoadError, Resolved, bundled, load, load_with, neares
 pub use scale::NoLoad;
 pub use scenario::{
     Action, ActionId, Actor, ActorId, ActorNumber, Branch, Claim, Connection, Dataset, DatasetId, Demand,
-    Growth, Heartbeat, Http, Load, LoadScale, Peak, Population, Region, Scenario, Sessions, TierId,
+    Expect, Growth, Heartbeat, Http, Load, LoadScale, Peak, Population, Region, Scenario, Sessions, TierId,
 };
 pub use schema::json_schema;
 pub use tier::{

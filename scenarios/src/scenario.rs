@@ -226,12 +226,28 @@ pub struct Branch {
 /// search text that belongs to it ([`crate::catalogue::query`]), percent-encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
-    /// `GET` or `POST`.
+    /// `GET`, `POST` and so on.
     pub method: String,
     /// Path with placeholders, starting with `/`.
     pub path: String,
-    /// Body with placeholders, for `POST`.
+    /// Body with placeholders.
     pub body: Option<String>,
+    /// Header fields, with placeholders in their values.
+    pub headers: Vec<(String, String)>,
+    pub expect: Expect,
+}
+
+/// What an answer must be; otherwise the request has failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// Any 2xx where `None`.
+    pub status: Option<u16>,
+    /// Bytes of the body.
+    pub length: Option<u64>,
+    /// Texts in the body.
+    pub contains: Vec<String>,
+    /// SHA-256 of the body, 64 hexadecimal digits in lower case.
+    pub sha256: Option<String>,
 }
 
 /// A figure stated by one of the scenario's sources.

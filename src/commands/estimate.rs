@@ -1,7 +1,9 @@
 //! `plimsoll estimate`: closed forms, of a scenario or of a few figures.
 
-use plimsoll_reports::record::Estimate;
-use plimsoll_reports::{json, text};
+use std::path::Path;
+
+use plimsoll_reports::record::{Estimate, Report};
+use plimsoll_reports::{json, plot, text};
 use plimsoll_scenarios::prices::PriceList;
 use plimsoll_scenarios::{Scenario, SourceFile};
 use plimsoll_sim::estimate::{self, Options};
@@ -9,8 +11,8 @@ use plimsoll_sim::estimate::{self, Options};
 use super::solve;
 use crate::cli::{EstimateArgs, PageFormat, Quick};
 use crate::failure::{Code, Failure};
-use crate::machine;
 use crate::terminal::Terminal;
+use crate::{machine, output};
 
 pub fn run(args: &EstimateArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let prices = PriceList::load(&args.prices)?;
@@ -29,6 +31,9 @@ pub fn run(args: &EstimateArgs, terminal: &Terminal) -> Result<Code, Failure> {
         threads: machine::threads(),
     };
     let record = estimate::estimate(&scenario, &options);
+    if let Some(directory) = &args.out {
+        write(directory, &record, terminal)?;
+    }
     let page = match args.format {
         PageFormat::Json => json::to_string(&record)?,
         PageFormat::Markdown => text::estimate_markdown(&record),
@@ -37,6 +42,32 @@ pub fn run(args: &EstimateArgs, terminal: &Terminal) -> Result<Code, Failure> {
     };
     terminal.print(&page)?;
     Ok(Code::Success)
+}
+
+/// The record, the page, and a picture of what each quantity hangs on.
+fn write(directory: &Path, record: &Estimate, terminal: &Terminal) -> Result<(), Failure> {
+    let fail = |cause| Failure::Write { path: directory.display().to_string(), cause };
+    std::fs::create_dir_all(directory).map_err(fail)?;
+    for influence in &record.hangs_on {
+        let quantity = record.quantities.iter().find(|q| q.id == influence.of);
+        if let Some(picture) = quantity.and_then(|quantity| plot::tornado(quantity, influence)) {
+            // Ids are names and dots, as the language has them.
+            output::write(directory, &format!("tornado-{}.svg", influence.of), &picture.standalone())?;
+        }
+    }
+    let report = Report {
+        scenario: record.provenance.scenario.clone(),
+        summary: record.summary.clone(),
+        estimate: Some(record.clone()),
+        simulation: None,
+        prediction: None,
+        measurement: None,
+        comparison: None,
+        stages: Vec::new(),
+    };
+    output::write_report(directory, &report)?;
+    terminal.say(&format!("report  {}", directory.join(output::REPORT).display()));
+    Ok(())
 }
 
 /// The estimate of a scenario with the bundled prices.

@@ -57,8 +57,8 @@ pub fn run(args: &ReplayArgs, terminal: &Terminal) -> Result<Code, Failure> {
 }
 
 fn options(args: &ReplayArgs) -> Result<Options, Failure> {
-    if args.capacity.is_empty() && !args.mrc {
-        let cause = "nothing to replay for: no `--capacity`, and no `--mrc`";
+    if args.capacity.is_empty() && !args.mrc && !args.fit {
+        let cause = "nothing to replay for: no `--capacity`, no `--mrc` and no `--fit`";
         let hint = "say how large the cache is, such as `--capacity 1000,10000` or `--capacity '10 GB'`";
         return Err(Failure::Usage(format!("{cause}\nhint: {hint}")));
     }
@@ -66,7 +66,7 @@ fn options(args: &ReplayArgs) -> Result<Options, Failure> {
     let capacities = args.capacity.iter().map(|text| capacity(text, args.by)).collect::<Result<_, _>>();
     let capacities =
         capacities.map_err(|(cause, hint)| Failure::Usage(format!("--capacity: {cause}\nhint: {hint}")))?;
-    Ok(Options { policies, capacities, curve: args.mrc, threads: machine::threads() })
+    Ok(Options { policies, capacities, curve: args.mrc, fit: args.fit, threads: machine::threads() })
 }
 
 /// The parser of the command line lets no other names through.

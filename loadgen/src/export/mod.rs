@@ -4,9 +4,12 @@
 //! stopped has written all but its last second.
 
 mod histogram_log;
+mod otlp;
 mod prometheus;
 mod time_series;
+mod totals;
 
 pub use histogram_log::HistogramLog;
+pub use otlp::{Otlp, Sent};
 pub use prometheus::Exposition;
 pub use time_series::TimeSeries;

@@ -13,14 +13,9 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::totals::{BUCKETS_US, RouteTotals, Totals, sum_s};
 use crate::interval::Interval;
-use crate::record::{histogram, merge};
 
-/// Upper bounds of the buckets, microseconds.
-const BUCKETS_US: [u64; 16] = [
-    500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 125_000, 250_000, 500_000, 1_000_000, 2_000_000,
-    4_000_000, 8_000_000, 16_000_000,
-];
 /// How often the thread looks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
 /// For a reader to say what it wants, and to take it.
@@ -34,23 +29,6 @@ pub struct Exposition {
     totals: Arc<Mutex<Totals>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug, Default)]
-struct Totals {
-    planned: u64,
-    routes: Vec<RouteTotals>,
-    lag: Option<Histogram<u64>>,
-}
-
-#[derive(Debug)]
-struct RouteTotals {
-    name: String,
-    sent: u64,
-    failed: u64,
-    bytes: u64,
-    first_byte: Histogram<u64>,
-    complete: Histogram<u64>,
 }
 
 impl Exposition {
@@ -72,19 +50,7 @@ impl Exposition {
 
     /// Adds what happened in an interval.
     pub fn add(&self, interval: &Interval<'_>) {
-        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-        totals.planned += interval.planned;
-        merge(totals.lag.get_or_insert_with(histogram), &interval.record.lag);
-        if totals.routes.is_empty() {
-            totals.routes = interval.routes.iter().map(|name| RouteTotals::new(name)).collect();
-        }
-        for (into, from) in totals.routes.iter_mut().zip(&interval.record.routes) {
-            into.sent += from.sent;
-            into.failed += from.failed;
-            into.bytes += from.bytes;
-            merge(&mut into.first_byte, &from.first_byte);
-            merge(&mut into.complete, &from.complete);
-        }
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).add(interval);
     }
 }
 
@@ -94,19 +60,6 @@ impl Drop for Exposition {
         if let Some(thread) = self.thread.take() {
             // A panic there has nothing to say here.
             let _ = thread.join();
-        }
-    }
-}
-
-impl RouteTotals {
-    fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            sent: 0,
-            failed: 0,
-            bytes: 0,
-            first_byte: histogram(),
-            complete: histogram(),
         }
     }
 }
@@ -188,8 +141,7 @@ fn distribution(out: &mut String, name: &str, labels: &str, values: &Histogram<u
     }
     bucket("+Inf", values.len());
     let braced = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
-    let sum_s = if values.is_empty() { 0.0 } else { values.mean() * values.len() as f64 * 1e-6 };
-    line(out, format_args!("{name}_sum{braced} {sum_s}"));
+    line(out, format_args!("{name}_sum{braced} {}", sum_s(values)));
     line(out, format_args!("{name}_count{braced} {}", values.len()));
 }
 

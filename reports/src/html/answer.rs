@@ -26,6 +26,11 @@ pub fn answer(report: &Report) -> String {
             escape(&rest)
         ));
     }
+    if story::main_run(report).is_none()
+        && let Some(sentence) = report.estimate.as_ref().and_then(story::fullest)
+    {
+        out.push_str(&format!("<p>{}</p>\n", escape(&sentence)));
+    }
     out.push_str(&numbers(report));
     if let Some((_, worst)) = report.comparison.as_ref().and_then(story::worst) {
         out.push_str(&format!(
@@ -116,11 +121,16 @@ fn measured_numbers(measurement: &Measurement) -> Vec<(String, String)> {
 }
 
 fn estimated_numbers(estimate: &Estimate) -> Vec<(String, String)> {
-    estimate.quantities.iter().take(NUMBERS_MAX).map(|q| (human(q.value, q.unit), q.label.clone())).collect()
+    let told = ["total.peak_rate", "total.servers", "total.cost", "total.storage_replicated"];
+    let named = told.iter().filter_map(|id| estimate.quantities.iter().find(|q| q.id == *id));
+    let others = estimate.quantities.iter().filter(|q| !q.detail && !told.contains(&q.id.as_str()));
+    named.chain(others).take(NUMBERS_MAX).map(|q| (human(q.value, q.unit), q.label.clone())).collect()
 }
 
 fn slos(report: &Report) -> String {
-    let Some(run) = story::main_run(report).filter(|r| !r.slos.is_empty()) else { return String::new() };
+    let Some(run) = story::main_run(report).filter(|r| !r.slos.is_empty()) else {
+        return estimated_slos(report);
+    };
     let items: String = run
         .slos
         .iter()
@@ -133,6 +143,17 @@ fn slos(report: &Report) -> String {
         })
         .collect();
     format!("<ul class=\"slos\">\n{items}</ul>\n")
+}
+
+/// Targets that the closed forms can judge, where nothing was simulated.
+fn estimated_slos(report: &Report) -> String {
+    let Some(estimate) = report.estimate.as_ref().filter(|e| !e.slos.is_empty()) else {
+        return String::new();
+    };
+    let item = |slo: &SloVerdict| {
+        format!("<li>{} {}: <b>{}</b></li>\n", mark(slo.holds), escape(&slo.text), human(slo.value, slo.unit))
+    };
+    format!("<ul class=\"slos\">\n{}</ul>\n", estimate.slos.iter().map(item).collect::<String>())
 }
 
 /// The row that shows why an SLO is breached.

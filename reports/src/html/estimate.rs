@@ -1,8 +1,9 @@
-//! The estimate: one table a group, every line with its formula and the numbers put in.
+//! The estimate: one table a group, every line with its formula and the numbers put in; then what breaks as demand
+//! grows and what events do.
 
-use super::element::{Column, Row, escape, mark, table};
+use super::element::{Column, Row, escape, list, mark, table};
 use crate::format::{self, change, human};
-use crate::record::{Estimate, Quantity, Report};
+use crate::record::{Estimate, Quantity, Report, Resource, Unit};
 
 /// The tables; empty without an estimate.
 pub fn section(report: &Report) -> String {
@@ -21,7 +22,73 @@ pub fn section(report: &Report) -> String {
         let rows: Vec<Row> = quantities.map(|q| row(estimate, q)).collect();
         out.push_str(&table(group, &columns, &rows));
     }
+    out.push_str(&growth(estimate));
+    out.push_str(&events(estimate));
+    out.push_str(&list(&estimate.notes));
     out
+}
+
+/// What is fullest at multiples of the demand.
+fn growth(estimate: &Estimate) -> String {
+    let rows: Vec<Row> = estimate
+        .growth
+        .iter()
+        .flat_map(|step| {
+            step.resources.iter().enumerate().map(|(i, resource)| {
+                let factor = format!("{}x", human(step.factor, Unit::Number));
+                Row {
+                    cells: vec![
+                        if i == 0 { factor } else { String::new() },
+                        escape(&resource.label),
+                        used(resource),
+                    ],
+                    ..Row::default()
+                }
+            })
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    table(
+        "as demand grows",
+        &[Column::Text("demand"), Column::Text("fullest"), Column::Number("used")],
+        &rows,
+    )
+}
+
+/// What the scenario's events do.
+fn events(estimate: &Estimate) -> String {
+    let rows: Vec<Row> = estimate
+        .events
+        .iter()
+        .flat_map(|event| {
+            event.resources.iter().enumerate().map(|(i, (resource, before))| Row {
+                cells: vec![
+                    if i == 0 { escape(&event.what) } else { String::new() },
+                    escape(&resource.label),
+                    used(resource),
+                    escape(&human(*before, Unit::Share)),
+                ],
+                ..Row::default()
+            })
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let columns = [
+        Column::Text("event"),
+        Column::Text("fullest then"),
+        Column::Number("used"),
+        Column::Number("without it"),
+    ];
+    table("under its events", &columns, &rows)
+}
+
+fn used(resource: &Resource) -> String {
+    let text = escape(&human(resource.used, Unit::Share));
+    if resource.used < 1.0 { text } else { format!("{} <b>{text}</b>", mark(false)) }
 }
 
 fn row(estimate: &Estimate, quantity: &Quantity) -> Row {

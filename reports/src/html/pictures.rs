@@ -3,7 +3,9 @@
 use super::element::{Column, Row, details, escape, table};
 use crate::format::{clock, error, human, significant};
 use crate::plot::{self, Plot};
-use crate::record::{ActionMeasured, ActionRun, Comparison, ComparisonRow, Report, Run, Unit};
+use crate::record::{
+    ActionMeasured, ActionRun, Comparison, ComparisonRow, Estimate, Influence, Report, Run, Unit,
+};
 use crate::story;
 
 type Series<'a> = (String, Unit, Vec<Option<f64>>);
@@ -19,6 +21,9 @@ pub fn all(report: &Report) -> String {
     if let Some(run) = story::main_run(report) {
         out.push_str(&over_the_day(run));
     }
+    if let Some(estimate) = &report.estimate {
+        out.push_str(&tornadoes(estimate));
+    }
     if out.is_empty() { out } else { format!("<div class=\"pictures\">\n{out}</div>\n") }
 }
 
@@ -32,6 +37,38 @@ fn figure(plot: Option<Plot>, numbers: &str) -> String {
         details("the numbers", numbers)
     )
 }
+
+/// What the estimate hangs on.
+fn tornadoes(estimate: &Estimate) -> String {
+    let one = |influence: &Influence| {
+        let quantity = estimate.quantities.iter().find(|q| q.id == influence.of)?;
+        let rows: Vec<Row> = influence
+            .inputs
+            .iter()
+            .map(|i| {
+                Row::of([
+                    i.input.clone(),
+                    i.text.clone(),
+                    human(i.share, Unit::Share),
+                    human(i.low, quantity.unit),
+                    human(i.high, quantity.unit),
+                ])
+            })
+            .collect();
+        Some(figure(plot::tornado(quantity, influence), &table("", &TORNADO, &rows)))
+    };
+    estimate.hangs_on.iter().take(TORNADOES_MAX).filter_map(one).collect()
+}
+
+/// Quantities whose inputs are drawn.
+const TORNADOES_MAX: usize = 4;
+const TORNADO: [Column<'static>; 5] = [
+    Column::Text("input"),
+    Column::Text("range"),
+    Column::Number("share"),
+    Column::Number("at its 5 %"),
+    Column::Number("at its 95 %"),
+];
 
 /// One percentile chart an action: the scaled-down run if it was predicted or measured, else the full day.
 fn latencies(report: &Report) -> String {

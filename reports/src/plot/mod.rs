@@ -14,12 +14,14 @@ mod frame;
 mod mrc;
 mod percentiles;
 mod svg;
+mod tornado;
 
 pub use bars::{errors, shares};
 pub use day::{first_byte, hit_ratios, rates, utilisation};
 pub use mrc::miss_ratio;
 pub use percentiles::percentiles;
 pub use svg::CSS;
+pub use tornado::tornado;
 
 /// A chart.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -136,6 +136,7 @@ mod tests {
             bytes: 100,
             rows: vec![row("LRU", 5, 26), row("SIEVE", 5, 24), row("SIEVE", 2, 50)],
             curve: Some(curve),
+            fit: None,
             notes: vec![],
         }
     }

@@ -192,6 +192,7 @@ fn verdict(record: &Estimate, style: Style) -> String {
             format!("{sign} {held} of {} figures that the sources state agree", record.claims.len());
         out.push_str(&format!("\n {}\n", style.paint(tone, &sentence)));
     }
+    out.push_str(&slos(record, style));
     for note in &record.notes {
         for line in wrap(&clean(note), style.width.saturating_sub(1)) {
             out.push_str(&format!(" {}\n", style.paint(Tone::Quiet, &line)));
@@ -201,6 +202,23 @@ fn verdict(record: &Estimate, style: Style) -> String {
         out.push_str(&format!(" {}\n", style.paint(Tone::Quiet, &line)));
     }
     out
+}
+
+/// The targets that closed forms can judge.
+fn slos(record: &Estimate, style: Style) -> String {
+    if record.slos.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new().left("").left("SLOs that closed forms can judge").right("value");
+    for slo in &record.slos {
+        let (sign, tone) = mark(slo.holds);
+        table.push([
+            Cell::toned(tone, sign),
+            Cell::toned(tone, slo.text.clone()),
+            human(slo.value, slo.unit).into(),
+        ]);
+    }
+    format!("\n{}", table.render(style, 1))
 }
 
 /// The quantity that this one is the peak of: `play.rate` for `play.rate_peak` or `play.peak_rate`.

@@ -3,8 +3,8 @@
 use super::style::{Style, Tone};
 use super::table::{Cell, Table};
 use super::{section, sentences, title};
-use crate::format::{human, with_separators};
-use crate::record::{MissRatioCurve, Replay, ReplayRow, Unit};
+use crate::format::{human, significant, with_separators};
+use crate::record::{MissRatioCurve, PopularityFit, Replay, ReplayRow, Unit};
 
 /// All rows, and the miss-ratio curve at 1, 2, 5, 10 ... objects.
 #[must_use]
@@ -30,9 +30,64 @@ pub fn replay(record: &Replay, style: Style) -> String {
         let heading = format!("{} by capacity, exact", curve.policy);
         out.push_str(&section(style, &heading, &points(curve, style)));
     }
+    if let Some(fit) = &record.fit {
+        out.push_str(&section(style, "popularity, fitted to the trace", &fitted(fit, style)));
+        out.push_str(&section(style, "in a scenario", &indented(&fit_as_yaml(fit))));
+    }
     let notes = sentences(style, Tone::Quiet, 2, &record.notes);
     out.push_str(&section(style, "notes", &notes));
     out
+}
+
+/// How well the laws say what LRU misses.
+fn fitted(fit: &PopularityFit, style: Style) -> String {
+    let mut table =
+        Table::new().right("objects in the cache").right("LRU misses").right("by zipf").right("by the table");
+    for check in &fit.checks {
+        table.push([
+            with_separators(check.objects).into(),
+            human(check.exact, Unit::Share).into(),
+            human(check.zipf, Unit::Share).into(),
+            human(check.table, Unit::Share).into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+/// The laws as a scenario takes them, the one that is nearer to the exact misses first; comments say which is which.
+#[must_use]
+pub fn fit_as_yaml(fit: &PopularityFit) -> String {
+    let worst = |of: fn(&crate::record::FitCheck) -> f64| {
+        fit.checks.iter().map(|c| (of(c) - c.exact).abs()).fold(0.0, f64::max)
+    };
+    let points = |error: f64| format!("LRU's misses within {} points", significant(error * 100.0, 2));
+    let (zipf_off, table_off) = (worst(|c| c.zipf), worst(|c| c.table));
+    let zipf = format!(
+        "# Zipf: {}; counts objects that nobody asked for in the trace\ncount: {:.0}\npopularity: {{zipf: {}}}\n",
+        points(zipf_off),
+        fit.objects,
+        significant(fit.zipf, 4)
+    );
+    let percent = |share: f64| {
+        let nine_digits: f64 = format!("{:.8e}", share * 100.0).parse().unwrap_or(100.0);
+        format!("{nine_digits} %")
+    };
+    let rows: Vec<String> = fit
+        .table
+        .iter()
+        .map(|row| format!("  - {{top: {}, requests: {}}}\n", percent(row.top), percent(row.requests)))
+        .collect();
+    let table = format!(
+        "# A table of what was counted: {}\ncount: {:.0}\npopularity:\n  table:\n{}",
+        points(table_off),
+        fit.table_objects,
+        rows.concat().replace("  - ", "    - ")
+    );
+    if zipf_off <= table_off + 0.01 { zipf } else { table }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("   {line}\n")).collect()
 }
 
 fn rows(rows: &[ReplayRow], style: Style) -> String {

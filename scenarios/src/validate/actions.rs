@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 
+use super::http::{HTTP, http};
 use super::{Names, paths, population, reference};
 use crate::calls::{Call, Calls, WaitFor};
 use crate::decode::{Decoder, Fields, Kind, Shape, counted, either, field, must, quantity};
@@ -64,15 +65,6 @@ const HEARTBEAT: Shape = Shape {
     ],
     example: "{every: 30 s, size: 50 B}",
 };
-const HTTP: Shape = Shape {
-    fields: &[
-        either("get", Kind::Text, "path of a GET"),
-        either("post", Kind::Text, "path of a POST"),
-        field("body", Kind::Text, "body of a POST"),
-    ],
-    example: "{get: \"/songs/{object}\"}",
-};
-
 /// What an action may refer to.
 pub struct Known<'n> {
     pub names: &'n Names,
@@ -324,32 +316,4 @@ fn heartbeat(
     };
     fields.finish(decoder);
     Some(Heartbeat { every: every?, size, calls: calls? })
-}
-
-fn http(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Http> {
-    const START: &str = "write the part of the address from the first `/`, such as `/songs/{object}`";
-    let mut fields = decoder.fields(node, path, &HTTP)?;
-    let get_node = fields.take("get");
-    let post_node = fields.take("post");
-    let body = fields.text(decoder, "body", "write one text, in quotes");
-    let (origin, misspelt) = (fields.origin, fields.misspelt("get") || fields.misspelt("post"));
-    fields.finish(decoder);
-    let (method, node) = match (get_node, post_node) {
-        (Some(node), None) => ("GET", node),
-        (None, Some(node)) => ("POST", node),
-        _ => {
-            if !misspelt {
-                let cause = format!("`{path}` needs either `get` or `post`");
-                decoder.problem(origin, cause, format!("write `{}`", HTTP.example));
-            }
-            return None;
-        }
-    };
-    let template = decoder.text(node, path, START)?;
-    if !template.starts_with('/') {
-        let cause = format!("`{path}`: the address `{template}` does not start with `/`");
-        decoder.problem(node.origin, cause, START);
-        return None;
-    }
-    Some(Http { method: method.to_owned(), path: template, body })
 }

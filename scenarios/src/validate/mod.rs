@@ -17,6 +17,7 @@ use crate::units::Count;
 mod actions;
 mod datasets;
 mod events;
+mod http;
 mod laws;
 mod load;
 mod paths;

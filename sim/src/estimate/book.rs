@@ -177,7 +177,25 @@ impl<'s> Book<'s> {
         let name = self.scenario.tier_name(tier);
         let global = self.scenario.tiers[tier].scope == Scope::Global;
         let id = format!("{name}.{quantity}");
-        self.limits.push(Limit { id: id.clone(), label: label.clone(), cell, global, by_demand });
+        // `web, busy at the peak` is a line's name; what is used up are `web servers`.
+        let resource = match quantity {
+            "utilisation_peak" => "servers",
+            "link_utilisation_peak" => "links",
+            "connections_utilisation_peak" => "connections",
+            "limit_utilisation_peak" => "limit",
+            "iops_utilisation_peak" => "IOPS",
+            "store_utilisation" => "disks",
+            "hottest_shard_utilisation" => "hottest shard",
+            "hottest_key_utilisation" => "hottest key",
+            other => other,
+        };
+        self.limits.push(Limit {
+            id: id.clone(),
+            label: format!("{name} {resource}"),
+            cell,
+            global,
+            by_demand,
+        });
         self.line(id, "servers", label, cell, Unit::Share)
     }
 

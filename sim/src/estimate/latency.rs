@@ -24,7 +24,7 @@ impl Book<'_> {
             if let Some(full) = self.calls_time(&action.calls, true)
                 && (self.sheet.value(full) - self.sheet.value(mean)).abs() > 1e-9
             {
-                let label = format!("{name}, first byte, where every cache misses");
+                let label = format!("{name}, first byte, every cache missed");
                 self.line(format!("{name}.latency_full_path"), GROUP, label, full, Unit::Seconds);
             }
             let peak = self.rates[id].peak_global;

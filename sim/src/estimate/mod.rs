@@ -14,6 +14,7 @@ mod events;
 mod latency;
 mod ranges;
 mod servers;
+mod slos;
 mod storage;
 
 use plimsoll_reports::record::{ClaimCheck, Estimate, Growth, Provenance, Quantity};
@@ -59,6 +60,7 @@ pub fn estimate(scenario: &Scenario, options: &Options<'_>) -> Estimate {
         summary: scenario.summary.clone(),
         headline: book.headline(),
         claims: claims(scenario, &quantities),
+        slos: slos::slos(scenario, &quantities),
         quantities,
         worlds: ranges.worlds,
         hangs_on: ranges::influences(&book, options),

@@ -147,7 +147,7 @@ fn influence(book: &Book<'_>, line: usize, shares: &[f64]) -> Influence {
         .enumerate()
         .map(|(i, u)| InputShare {
             input: u.name.clone(),
-            text: u.text.clone(),
+            text: u.text.replace('_', ","),
             source: book.scenario.place(u.origin).unwrap_or_default(),
             share: if total > 0.0 { shares[i].max(0.0) / total } else { 0.0 },
             low: values.get(2 * i).copied().unwrap_or_default(),

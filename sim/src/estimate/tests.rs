@@ -44,6 +44,9 @@ fn no_bundled_system_breaks_at_its_own_peak() {
         let estimate = of(&load(bundled.name).unwrap(), 0);
         let fullest = &estimate.growth[0].resources[0];
         assert!(fullest.used < 0.9, "{}: {} is {:.2} full", bundled.name, fullest.id, fullest.used);
+        for slo in &estimate.slos {
+            assert!(slo.holds, "{}: {} is {}", bundled.name, slo.text, slo.value);
+        }
     }
 }
 
@@ -278,4 +281,28 @@ fn storage_grows_with_users_and_forgets_what_is_not_kept() {
     // Thirty days' worth, at the rate of the last thirty days of the year.
     let last = 2.0 * (1.0 - 0.5_f64.powf(30.0 / 365.0)) / (2_f64.ln() * 30.0 / 365.0);
     assert!((log / (30.0 * 1e8 * last) - 1.0).abs() < 1e-9, "{log}");
+}
+
+#[test]
+fn as_many_zones_may_fail_as_the_others_can_carry() {
+    let page = |sites: u32, servers: u32| {
+        let text = format!(
+            "name: zones\nsummary: zones\npopulation: {{users: 1 M, regions: [{{name: all, share: 100 %, utc_offset: 0 h, sites: {sites}}}]}}\n\
+             actions:\n  get: {{per_user: 86.4/day, path: [edge, app]}}\n\
+             tiers:\n  edge: {{per: site, servers: 1000, service_time: 100 ms, availability: 99.9 %}}\n  \
+             app: {{servers: {servers}, service_time: 100 ms, zones: 3, availability: 99.9 %}}\n"
+        );
+        of(&read(&text), 0)
+    };
+    // 1,000 calls a second keep 100 slots busy: 10 of 100 sites carry them, and all fail together never.
+    let edge = value(&page(100, 110), "edge.availability_zone_loss");
+    assert!(edge > 0.999_999_999, "{edge}");
+    // 110 servers in 3 zones at 91 %: none may fail. 200: two of three carry the peak. 400: one does.
+    let all_three = value(&page(100, 110), "app.availability_zone_loss");
+    assert!((all_three - 0.9995_f64.powi(3)).abs() < 1e-6, "{all_three}");
+    let (q, p) = (0.0005_f64, 0.9995_f64);
+    let two = value(&page(100, 200), "app.availability_zone_loss");
+    assert!((two - (p.powi(3) + 3.0 * p * p * q)).abs() < 1e-9, "{two}");
+    let one = value(&page(100, 400), "app.availability_zone_loss");
+    assert!((one - (1.0 - q.powi(3))).abs() < 1e-12, "{one}");
 }

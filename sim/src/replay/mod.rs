@@ -5,6 +5,7 @@
 //! follows the number of different objects. Reading takes any `Read`; who calls opens files.
 
 mod error;
+mod fit;
 mod formats;
 mod keys;
 mod lines;
@@ -27,6 +28,7 @@ pub use error::TraceError;
 pub use formats::TraceFormat;
 pub use trace::{Batch, Trace};
 
+use self::fit::Counts;
 use crate::cache::{Cache, Sizes};
 use crate::mrc::{StackDistances, log_spaced};
 
@@ -49,6 +51,8 @@ pub struct Options {
     pub capacities: Vec<Capacity>,
     /// Compute the exact miss-ratio curve of LRU, too.
     pub curve: bool,
+    /// Fit a popularity law, too, and check it against the exact curve of LRU.
+    pub fit: bool,
     /// The result is the same for any number.
     pub threads: usize,
 }
@@ -67,8 +71,11 @@ pub fn replay(
     stop: &AtomicBool,
 ) -> Result<Replay, TraceError> {
     let mut lanes: Vec<Lane> = Vec::new();
-    if options.curve {
+    if options.curve || options.fit {
         lanes.push(Lane::Curve(StackDistances::new()));
+    }
+    if options.fit {
+        lanes.push(Lane::Counts(Counts::default()));
     }
     for &policy in &options.policies {
         lanes.extend(options.capacities.iter().map(|&capacity| Lane::cache(policy, capacity)));
@@ -107,6 +114,7 @@ fn play(lanes: &mut [Lane], batch: &Batch, sizes: &Arc<Vec<u64>>, threads: usize
 enum Lane {
     Cache { policy: Policy, capacity: Capacity, cache: Box<Cache>, misses: u64, bytes: u64, hits: Vec<bool> },
     Curve(StackDistances),
+    Counts(Counts),
 }
 
 impl Lane {
@@ -119,6 +127,7 @@ impl Lane {
     fn play(&mut self, batch: &Batch, sizes: &Arc<Vec<u64>>) {
         match self {
             Self::Curve(distances) => batch.ids.iter().for_each(|&id| distances.request(id)),
+            Self::Counts(counts) => batch.ids.iter().for_each(|&id| counts.request(id)),
             Self::Cache { capacity, cache, misses, bytes, hits, .. } => {
                 let objects = sizes.len() as u32;
                 let by_bytes = matches!(capacity, Capacity::Bytes(_));
@@ -141,10 +150,11 @@ fn record(trace: &Trace, name: &str, options: &Options, lanes: Vec<Lane>, partia
     let requests = trace.requests();
     let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
     let mut rows = Vec::new();
-    let mut curve = None;
+    let (mut curve, mut counts) = (None, None);
     for lane in lanes {
         match lane {
             Lane::Curve(distances) => curve = Some(curve_of(&distances, &options.capacities)),
+            Lane::Counts(counted) => counts = Some(counted),
             Lane::Cache { policy, capacity, misses, bytes, .. } => {
                 let (capacity, capacity_unit) = match capacity {
                     Capacity::Objects(objects) => (objects.get(), Unit::Count),
@@ -163,6 +173,15 @@ fn record(trace: &Trace, name: &str, options: &Options, lanes: Vec<Lane>, partia
             }
         }
     }
+    let mut notes = notes(trace, options);
+    let fit = counts.and_then(|counts| {
+        let points = curve.iter().flat_map(|c| &c.points).filter(|p| checked(p.objects, options));
+        let fit = counts.fit(&points.map(|p| (p.objects, p.misses)).collect::<Vec<_>>());
+        if fit.is_none() {
+            notes.push("no object is asked for twice: there is no popularity to fit".to_owned());
+        }
+        fit
+    });
     Replay {
         provenance: Provenance {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -176,9 +195,16 @@ fn record(trace: &Trace, name: &str, options: &Options, lanes: Vec<Lane>, partia
         objects: trace.objects().into(),
         bytes: trace.bytes(),
         rows,
-        curve,
-        notes: notes(trace, options),
+        curve: curve.filter(|_| options.curve),
+        fit,
+        notes,
     }
+}
+
+/// Whether a fitted law is checked at this capacity: the powers of ten, and those asked for.
+fn checked(objects: u64, options: &Options) -> bool {
+    let asked = options.capacities.iter().any(|c| matches!(c, Capacity::Objects(o) if o.get() == objects));
+    asked || objects.checked_ilog10().is_some_and(|digits| 10_u64.pow(digits) == objects)
 }
 
 fn curve_of(distances: &StackDistances, capacities: &[Capacity]) -> MissRatioCurve {

@@ -30,7 +30,7 @@ fn log() -> Vec<u8> {
 
 fn options(capacities: &[Capacity]) -> Options {
     let policies = vec![Policy::Lru, Policy::Fifo];
-    Options { policies, capacities: capacities.to_vec(), curve: true, threads: 2 }
+    Options { policies, capacities: capacities.to_vec(), curve: true, fit: false, threads: 2 }
 }
 
 fn played(bytes: Vec<u8>, format: Option<TraceFormat>) -> Result<Replay, TraceError> {
@@ -138,6 +138,7 @@ fn the_result_is_the_same_for_any_number_of_threads_and_pieces() {
         policies: policies.clone(),
         capacities: capacities.to_vec(),
         curve: true,
+        fit: true,
         threads,
     };
     let go = |source: Box<dyn Read + Send>, threads| {

@@ -1,4 +1,4 @@
-//! What a load run writes beside its result: a time series, a histogram log, live metrics.
+//! What a load run writes beside its result: a time series, a histogram log, live metrics for two collectors.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use plimsoll_loadgen::Interval;
-use plimsoll_loadgen::export::{Exposition, HistogramLog, TimeSeries};
+use plimsoll_loadgen::export::{Exposition, HistogramLog, Otlp, TimeSeries};
 
 use crate::cli::LoadArgs;
 use crate::failure::Failure;
@@ -19,6 +19,7 @@ type Write<W> = Option<(String, W)>;
 pub struct Exports {
     writers: Mutex<Writers>,
     exposition: Option<Exposition>,
+    otlp: Option<(String, Otlp)>,
 }
 
 struct Writers {
@@ -29,7 +30,7 @@ struct Writers {
 }
 
 impl Exports {
-    pub fn open(args: &LoadArgs, terminal: &Terminal) -> Result<Self, Failure> {
+    pub fn open(args: &LoadArgs, scenario: &str, terminal: &Terminal) -> Result<Self, Failure> {
         let series = opened(args.csv.as_deref(), TimeSeries::new)?;
         let histograms = opened(args.hdr_log.as_deref(), |file| HistogramLog::new(file, SystemTime::now()))?;
         let exposition = args.prometheus.map(Exposition::start).transpose().map_err(|cause| {
@@ -41,7 +42,11 @@ impl Exports {
         if let Some(exposition) = &exposition {
             terminal.say(&format!("metrics      http://{}/metrics", exposition.address));
         }
-        Ok(Self { writers: Mutex::new(Writers { series, histograms, failed: None }), exposition })
+        let otlp = match &args.otlp {
+            Some(url) => Some((url.clone(), Otlp::start(url, scenario, args.seed)?)),
+            None => None,
+        };
+        Ok(Self { writers: Mutex::new(Writers { series, histograms, failed: None }), exposition, otlp })
     }
 
     /// Writes an interval wherever it is wanted.
@@ -59,10 +64,20 @@ impl Exports {
         if let Some(exposition) = &self.exposition {
             exposition.add(interval);
         }
+        if let Some((_, otlp)) = &self.otlp {
+            otlp.add(interval);
+        }
     }
 
     /// What went wrong while the run lasted, if anything did.
-    pub fn close(self) -> Result<(), Failure> {
+    pub fn close(self, terminal: &Terminal) -> Result<(), Failure> {
+        if let Some((url, otlp)) = self.otlp {
+            let sent = otlp.close();
+            if let Some(cause) = sent.cause {
+                let all = sent.exports + sent.failed;
+                terminal.say(&format!("warning: {} of {all} exports to {url} failed: {cause}", sent.failed));
+            }
+        }
         let writers = self.writers.into_inner().unwrap_or_else(PoisonError::into_inner);
         writers.failed.map_or(Ok(()), |(path, cause)| Err(Failure::Write { path, cause }))
     }

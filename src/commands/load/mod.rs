@@ -34,7 +34,7 @@ pub fn run(args: &LoadArgs, terminal: &Terminal) -> Result<Code, Failure> {
     if args.find_capacity {
         return capacity::run(args, &scenario, &scaled, &options, terminal);
     }
-    let exports = Exports::open(args, terminal)?;
+    let exports = Exports::open(args, &scenario.name, terminal)?;
     let aimed = aimed(&args.aim, &scenario, args.seed, terminal)?;
     let played = watched(&scaled, &aimed.targets, &options, terminal, Some(&exports));
     aimed.stop();
@@ -43,7 +43,7 @@ pub fn run(args: &LoadArgs, terminal: &Terminal) -> Result<Code, Failure> {
         Format::Json => json::to_string(&record)?,
         Format::Text => text::measurement(&record, terminal.style),
     })?;
-    exports.close()?;
+    exports.close(terminal)?;
     Ok(code(&record))
 }
 
