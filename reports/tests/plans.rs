@@ -158,7 +158,7 @@ fn a_page_has_the_answer_and_every_question() {
 fn no_name_steers_a_terminal_or_a_browser() {
     let mut evil = plan("<script>\u{1b}[31m", 3);
     evil.tiers[0].name = "a|b\u{1b}[31m<img>".to_owned();
-    evil.tiers[0].binding.clone_from(&evil.tiers[0].name);
+    evil.tiers[0].binding = evil.tiers[0].name.clone();
     evil.alternatives[0].what.clone_from(&evil.tiers[0].name);
     assert!(!text::plan(&evil, Style::PLAIN).contains('\u{1b}'));
     let markdown = plan_markdown(&evil);

@@ -153,9 +153,9 @@ fn zipf(parts: &[(f64, f64)]) -> Option<(f64, f64)> {
     for _ in 0..BISECTIONS {
         let (a, b) = (high - GOLDEN * (high - low), low + GOLDEN * (high - low));
         if error(a).0 <= error(b).0 {
-            high = b
+            high = b;
         } else {
-            low = a
+            low = a;
         }
         if high - low < 1e-6 {
             break;
