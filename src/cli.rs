@@ -498,8 +498,8 @@ pub struct LoadArgs {
     /// Serve Prometheus metrics on this port of 127.0.0.1 while the run lasts
     #[arg(long, value_name = "PORT")]
     pub prometheus: Option<u16>,
-    /// Send metrics to an OpenTelemetry collector on this machine while the run lasts, such as
-    /// http://127.0.0.1:4318 (OTLP over HTTP)
+    /// Send metrics to an OpenTelemetry collector on this machine while the run lasts, such as at
+    /// `http://127.0.0.1:4318` (OTLP over HTTP)
     #[arg(long, value_name = "URL")]
     pub otlp: Option<String>,
     /// Search for the highest rate at which all targets hold; a probe lasts --duration, or 5 s

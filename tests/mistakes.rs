@@ -406,12 +406,12 @@ fn all_mistakes_are_told_at_once_in_order_of_place() {
 
 #[test]
 fn a_request_has_one_method_and_expects_what_can_be() {
-    let http = |text: &str| mistake("path: [gateway", &format!("http: {text}, path: [gateway"));
+    let http = |text: &str| mistake("path: [web, store]}", &format!("path: [web, store], http: {text}}}"));
     assert_says(&http("{get: /a, put: /a}"), &["has `get` and `put`, and one request has one method"]);
     assert_says(&http("{body: x}"), &["needs a method: get, head, post, put, patch, delete"]);
     assert_says(&http("{get: /a, headers: {'a b': c}}"), &["`a b` is no name of a header field"]);
     assert_says(&http("{get: /a, expect: {status: 99}}"), &["expect.status", "100"]);
     assert_says(&http("{get: /a, expect: {sha256: abc}}"), &["is no SHA-256", "64 hexadecimal digits"]);
-    assert_says(&http("{get: /a, expect: {contains: ''}}"), &["expected 1 to 4096 bytes"]);
+    assert_says(&http("{get: /a, expect: {contains: ''}}"), &["expect.contains`", "is empty"]);
     assert_says(&http("{get: a}"), &["does not start with `/`"]);
 }

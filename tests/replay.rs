@@ -184,8 +184,10 @@ fn a_trace_becomes_a_popularity_that_a_scenario_takes() {
     let (_, law) = found.out.split_once("in a scenario\n").unwrap();
     let zipf: f64 = law.split_once("{zipf: ").unwrap().1.split_once('}').unwrap().0.parse().unwrap();
     assert!((zipf - 1.0).abs() < 0.02, "{law}");
-    let fields: String =
-        law.lines().map_while(|l| l.strip_prefix("   ")).map(|l| format!("    {l}\n")).collect();
+    let mut fields = String::new();
+    for line in law.lines().map_while(|line| line.strip_prefix("   ")) {
+        fields.push_str(&format!("    {line}\n"));
+    }
     let scenario = format!(
         "name: fitted\nsummary: from a trace\npopulation: {{users: 1 K}}\ndatasets:\n  object:\n{fields}    size: 1 KB\n    \
          in: store\nactions:\n  get: {{per_user: 10/day, of: object, path: [cache, store]}}\ntiers:\n  \

@@ -413,7 +413,9 @@ mod tests {
         let mut expected = crate::checks::Expected::default();
         let rules =
             [Rule::Status(204), Rule::Length(5), Rule::Contains("a".into()), Rule::Contains("b".into())];
-        rules.into_iter().for_each(|rule| expected.add(rule));
+        for rule in rules {
+            expected.add(rule);
+        }
         assert_eq!(plan.routes[0].handling.expected, expected);
     }
 

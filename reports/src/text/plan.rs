@@ -13,7 +13,9 @@ use crate::story;
 pub fn plan(record: &Plan, style: Style) -> String {
     let mut out = title(style, &record.provenance.scenario, &record.summary);
     for line in answer(record) {
-        out.push_str(&format!(" {}\n", style.paint(Tone::Strong, &line)));
+        for part in wrap(&clean(&line), style.width.saturating_sub(1)) {
+            out.push_str(&format!(" {}\n", style.paint(Tone::Strong, &part)));
+        }
     }
     out.push('\n');
     out.push_str(&tiers(record, style));
