@@ -53,7 +53,7 @@ impl LoadOptions {
         }
     }
 
-    /// Whether [`load`] would take these options, for programs that want to know before they start a stack.
+    /// Whether [`crate::load`] would take these options, for programs that want to know before they start a stack.
     ///
     /// # Errors
     /// [`LoadError::BadOption`], for the first that is out of range.
