@@ -296,7 +296,7 @@ pub struct StationRun {
     pub peak_region: String,
     /// Mean wait in that slot and region, simulated, seconds.
     pub wait_mean_peak_s: Interval,
-    /// The same by Erlang C with the Allen-Cunneen correction for the service time's variation.
+    /// The same by formula: Erlang C, corrected for how arrivals and service times vary (GI/G/c).
     pub erlang_wait_peak_s: f64,
     /// Over the whole run.
     pub wait: Latency,

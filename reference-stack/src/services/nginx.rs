@@ -188,6 +188,9 @@ pub fn gateway(
         Balance::RoundRobin => "",
         Balance::Random => "    random;\n",
         Balance::LeastConnections => "    least_conn;\n",
+        Balance::PowerOfTwo => "    random two least_conn;\n",
+        // The address has the object; `not_emulated` keeps such scenarios out today.
+        Balance::ConsistentHash => "    hash $request_uri consistent;\n",
     };
     for web in webs {
         let _ = writeln!(text, "    server {web} max_fails=1 fail_timeout=1s;");

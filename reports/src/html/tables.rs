@@ -180,7 +180,7 @@ fn stations(run: &Run, links: bool) -> String {
         Number("busy at peak"),
         Text(story::moment_heading(run)),
         Number("mean wait then"),
-        Number("by Erlang"),
+        Number("by formula"),
         Number("wait + service p99"),
         Number("queue at peak"),
         Number("rejected"),

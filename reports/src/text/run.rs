@@ -133,7 +133,7 @@ fn stations(record: &Run, style: Style) -> String {
         .right("at peak")
         .left(story::moment_heading(record))
         .right("mean wait")
-        .right("by Erlang")
+        .right("by formula")
         .right("rejected");
     for tier in &record.tiers {
         let Some(station) = &tier.station else { continue };

@@ -298,11 +298,15 @@ impl Tally {
         for (tier, places) in counted.stations.iter_mut().enumerate() {
             let first = self.first_station[tier];
             for (place, slots) in places.iter_mut().enumerate() {
+                // Work counts where it begins; what a slot has no room for is done in the next.
+                let mut left_s = 0.0;
                 for (slot, station) in slots.iter_mut().enumerate() {
                     let sums = &self.stations[first + place * self.slots + slot];
                     let room = capacity[tier][place] * self.slot_s;
+                    let done_s = (sums.work_s + left_s).min(room);
+                    left_s += sums.work_s - done_s;
                     *station = StationSlot {
-                        utilisation: if room > 0.0 { sums.work_s / room } else { 0.0 },
+                        utilisation: if room > 0.0 { done_s / room } else { 0.0 },
                         wait_mean_s: sums.wait_s / sums.started.max(1) as f64,
                         held_mean_s: sums.work_s / sums.started.max(1) as f64,
                         queue: weight * sums.wait_s / self.slot_s,

@@ -1,11 +1,12 @@
 //! The record of a tier's servers: how busy, how long the waits, and what the formula says of them.
 
 use plimsoll_reports::record::StationRun;
+use plimsoll_scenarios::distribution::Distribution;
 use plimsoll_scenarios::{Balance, Scenario, Scope, TierId};
 
 use super::StationSlot;
 use super::means::Means;
-use crate::analytic::queues;
+use crate::analytic::queues::{GiGc, Service};
 use crate::histogram::Latencies;
 use crate::model;
 
@@ -73,7 +74,7 @@ pub(super) fn pool_mean(
     if weight > 0.0 { sum / weight } else { 0.0 }
 }
 
-/// The wait by formula: Erlang C with the Allen-Cunneen correction. Servers that are chosen at random or in
+/// The wait by formula: Erlang C, corrected for how arrivals and service times vary ([`GiGc::wait_mean`]). Servers that are chosen at random or in
 /// turn are queues of their own (in turn, their arrivals are more regular); servers chosen by the fewest
 /// requests act as one queue. `mean` is the time that a slot is held, seconds. Infinite values become the
 /// wait behind a full queue.
@@ -85,21 +86,21 @@ fn formula_wait(
     together: u64,
 ) -> f64 {
     let cv = station.service_time.cv();
+    let service = match station.service_time {
+        Distribution::Lognormal(_) => Service::lognormal(mean, cv),
+        _ => Service::gamma(mean, cv),
+    };
     let per_server = rate / pool.servers as f64;
-    let wait = match station.balance {
-        Balance::Random | Balance::ConsistentHash => {
-            queues::allen_cunneen_wait(pool.concurrency, per_server, 1.0, mean, cv)
-        }
-        Balance::RoundRobin => {
-            let arrival_cv = (1.0 / pool.servers.min(together.max(1)) as f64).sqrt();
-            queues::allen_cunneen_wait(pool.concurrency, per_server, arrival_cv, mean, cv)
-        }
+    let several = pool.servers.min(together.max(1));
+    let (servers, arrival_rate, arrival_cv) = match station.balance {
+        Balance::Random | Balance::ConsistentHash => (pool.concurrency, per_server, 1.0),
+        Balance::RoundRobin => (pool.concurrency, per_server, (1.0 / several as f64).sqrt()),
         // Two choices come close to the best of all (Mitzenmacher 2001).
         Balance::LeastConnections | Balance::PowerOfTwo => {
-            let servers = pool.servers.min(together.max(1));
-            queues::allen_cunneen_wait(pool.concurrency * servers, per_server * servers as f64, 1.0, mean, cv)
+            (pool.concurrency * several, per_server * several as f64, 1.0)
         }
     };
+    let wait = GiGc { servers, arrival_rate, arrival_cv, service }.wait_mean();
     if wait.is_finite() { wait } else { f64::from(station.queue_max) * mean / pool.concurrency as f64 }
 }
 
