@@ -63,6 +63,12 @@ impl Stream {
         mix(self.state)
     }
 
+    /// Passes over one draw: the stream goes on as if it had been made.
+    #[inline]
+    pub const fn skip(&mut self) {
+        self.state = self.state.wrapping_add(self.gamma);
+    }
+
     /// Uniform in `[0, 1)` with 53 bits.
     #[inline]
     pub fn uniform(&mut self) -> f64 {
@@ -110,6 +116,15 @@ mod tests {
         let mut stream = Stream::splitmix(1_234_567);
         assert_eq!(stream.bits(), 6_457_827_717_110_365_317);
         assert_eq!(stream.bits(), 3_203_168_211_198_807_973);
+    }
+
+    #[test]
+    fn a_draw_passed_over_is_one_that_nobody_looked_at() {
+        let mut drawn = Stream::new(1, "test", "skip", 0);
+        let mut passed = drawn.clone();
+        let _ = drawn.uniform();
+        passed.skip();
+        assert_eq!(drawn.bits(), passed.bits());
     }
 
     #[test]

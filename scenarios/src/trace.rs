@@ -3,6 +3,7 @@
 //! Why here and not in an engine: the simulator and the load generator must see the very same requests,
 //! or a comparison of the two measures the difference between two random draws.
 
+use crate::arrivals::Diurnal;
 use crate::popularity::{RankSampler, lru_characteristic_time};
 use crate::rng::Stream;
 use crate::scenario::{Action, ActionId, Scenario};
@@ -67,19 +68,23 @@ impl DeviceCache {
 /// All requests from time 0 (00:00 UTC) on, until `duration_s`.
 #[derive(Debug)]
 pub struct Requests<'a> {
-    scenario: &'a Scenario,
-    sources: Vec<Source>,
+    sources: Vec<Source<'a>>,
     duration_s: f64,
 }
 
 /// One action in one region: a Poisson process, thinned to the shape of the day.
 #[derive(Debug)]
-struct Source {
+struct Source<'a> {
     action: ActionId,
     region: usize,
     /// Rate at the region's peak, 1/s.
     rate_max: f64,
+    day: &'a Diurnal,
+    /// The highest value of the day.
+    peak: f64,
+    utc_offset_s: f64,
     first_site: u32,
+    sites: u64,
     users: u64,
     /// Per-object choice, where the action has a dataset: the sampler and p by rank.
     law: Option<(crate::popularity::Law, RankSampler)>,
@@ -118,15 +123,21 @@ pub fn between<'a>(
         let mut first_site = 0;
         for (region_id, region) in scenario.population.regions.iter().enumerate() {
             let entity = format!("{label}{name}/{}", region.name);
+            let day = scenario.day_of(action, region_id);
+            let rate_max = scenario.mean_rate(action)
+                * region.share
+                * scenario.population.weekly.peak()
+                * day.peak()
+                * times(action_id, region_id);
             let mut source = Source {
                 action: action_id,
                 region: region_id,
-                rate_max: scenario.mean_rate(action)
-                    * region.share
-                    * scenario.population.weekly.peak()
-                    * scenario.day_of(action, region_id).peak()
-                    * times(action_id, region_id),
+                rate_max,
+                day,
+                peak: day.peak(),
+                utc_offset_s: region.utc_offset_s,
                 first_site,
+                sites: u64::from(region.sites.max(1)),
                 users: ((scenario.population.users.get() * region.share) as u64).max(1),
                 law: law.clone(),
                 device,
@@ -134,34 +145,38 @@ pub fn between<'a>(
                 choices: Stream::new(seed, &entity, "choices", 0),
                 next_s: from_s,
             };
-            source.advance(scenario);
+            source.advance();
             sources.push(source);
             first_site += region.sites;
         }
     }
-    Requests { scenario, sources, duration_s: to_s }
+    Requests { sources, duration_s: to_s }
 }
 
-impl Source {
+impl Source<'_> {
     /// Moves to the next arrival (thinning, Lewis and Shedler 1979).
-    fn advance(&mut self, scenario: &Scenario) {
+    #[inline]
+    fn advance(&mut self) {
         if self.rate_max <= 0.0 {
             self.next_s = f64::INFINITY;
             return;
         }
-        let region = &scenario.population.regions[self.region];
-        let day = scenario.day_of(&scenario.actions[self.action], self.region);
-        let peak = day.peak();
+        if matches!(self.day, Diurnal::Flat) {
+            // Every candidate is kept, whatever the draw would say.
+            self.next_s += self.arrivals.exponential() / self.rate_max;
+            self.arrivals.skip();
+            return;
+        }
         loop {
             self.next_s += self.arrivals.exponential() / self.rate_max;
-            if self.arrivals.uniform() * peak <= day.at(self.next_s + region.utc_offset_s) {
+            if self.arrivals.uniform() * self.peak <= self.day.at(self.next_s + self.utc_offset_s) {
                 return;
             }
         }
     }
 
-    fn request(&mut self, scenario: &Scenario) -> Request {
-        let sites = u64::from(scenario.population.regions[self.region].sites.max(1));
+    #[inline]
+    fn request(&mut self) -> Request {
         let user = self.choices.below(self.users);
         let mut object = 0;
         let mut local = false;
@@ -177,7 +192,7 @@ impl Source {
             action: self.action,
             region: self.region as u32,
             // A user stays with one site.
-            site: self.first_site + (user % sites) as u32,
+            site: self.first_site + if self.sites == 1 { 0 } else { (user % self.sites) as u32 },
             user,
             object,
             local,
@@ -188,6 +203,7 @@ impl Source {
 impl Iterator for Requests<'_> {
     type Item = Request;
 
+    #[inline]
     fn next(&mut self) -> Option<Request> {
         // A handful of sources: a scan is faster than a heap, and ties go to the first.
         let mut first = 0;
@@ -200,8 +216,8 @@ impl Iterator for Requests<'_> {
         if source.next_s >= self.duration_s {
             return None;
         }
-        let request = source.request(self.scenario);
-        source.advance(self.scenario);
+        let request = source.request();
+        source.advance();
         Some(request)
     }
 }

@@ -25,6 +25,7 @@ impl Machine<'_> {
     }
 
     /// A tier answers a call; `true` where the caller has the answer at once.
+    #[inline]
     pub(super) fn answer(&mut self, at: u32) -> bool {
         let site = self.site(at);
         if self.frames[at].fetching {
@@ -41,8 +42,12 @@ impl Machine<'_> {
     }
 
     /// The time that an answer waits for its tier's link; its bytes keep the link busy.
+    #[inline]
     fn on_the_link(&mut self, at: u32, site: &Site) -> f64 {
-        let Some(link) = self.tiers[site.tier].link else { return 0.0 };
+        self.tiers[site.tier].link.map_or(0.0, |link| self.wait_for_link(at, site, link))
+    }
+
+    fn wait_for_link(&mut self, at: u32, site: &Site, link: f64) -> f64 {
         if self.frames[at].failed {
             return 0.0;
         }
@@ -60,10 +65,24 @@ impl Machine<'_> {
     }
 
     /// An answer reaches who waits for it, and theirs who waits for them, as far as that goes at once.
-    pub(super) fn deliver(&mut self, first: u32) {
+    #[inline]
+    pub(super) fn deliver(&mut self, at: u32) {
+        let frame = &self.frames[at];
+        if frame.parent == NONE && frame.role == Role::Call {
+            self.left(at);
+        } else {
+            self.deliver_up(at);
+        }
+    }
+
+    fn deliver_up(&mut self, first: u32) {
         let mut at = first;
         loop {
-            let Frame { parent, parent_turn, failed, .. } = self.frames[at];
+            let Frame { parent, parent_turn, failed, role, .. } = self.frames[at];
+            if parent == NONE && role == Role::Call {
+                self.left(at);
+                return;
+            }
             self.frames.close(at);
             if parent == NONE || self.frames[parent].turn != parent_turn {
                 return;

@@ -37,6 +37,8 @@ pub struct Arrivals<'a> {
     scenario: &'a Scenario,
     /// The usual ones first, then every crowd.
     sources: Vec<(Requests<'a>, Option<Request>)>,
+    /// Nothing but the usual ones is to come.
+    plain: bool,
     fewer: Vec<During<Fewer>>,
     releases: Vec<During<(DatasetId, f64)>>,
     lost: Vec<During<usize>>,
@@ -50,6 +52,7 @@ impl<'a> Arrivals<'a> {
         let mut arrivals = Self {
             scenario,
             sources: vec![(trace::between(scenario, seed, (from_s, to_s), "", &|_, _| 1.0), None)],
+            plain: false,
             fewer: Vec::new(),
             releases: Vec::new(),
             lost: Vec::new(),
@@ -82,8 +85,11 @@ impl<'a> Arrivals<'a> {
                 _ => {}
             }
         }
-        for (source, next) in &mut arrivals.sources {
-            *next = source.next();
+        arrivals.plain = arrivals.sources.len() == 1 && !arrivals.eventful();
+        if !arrivals.plain {
+            for (source, next) in &mut arrivals.sources {
+                *next = source.next();
+            }
         }
         arrivals
     }
@@ -151,7 +157,17 @@ fn affected(scenario: &Scenario, action: Option<ActionId>) -> Vec<bool> {
 impl Iterator for Arrivals<'_> {
     type Item = Request;
 
+    #[inline]
     fn next(&mut self) -> Option<Request> {
+        match &mut self.sources[..] {
+            [(usual, _)] if self.plain => usual.next(),
+            _ => self.next_of_many(),
+        }
+    }
+}
+
+impl Arrivals<'_> {
+    fn next_of_many(&mut self) -> Option<Request> {
         loop {
             let mut first = 0;
             for i in 1..self.sources.len() {

@@ -10,12 +10,19 @@ use super::tiers::empty_cache;
 
 impl Machine<'_> {
     /// After the service: the cache, then what the tier calls.
+    #[inline]
     pub(super) fn served(&mut self, at: u32) {
         if self.frames[at].role == Role::Copy {
             self.deliver(at);
             return;
         }
         let site = self.site(at);
+        if !site.lookup && site.body.from == site.body.to {
+            if self.answer(at) {
+                self.deliver(at);
+            }
+            return;
+        }
         if site.lookup && self.found_or_awaited(at, site.tier, site.body.from == site.body.to) {
             return;
         }

@@ -15,7 +15,7 @@ pub const UNCOUNTED: u16 = u16::MAX;
 pub enum Role {
     /// A request of a user, or a message or heartbeat of theirs: `code` is its part of the plan.
     Root,
-    /// A call of a tier: `code` is the call.
+    /// A call of a tier: `code` is the call. Without a parent it is all that its request asks for.
     Call,
     /// One copy's share of a call.
     Copy,
@@ -31,7 +31,9 @@ pub enum Role {
 #[expect(clippy::struct_excessive_bools, reason = "marks of a record that there are millions of")]
 #[derive(Debug, Clone, Copy)]
 pub struct Frame {
-    /// When it arrived where it is, seconds; of a root when the request was made.
+    /// When the request was made, seconds.
+    pub born: f64,
+    /// When it arrived where it is, seconds.
     pub since: f64,
     /// When its service began.
     pub began: f64,
@@ -73,6 +75,7 @@ pub struct Frame {
 impl Frame {
     pub const fn new(role: Role, code: u32) -> Self {
         Self {
+            born: 0.0,
             since: 0.0,
             began: 0.0,
             parent: NONE,
@@ -102,6 +105,7 @@ impl Frame {
     /// A frame that belongs to the same request.
     pub const fn of(&self, role: Role, code: u32) -> Self {
         Self {
+            born: self.born,
             object: self.object,
             site: self.site,
             region: self.region,

@@ -31,6 +31,16 @@ pub struct Setup<'a> {
     /// By action: bits of the response.
     pub bits: Vec<f64>,
     pub entries: Vec<Option<TierId>>,
+    leads: Vec<Lead>,
+}
+
+/// What the beginning of an action's request needs to know.
+#[derive(Debug, Clone, Copy)]
+struct Lead {
+    /// Dense id of the first object that it may ask for, and how many there are.
+    objects: Option<(u32, u32)>,
+    /// How long its connection stays open, seconds.
+    lasts: Option<f64>,
 }
 
 impl<'a> Setup<'a> {
@@ -47,9 +57,15 @@ impl<'a> Setup<'a> {
             }
             _ => None,
         };
+        let ids = Ids::of(scenario);
+        let lead = |action: &plimsoll_scenarios::Action| Lead {
+            objects: action.of.map(|dataset| (ids.first[dataset], ids.count[dataset])),
+            lasts: action.connection.as_ref().map(|c| c.lasts.get()),
+        };
         Self {
             scenario,
-            ids: Ids::of(scenario),
+            leads: scenario.actions.values().map(lead).collect(),
+            ids,
             laws: scenario.datasets.values().enumerate().map(law).collect(),
             priorities: scenario.actions.values().map(|a| a.priority as u8).collect(),
             bits: scenario.actions.values().map(|a| a.response.get() * 8.0).collect(),
@@ -137,7 +153,7 @@ impl<'a> Machine<'a> {
                 return None;
             }
             let event_s = self.queue.next_s();
-            let request_s = request.as_ref().map_or(f64::INFINITY, |r| r.at_s);
+            let request_s = request.map_or(f64::INFINITY, |r| r.at_s);
             let first = event_s.min(request_s);
             if self.changes.next_s() <= first {
                 if first == f64::INFINITY {
@@ -146,10 +162,10 @@ impl<'a> Machine<'a> {
                 self.advance(self.changes.next_s());
                 self.change();
             } else if request_s <= event_s {
-                let Some(this) = request else { break };
-                request = requests.next();
+                let Some(this) = &request else { break };
                 self.advance(request_s);
-                self.begin(&this);
+                self.begin(this);
+                request = requests.next();
             } else if let Some((at_s, due)) = self.queue.pop() {
                 self.advance(at_s);
                 self.handle(due);
@@ -169,6 +185,7 @@ impl<'a> Machine<'a> {
         self.tally.advance(now);
     }
 
+    #[inline]
     fn handle(&mut self, due: Due) {
         let at = due.index();
         match due.kind() {
@@ -208,20 +225,21 @@ impl<'a> Machine<'a> {
     }
 
     /// A user's request.
+    #[inline]
     fn begin(&mut self, request: &Request) {
         let setup = self.setup;
         let root = &setup.program.roots[request.action];
         let slot = self.tally.slot();
+        let lead = &setup.leads[request.action];
         let mut frame = Frame::new(Role::Root, request.action as u32);
-        frame.since = self.now;
+        frame.born = self.now;
         frame.action = request.action as u16;
         frame.region = request.region as u16;
         frame.site = request.site;
         frame.slot = slot;
         frame.step = root.request.from;
-        if let Some(dataset) = setup.scenario.actions[request.action].of {
-            let last = setup.ids.count[dataset];
-            frame.object = setup.ids.first[dataset] + (request.object as u32).min(last);
+        if let Some((first, last)) = lead.objects {
+            frame.object = first + (request.object as u32).min(last);
         }
         self.tally.request(frame.action, frame.region, slot);
         for &branch in &root.messages {
@@ -238,10 +256,18 @@ impl<'a> Machine<'a> {
             return;
         }
         self.roots += 1;
-        let at = self.frames.open(frame);
-        if let Some(connection) = &setup.scenario.actions[request.action].connection {
-            self.connect(&frame, connection.lasts.get());
+        if let Some(lasts) = lead.lasts {
+            self.connect(&frame, lasts);
         }
+        if let Some(site) = root.only {
+            let call = &setup.program.sites[site as usize];
+            (frame.role, frame.code, frame.step) = (Role::Call, site, call.body.from);
+            self.ask_for(&mut frame, call);
+            let at = self.frames.open(frame);
+            self.depart(at, call.half_trip);
+            return;
+        }
+        let at = self.frames.open(frame);
         if self.run_part(at) {
             self.left(at);
         }
@@ -257,11 +283,12 @@ impl<'a> Machine<'a> {
     }
 
     /// A request has its answer, or will have none.
+    #[inline]
     pub(super) fn left(&mut self, at: u32) {
         self.roots -= 1;
         let frame = &self.frames[at];
         let took = (!frame.failed).then(|| {
-            let first_byte = self.now - frame.since;
+            let first_byte = self.now - frame.born;
             (first_byte, first_byte + self.transfer(frame.action as usize))
         });
         self.tally.left((frame.action, frame.region, frame.slot), took);
@@ -393,11 +420,7 @@ impl<'a> Machine<'a> {
         let client = call.client.is_some();
         let mut frame = parent.of(if client { Role::Client } else { Role::Call }, site);
         (frame.parent, frame.parent_turn) = (at, parent.turn);
-        if call.draws {
-            frame.object = self.draw_object(call);
-        } else if call.dataset.is_none() {
-            frame.object = NONE;
-        }
+        self.ask_for(&mut frame, call);
         if client {
             // Its caller's server, for the connections of that.
             frame.server = parent.server;
@@ -407,6 +430,16 @@ impl<'a> Machine<'a> {
             frame.step = call.body.from;
             let call_frame = self.frames.open(frame);
             self.depart(call_frame, call.half_trip);
+        }
+    }
+
+    /// What a call asks for: the object of its caller, another one, or none.
+    #[inline]
+    fn ask_for(&mut self, frame: &mut Frame, call: &Site) {
+        if call.draws {
+            frame.object = self.draw_object(call);
+        } else if call.dataset.is_none() {
+            frame.object = NONE;
         }
     }
 
@@ -434,6 +467,7 @@ impl<'a> Machine<'a> {
     }
 
     /// A call reaches its tier.
+    #[inline]
     fn arrive(&mut self, at: u32) {
         let site = self.site(at);
         let frame = &mut self.frames[at];

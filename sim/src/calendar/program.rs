@@ -82,6 +82,13 @@ pub struct Site {
     pub pulled: bool,
 }
 
+impl Site {
+    /// Always one call, whose caller waits for it as long as it takes.
+    pub const fn is_plain(&self) -> bool {
+        self.share >= 1.0 && self.times.is_one() && self.fan_out.is_one() && self.client.is_none()
+    }
+}
+
 /// What a caller does, worked out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
@@ -112,6 +119,9 @@ pub struct Root {
     /// Calls on the device, which answers local requests; the others come after them.
     pub device: Vec<u32>,
     pub request: Part,
+    /// The only call of the request, where it is one that is always made, once and without a policy: such a request needs
+    /// no frame of its own.
+    pub only: Option<u32>,
     pub messages: Vec<u32>,
     pub beat: Option<u32>,
 }
@@ -162,6 +172,10 @@ impl Program {
             root.device.push(site);
             root.request = call.body;
         }
+        root.only = match self.steps[root.request.from as usize..root.request.to as usize] {
+            [Step::Call(site)] => Some(site).filter(|&site| self.sites[site as usize].is_plain()),
+            _ => None,
+        };
         let messages: Vec<Part> =
             action.then.iter().map(|branch| self.part(scenario, &branch.calls, context)).collect();
         root.messages = messages.into_iter().map(|part| self.branch(part)).collect();

@@ -80,6 +80,9 @@ impl Due {
 pub struct Queue {
     heap: Vec<u128>,
     sequence: u32,
+    /// The first key has been taken and its place is free: what ends a service mostly begins the next, so that one sift
+    /// does for both.
+    hole: bool,
 }
 
 const ARITY: usize = 4;
@@ -92,6 +95,11 @@ impl Queue {
         // After 2^32 events the numbers start again; then two events of the very same time may change places.
         self.sequence = self.sequence.wrapping_add(1);
         let key = u128::from(at_s.to_bits()) << 64 | u128::from(self.sequence) << 32 | u128::from(due.0);
+        if self.hole {
+            self.hole = false;
+            self.sift_down(key);
+            return;
+        }
         let mut at = self.heap.len();
         self.heap.push(key);
         while at > 0 {
@@ -107,16 +115,30 @@ impl Queue {
 
     /// When the next event is due; infinite where there is none.
     #[inline]
-    pub fn next_s(&self) -> f64 {
+    pub fn next_s(&mut self) -> f64 {
+        self.close_up();
         self.heap.first().map_or(f64::INFINITY, |key| f64::from_bits((key >> 64) as u64))
     }
 
     #[inline]
     pub fn pop(&mut self) -> Option<(f64, Due)> {
-        let last = self.heap.pop()?;
-        let Some(&first) = self.heap.first() else { return Some(unpack(last)) };
-        self.sift_down(last);
+        self.close_up();
+        let &first = self.heap.first()?;
+        self.hole = true;
         Some(unpack(first))
+    }
+
+    /// Fills the place of the key that was taken last.
+    #[inline]
+    fn close_up(&mut self) {
+        if self.hole {
+            self.hole = false;
+            if let Some(last) = self.heap.pop()
+                && !self.heap.is_empty()
+            {
+                self.sift_down(last);
+            }
+        }
     }
 
     /// Puts a key where the first was and lets it sink.
@@ -127,13 +149,20 @@ impl Queue {
         loop {
             let below = ARITY * at + 1;
             let Some(children) = heap.get(below..heap.len().min(below + ARITY)) else { break };
-            let Some((&first, rest)) = children.split_first() else { break };
-            let (mut least, mut which) = (first, 0);
-            for (i, &child) in rest.iter().enumerate() {
-                if child < least {
-                    (least, which) = (child, i + 1);
+            let (least, which) = match *children {
+                [a, b, c, d] => {
+                    let (left, l) = if b < a { (b, 1) } else { (a, 0) };
+                    let (right, r) = if d < c { (d, 3) } else { (c, 2) };
+                    if right < left { (right, r) } else { (left, l) }
                 }
-            }
+                [a, b, c] => {
+                    let (left, l) = if b < a { (b, 1) } else { (a, 0) };
+                    if c < left { (c, 2) } else { (left, l) }
+                }
+                [a, b] if b < a => (b, 1),
+                [a, ..] => (a, 0),
+                [] => break,
+            };
             if key <= least {
                 break;
             }
@@ -145,7 +174,7 @@ impl Queue {
 
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.heap.len()
+        self.heap.len() - usize::from(self.hole)
     }
 }
 

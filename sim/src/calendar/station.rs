@@ -12,6 +12,7 @@ use super::tiers::StationPlay;
 
 impl Machine<'_> {
     /// A call, or a copy's share of one, reaches the servers of its tier.
+    #[inline]
     pub(super) fn queue_up(&mut self, at: u32, copy: u32) {
         let tier = self.site(at).tier;
         let pool = self.tiers[tier].first_pool + self.instance(at, tier) as u32;
@@ -25,6 +26,10 @@ impl Machine<'_> {
             return;
         };
         self.frames[at].server = server;
+        if self.tiers[tier].simple {
+            self.join(at, tier, server);
+            return;
+        }
         if self.tiers[tier].station.as_ref().is_some_and(|s| s.single_writer)
             && !self.take_key(at, tier, pool)
         {
@@ -33,6 +38,24 @@ impl Machine<'_> {
         self.admit(at, tier, server);
     }
 
+    /// What [`Self::admit`] and [`Self::enter`] do, where the station is simple.
+    #[inline]
+    fn join(&mut self, at: u32, tier: TierId, server: u32) {
+        let Some(&StationPlay { concurrency, queue_max, .. }) = self.tiers[tier].station.as_ref() else { return };
+        let here = &mut self.servers[server as usize];
+        if here.busy < concurrency {
+            self.tally.enter(tier, self.now);
+            self.start(at, tier, server);
+        } else if here.queue.len < queue_max || self.setup.program.sites[self.frames[at].code as usize].pulled {
+            self.tally.enter(tier, self.now);
+            here.queue.push(&mut self.frames, at);
+        } else {
+            let place = self.pools[here.pool as usize].place;
+            self.turn_away(at, tier, place);
+        }
+    }
+
+    #[inline]
     fn server_for(&mut self, at: u32, tier: TierId, pool: u32, copy: u32) -> Option<u32> {
         let parent = self.frames[at].parent;
         if self.frames[at].role == Role::Copy && copy > 0 {
@@ -172,8 +195,30 @@ impl Machine<'_> {
     }
 
     /// A service ends.
+    #[inline]
     pub(super) fn finish(&mut self, at: u32) {
         let tier = self.site(at).tier;
+        if !self.tiers[tier].simple {
+            self.finish_other(at, tier);
+            return;
+        }
+        let frame = &self.frames[at];
+        let (server, since) = (frame.server, frame.since);
+        let here = &mut self.servers[server as usize];
+        if here.crashes != frame.crashes {
+            self.lose(at, tier);
+            return;
+        }
+        self.tally.leave(tier, self.now, self.now - since);
+        here.busy -= 1;
+        if let Some(next) = here.queue.pop(&self.frames) {
+            self.start(next, tier, server);
+        }
+        self.served(at);
+    }
+
+    /// A service ends at a station that is not simple.
+    fn finish_other(&mut self, at: u32, tier: TierId) {
         if self.tiers[tier].station.as_ref().is_some_and(|s| s.batch.is_some()) {
             self.finish_batch(at, tier);
             return;

@@ -33,12 +33,21 @@ impl Times {
     pub fn record(&mut self, seconds: f64) {
         let shift = 52 - self.bits;
         let low = LEAST_S.to_bits() >> shift;
-        let at = (seconds.clamp(LEAST_S, MOST_S).to_bits() >> shift) - low;
-        if self.counts.is_empty() {
-            self.counts = vec![0; ((MOST_S.to_bits() >> shift) - low + 1) as usize];
+        let at = ((seconds.clamp(LEAST_S, MOST_S).to_bits() >> shift) - low) as usize;
+        match self.counts.get_mut(at) {
+            Some(count) => *count += 1,
+            None => self.first(at),
         }
-        self.counts[at as usize] += 1;
         self.sum_s += seconds;
+    }
+
+    /// The first time of all.
+    #[cold]
+    fn first(&mut self, at: usize) {
+        let shift = 52 - self.bits;
+        let low = LEAST_S.to_bits() >> shift;
+        self.counts = vec![0; ((MOST_S.to_bits() >> shift) - low + 1) as usize];
+        self.counts[at] += 1;
     }
 
     fn pour_into(&self, latencies: &mut Latencies) {
@@ -98,6 +107,8 @@ pub struct Tally {
     first_byte: Vec<Times>,
     complete: Vec<Times>,
     first_byte_slots: Vec<Times>,
+    /// By action: it has a body, so that it is complete later than its first byte.
+    bodies: Vec<bool>,
     little: Vec<Little>,
     pub simulated_requests: u64,
     pub simulated_customers: u64,
@@ -136,6 +147,7 @@ impl Tally {
             first_byte: vec![Times::new(FINE); actions],
             complete: vec![Times::new(FINE); actions],
             first_byte_slots: vec![Times::new(COARSE); actions * slots],
+            bodies: scenario.actions.values().map(|a| a.response.get() > 0.0).collect(),
             little: vec![Little::default(); tiers],
             simulated_requests: 0,
             simulated_customers: 0,
@@ -208,7 +220,9 @@ impl Tally {
         };
         let id = action as usize;
         self.first_byte[id].record(first_byte);
-        self.complete[id].record(complete);
+        if self.bodies[id] {
+            self.complete[id].record(complete);
+        }
         self.first_byte_slots[id * self.slots + slot as usize].record(first_byte);
     }
 
@@ -322,6 +336,9 @@ impl Tally {
         pour(&mut counted.sojourns, &self.sojourns);
         pour(&mut counted.first_byte, &self.first_byte);
         pour(&mut counted.complete, &self.complete);
+        for (id, complete) in counted.complete.iter_mut().enumerate().filter(|(id, _)| !self.bodies[*id]) {
+            self.first_byte[id].pour_into(complete);
+        }
         let slots = counted.first_byte_slots.iter_mut().flatten();
         slots.zip(&self.first_byte_slots).for_each(|(latencies, times)| times.pour_into(latencies));
         counted.simulated_requests = self.simulated_requests;

@@ -109,6 +109,8 @@ pub struct TierPlay {
     pub first_pool: u32,
     pub first_server: u32,
     pub station: Option<StationPlay>,
+    /// Its station is first come, first served, one by one, and a slot is free when its service ends.
+    pub simple: bool,
     pub latency: Option<(Sampler, Stream)>,
     /// Calls that somebody else's service takes, 1/s, and by instance what it would take now.
     pub rate_max: Option<f64>,
@@ -243,6 +245,9 @@ impl Stage {
             scope: here.scope,
             first_pool: if here.station.is_some() { first_pool } else { NONE },
             first_server,
+            simple: here.station.as_ref().is_some_and(|s| {
+                s.discipline == Discipline::Fcfs && s.batch.is_none() && !s.single_writer && !s.blocking
+            }),
             station,
             latency: here.external.as_ref().map(|e| (e.latency.sampler(), stream("latency"))),
             rate_max: here
