@@ -176,7 +176,7 @@ impl Source<'_> {
     }
 
     #[inline]
-    fn request(&mut self) -> Request {
+    fn request(&mut self, into: &mut Request) {
         let user = self.choices.below(self.users);
         let mut object = 0;
         let mut local = false;
@@ -187,7 +187,7 @@ impl Source<'_> {
                     || self.choices.uniform() < device.hit(law.p(object));
             }
         }
-        Request {
+        *into = Request {
             at_s: self.next_s,
             action: self.action,
             region: self.region as u32,
@@ -196,15 +196,21 @@ impl Source<'_> {
             user,
             object,
             local,
-        }
+        };
     }
 }
 
-impl Iterator for Requests<'_> {
-    type Item = Request;
+impl Request {
+    /// One that is not made yet, for [`Requests::next_into`].
+    pub const NONE: Self =
+        Self { at_s: f64::INFINITY, action: 0, region: 0, site: 0, user: 0, object: 0, local: false };
+}
 
+impl Requests<'_> {
+    /// The next request, written where it is wanted; `false` where there is none. Millions are read a second, and a
+    /// request that is passed on by value is copied on the way.
     #[inline]
-    fn next(&mut self) -> Option<Request> {
+    pub fn next_into(&mut self, into: &mut Request) -> bool {
         // A handful of sources: a scan is faster than a heap, and ties go to the first.
         let mut first = 0;
         for i in 1..self.sources.len() {
@@ -212,12 +218,20 @@ impl Iterator for Requests<'_> {
                 first = i;
             }
         }
-        let source = self.sources.get_mut(first)?;
-        if source.next_s >= self.duration_s {
-            return None;
-        }
-        let request = source.request();
+        let Some(source) = self.sources.get_mut(first).filter(|s| s.next_s < self.duration_s) else {
+            return false;
+        };
+        source.request(into);
         source.advance();
-        Some(request)
+        true
+    }
+}
+
+impl Iterator for Requests<'_> {
+    type Item = Request;
+
+    fn next(&mut self) -> Option<Request> {
+        let mut request = Request::NONE;
+        self.next_into(&mut request).then_some(request)
     }
 }

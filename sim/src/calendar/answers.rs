@@ -25,7 +25,6 @@ impl Machine<'_> {
     }
 
     /// A tier answers a call; `true` where the caller has the answer at once.
-    #[inline]
     pub(super) fn answer(&mut self, at: u32) -> bool {
         let site = self.site(at);
         if self.frames[at].fetching {
@@ -75,6 +74,7 @@ impl Machine<'_> {
         }
     }
 
+    #[inline(never)]
     fn deliver_up(&mut self, first: u32) {
         let mut at = first;
         loop {

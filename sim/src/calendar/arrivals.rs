@@ -154,19 +154,18 @@ fn affected(scenario: &Scenario, action: Option<ActionId>) -> Vec<bool> {
     (0..scenario.actions.len()).map(follows).collect()
 }
 
-impl Iterator for Arrivals<'_> {
-    type Item = Request;
-
-    #[inline]
-    fn next(&mut self) -> Option<Request> {
-        match &mut self.sources[..] {
-            [(usual, _)] if self.plain => usual.next(),
-            _ => self.next_of_many(),
-        }
-    }
-}
-
 impl Arrivals<'_> {
+    /// The next request, written where it is wanted; `false` where there is none.
+    #[inline]
+    pub fn next_into(&mut self, into: &mut Request) -> bool {
+        if let ([(usual, _)], true) = (&mut self.sources[..], self.plain) {
+            return usual.next_into(into);
+        }
+        let next = self.next_of_many();
+        *into = next.unwrap_or(Request::NONE);
+        next.is_some()
+    }
+
     fn next_of_many(&mut self) -> Option<Request> {
         loop {
             let mut first = 0;

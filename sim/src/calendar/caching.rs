@@ -10,7 +10,6 @@ use super::tiers::empty_cache;
 
 impl Machine<'_> {
     /// After the service: the cache, then what the tier calls.
-    #[inline]
     pub(super) fn served(&mut self, at: u32) {
         if self.frames[at].role == Role::Copy {
             self.deliver(at);

@@ -73,6 +73,8 @@ pub struct Frame {
 }
 
 impl Frame {
+    const BLANK: Self = Self::new(Role::Call, 0);
+
     pub const fn new(role: Role, code: u32) -> Self {
         Self {
             born: 0.0,
@@ -136,6 +138,21 @@ impl Frames {
         }
         self.all.push(frame);
         (self.all.len() - 1) as u32
+    }
+
+    /// A blank frame, to be filled in place.
+    #[inline]
+    pub fn open_blank(&mut self) -> (u32, &mut Frame) {
+        self.opened += 1;
+        let at = if let Some(at) = self.free.pop() {
+            let frame = &mut self.all[at as usize];
+            *frame = Frame { turn: frame.turn, ..Frame::BLANK };
+            at
+        } else {
+            self.all.push(Frame::BLANK);
+            (self.all.len() - 1) as u32
+        };
+        (at, &mut self.all[at as usize])
     }
 
     #[inline]

@@ -11,6 +11,7 @@ use plimsoll_scenarios::rng::Stream;
 use plimsoll_scenarios::trace::Request;
 use plimsoll_scenarios::{Scenario, Scope, TierId, WaitFor};
 
+use super::arrivals::Arrivals;
 use super::changes::Changes;
 use super::clients::Clients;
 use super::frame::{Frame, Frames, NONE, Role};
@@ -41,6 +42,8 @@ struct Lead {
     objects: Option<(u32, u32)>,
     /// How long its connection stays open, seconds.
     lasts: Option<f64>,
+    /// Nothing but its calls: no device that may answer, no messages, no connection.
+    plain: bool,
 }
 
 impl<'a> Setup<'a> {
@@ -58,13 +61,14 @@ impl<'a> Setup<'a> {
             _ => None,
         };
         let ids = Ids::of(scenario);
-        let lead = |action: &plimsoll_scenarios::Action| Lead {
+        let lead = |(action, root): (&plimsoll_scenarios::Action, &super::program::Root)| Lead {
             objects: action.of.map(|dataset| (ids.first[dataset], ids.count[dataset])),
             lasts: action.connection.as_ref().map(|c| c.lasts.get()),
+            plain: action.connection.is_none() && root.device.is_empty() && root.messages.is_empty(),
         };
         Self {
             scenario,
-            leads: scenario.actions.values().map(lead).collect(),
+            leads: scenario.actions.values().zip(&program.roots).map(lead).collect(),
             ids,
             laws: scenario.datasets.values().enumerate().map(law).collect(),
             priorities: scenario.actions.values().map(|a| a.priority as u8).collect(),
@@ -140,37 +144,48 @@ impl<'a> Machine<'a> {
     /// # Panics
     /// Where requests got lost or Little's law does not hold, which is a mistake in the engine.
     #[must_use]
-    pub fn run(mut self, requests: impl Iterator<Item = Request>, stop: &AtomicBool) -> Option<Tally> {
-        let mut requests = requests;
-        let mut request = requests.next();
+    pub fn run(mut self, mut requests: Arrivals<'_>, stop: &AtomicBool) -> Option<Tally> {
+        let mut request = Request::NONE;
+        // Beyond the last one `request` stays as it is, at a time that never comes.
+        let next = |requests: &mut Arrivals<'_>, request: &mut Request| {
+            if !requests.next_into(request) {
+                request.at_s = f64::INFINITY;
+            }
+        };
+        next(&mut requests, &mut request);
         let mut steps = 0_u64;
         loop {
-            while let Some(due) = self.soon.pop_front() {
-                self.handle(due);
+            if !self.soon.is_empty() {
+                self.work_off();
             }
             steps += 1;
             if steps.is_multiple_of(STOP_EVERY) && stop.load(Ordering::Relaxed) {
                 return None;
             }
             let event_s = self.queue.next_s();
-            let request_s = request.map_or(f64::INFINITY, |r| r.at_s);
-            let first = event_s.min(request_s);
+            let requested = request.at_s <= event_s;
+            let first = if requested { request.at_s } else { event_s };
             if self.changes.next_s() <= first {
                 if first == f64::INFINITY {
                     break;
                 }
                 self.advance(self.changes.next_s());
                 self.change();
-            } else if request_s <= event_s {
-                let Some(this) = &request else { break };
-                self.advance(request_s);
-                self.begin(this);
-                request = requests.next();
-            } else if let Some((at_s, due)) = self.queue.pop() {
-                self.advance(at_s);
-                self.handle(due);
-            } else {
-                break;
+                continue;
+            }
+            self.advance(first);
+            if requested {
+                if first == f64::INFINITY {
+                    break;
+                }
+                self.begin(&request);
+                next(&mut requests, &mut request);
+            } else if let Some((_, due)) = self.queue.pop() {
+                if due.kind() == Kind::Finish {
+                    self.finish(due.index());
+                } else {
+                    self.handle(due);
+                }
             }
         }
         assert_eq!(self.roots, 0, "requests were lost inside the simulation");
@@ -185,7 +200,13 @@ impl<'a> Machine<'a> {
         self.tally.advance(now);
     }
 
-    #[inline]
+    /// What is to be done before time goes on.
+    fn work_off(&mut self) {
+        while let Some(due) = self.soon.pop_front() {
+            self.handle(due);
+        }
+    }
+
     fn handle(&mut self, due: Due) {
         let at = due.index();
         match due.kind() {
@@ -229,43 +250,51 @@ impl<'a> Machine<'a> {
     fn begin(&mut self, request: &Request) {
         let setup = self.setup;
         let root = &setup.program.roots[request.action];
-        let slot = self.tally.slot();
         let lead = &setup.leads[request.action];
-        let mut frame = Frame::new(Role::Root, request.action as u32);
-        frame.born = self.now;
-        frame.action = request.action as u16;
-        frame.region = request.region as u16;
-        frame.site = request.site;
-        frame.slot = slot;
+        let slot = self.tally.slot();
+        let (action, region) = (request.action as u16, request.region as u16);
+        let object = lead.objects.map_or(NONE, |(first, last)| first + (request.object as u32).min(last));
+        self.tally.request(action, region, slot);
+        let Some(site) = root.only.filter(|_| lead.plain) else {
+            let mut frame = Frame::new(Role::Root, request.action as u32);
+            (frame.born, frame.object, frame.site) = (self.now, object, request.site);
+            (frame.action, frame.region, frame.slot) = (action, region, slot);
+            self.begin_other(request.local, frame);
+            return;
+        };
+        self.roots += 1;
+        let call = &setup.program.sites[site as usize];
+        let object = self.asked_for(object, call);
+        let now = self.now;
+        let (at, frame) = self.frames.open_blank();
+        (frame.born, frame.code, frame.step) = (now, site, call.body.from);
+        (frame.object, frame.site) = (object, request.site);
+        (frame.action, frame.region, frame.slot) = (action, region, slot);
+        self.depart(at, call.half_trip);
+    }
+
+    /// A request of more than one plain call, which has a frame of its own.
+    #[inline(never)]
+    fn begin_other(&mut self, local: bool, mut frame: Frame) {
+        let setup = self.setup;
+        let root = &setup.program.roots[frame.code as usize];
         frame.step = root.request.from;
-        if let Some((first, last)) = lead.objects {
-            frame.object = first + (request.object as u32).min(last);
-        }
-        self.tally.request(frame.action, frame.region, slot);
         for &branch in &root.messages {
             self.send_off(&frame, branch);
         }
         for &call in &root.device {
-            self.tally.call(call, frame.region, slot);
-            if request.local {
-                self.tally.hit(call, frame.region, slot);
+            self.tally.call(call, frame.region, frame.slot);
+            if local {
+                self.tally.hit(call, frame.region, frame.slot);
                 return;
             }
         }
-        if request.local {
+        if local {
             return;
         }
         self.roots += 1;
-        if let Some(lasts) = lead.lasts {
+        if let Some(lasts) = setup.leads[frame.code as usize].lasts {
             self.connect(&frame, lasts);
-        }
-        if let Some(site) = root.only {
-            let call = &setup.program.sites[site as usize];
-            (frame.role, frame.code, frame.step) = (Role::Call, site, call.body.from);
-            self.ask_for(&mut frame, call);
-            let at = self.frames.open(frame);
-            self.depart(at, call.half_trip);
-            return;
         }
         let at = self.frames.open(frame);
         if self.run_part(at) {
@@ -420,7 +449,7 @@ impl<'a> Machine<'a> {
         let client = call.client.is_some();
         let mut frame = parent.of(if client { Role::Client } else { Role::Call }, site);
         (frame.parent, frame.parent_turn) = (at, parent.turn);
-        self.ask_for(&mut frame, call);
+        frame.object = self.asked_for(parent.object, call);
         if client {
             // Its caller's server, for the connections of that.
             frame.server = parent.server;
@@ -435,11 +464,13 @@ impl<'a> Machine<'a> {
 
     /// What a call asks for: the object of its caller, another one, or none.
     #[inline]
-    fn ask_for(&mut self, frame: &mut Frame, call: &Site) {
+    fn asked_for(&mut self, of_caller: u32, call: &Site) -> u32 {
         if call.draws {
-            frame.object = self.draw_object(call);
+            self.draw_object(call)
         } else if call.dataset.is_none() {
-            frame.object = NONE;
+            NONE
+        } else {
+            of_caller
         }
     }
 
@@ -474,13 +505,24 @@ impl<'a> Machine<'a> {
         frame.since = self.now;
         let (region, slot, code) = (frame.region, frame.slot, frame.code);
         self.tally.call(code, region, slot);
+        if self.frames.under_way() > FRAMES_MAX.min(u64::from(INDEX_MAX))
+            && self.tiers[site.tier].station.is_some()
+        {
+            self.refuse(at);
+        } else if site.copies == 1 && self.tiers[site.tier].simple {
+            self.queue_up(at);
+        } else {
+            self.arrive_elsewhere(at, site);
+        }
+    }
+
+    #[inline(never)]
+    fn arrive_elsewhere(&mut self, at: u32, site: &Site) {
         if self.tiers[site.tier].station.is_some() {
-            if self.frames.under_way() > FRAMES_MAX.min(u64::from(INDEX_MAX)) {
-                self.refuse(at);
-            } else if site.copies > 1 {
+            if site.copies > 1 {
                 self.send_copies(at, site);
             } else {
-                self.queue_up(at, 0);
+                self.queue_up_other(at, 0);
             }
         } else if self.tiers[site.tier].latency.is_some() {
             self.ask_elsewhere(at, site.tier);
@@ -531,7 +573,7 @@ impl<'a> Machine<'a> {
             let mut share = call.of(Role::Copy, call.code);
             (share.parent, share.parent_turn, share.since) = (at, call.turn, self.now);
             let share = self.frames.open(share);
-            self.queue_up(share, copy);
+            self.queue_up_other(share, copy);
         }
     }
 

@@ -76,6 +76,8 @@ pub struct Site {
     pub response_bits: f64,
     /// What the tier does before it answers.
     pub body: Part,
+    /// Once it is served it is answered: nothing is looked up, called, or waited for on the way back.
+    pub ends: bool,
     /// Its caller's policy, in [`Program::clients`].
     pub client: Option<u32>,
     /// What comes from a durable queue waits for its turn instead of being turned away.
@@ -212,7 +214,13 @@ impl Program {
                 let site = self.site(scenario, call, context);
                 self.sites.push(site);
                 let inner = Context { caller: Some(call.tier), of: call.of };
-                self.sites[here].body = self.part(scenario, &call.next, inner);
+                let body = self.part(scenario, &call.next, inner);
+                let site = &mut self.sites[here];
+                site.body = body;
+                site.ends = !site.lookup
+                    && body.from == body.to
+                    && site.half_trip == 0.0
+                    && scenario.tiers[site.tier].link.is_none();
                 steps.push(Step::Call(here as u32));
             }
             Calls::Sequence(list) => {
@@ -260,6 +268,7 @@ impl Program {
             half_trip: tier.rtt.as_ref().map_or(0.0, |rtt| rtt.get() / 2.0),
             response_bits: call.response.get() * 8.0,
             body: Part::default(),
+            ends: false,
             client,
             pulled,
         }

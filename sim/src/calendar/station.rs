@@ -3,6 +3,7 @@
 //! Why the whole of it hangs on a server and not on a tier: queues stand before servers, crashes and deploys take
 //! servers away, and a slot held by a waiting thread is a slot of one server.
 
+use plimsoll_scenarios::distribution::Sampler;
 use plimsoll_scenarios::{Discipline, TierId};
 
 use super::frame::{List, NONE, Role};
@@ -11,9 +12,28 @@ use super::queue::{Due, Kind};
 use super::tiers::StationPlay;
 
 impl Machine<'_> {
-    /// A call, or a copy's share of one, reaches the servers of its tier.
+    /// A call reaches the servers of its tier, a simple one, whole: what [`Self::queue_up_other`] does, in fewer steps.
     #[inline]
-    pub(super) fn queue_up(&mut self, at: u32, copy: u32) {
+    pub(super) fn queue_up(&mut self, at: u32) {
+        let tier = self.site(at).tier;
+        let pool = self.tiers[tier].first_pool + self.instance(at, tier) as u32;
+        let here = &self.pools[pool as usize];
+        let only = (here.servers == 1 && here.away == 0).then_some(here.first);
+        let place = here.place;
+        if let Some(sums) = self.tally.station(tier, place) {
+            sums.arrivals += 1;
+        }
+        let server = only.or_else(|| self.choose(at, tier, pool));
+        let Some(server) = server.filter(|&s| self.servers[s as usize].health.works()) else {
+            self.turn_away(at, tier, place);
+            return;
+        };
+        self.frames[at].server = server;
+        self.join(at, tier, server, place);
+    }
+
+    /// A call, or a copy's share of one, reaches the servers of its tier.
+    pub(super) fn queue_up_other(&mut self, at: u32, copy: u32) {
         let tier = self.site(at).tier;
         let pool = self.tiers[tier].first_pool + self.instance(at, tier) as u32;
         let server = self.server_for(at, tier, pool, copy);
@@ -27,7 +47,7 @@ impl Machine<'_> {
         };
         self.frames[at].server = server;
         if self.tiers[tier].simple {
-            self.join(at, tier, server);
+            self.join(at, tier, server, place);
             return;
         }
         if self.tiers[tier].station.as_ref().is_some_and(|s| s.single_writer)
@@ -40,22 +60,23 @@ impl Machine<'_> {
 
     /// What [`Self::admit`] and [`Self::enter`] do, where the station is simple.
     #[inline]
-    fn join(&mut self, at: u32, tier: TierId, server: u32) {
-        let Some(&StationPlay { concurrency, queue_max, .. }) = self.tiers[tier].station.as_ref() else { return };
+    fn join(&mut self, at: u32, tier: TierId, server: u32, place: u16) {
+        let Some(&StationPlay { concurrency, queue_max, .. }) = self.tiers[tier].station.as_ref() else {
+            return;
+        };
         let here = &mut self.servers[server as usize];
         if here.busy < concurrency {
             self.tally.enter(tier, self.now);
             self.start(at, tier, server);
-        } else if here.queue.len < queue_max || self.setup.program.sites[self.frames[at].code as usize].pulled {
+        } else if here.queue.len < queue_max || self.setup.program.sites[self.frames[at].code as usize].pulled
+        {
             self.tally.enter(tier, self.now);
             here.queue.push(&mut self.frames, at);
         } else {
-            let place = self.pools[here.pool as usize].place;
             self.turn_away(at, tier, place);
         }
     }
 
-    #[inline]
     fn server_for(&mut self, at: u32, tier: TierId, pool: u32, copy: u32) -> Option<u32> {
         let parent = self.frames[at].parent;
         if self.frames[at].role == Role::Copy && copy > 0 {
@@ -71,6 +92,7 @@ impl Machine<'_> {
         chosen
     }
 
+    #[cold]
     fn turn_away(&mut self, at: u32, tier: TierId, place: u16) {
         if let Some(sums) = self.tally.station(tier, place) {
             sums.rejected += 1;
@@ -184,7 +206,12 @@ impl Machine<'_> {
         let (crashes, pool) = (here.crashes, here.pool);
         let play = &mut self.tiers[tier];
         let Some(station) = &mut play.station else { return };
-        let duration = station.sampler.draw(&mut station.services) * play.slower;
+        let drawn = match station.sampler {
+            // The most common law, without a call.
+            Sampler::Exponential(mean) => mean * station.services.exponential(),
+            ref law => law.draw(&mut station.services),
+        };
+        let duration = drawn * play.slower;
         let frame = &mut self.frames[at];
         (frame.began, frame.crashes) = (self.now, crashes);
         let wait = self.now - frame.since;
@@ -197,13 +224,15 @@ impl Machine<'_> {
     /// A service ends.
     #[inline]
     pub(super) fn finish(&mut self, at: u32) {
-        let tier = self.site(at).tier;
+        let site = self.site(at);
+        let tier = site.tier;
         if !self.tiers[tier].simple {
             self.finish_other(at, tier);
             return;
         }
         let frame = &self.frames[at];
         let (server, since) = (frame.server, frame.since);
+        let ends = site.ends && frame.role == Role::Call;
         let here = &mut self.servers[server as usize];
         if here.crashes != frame.crashes {
             self.lose(at, tier);
@@ -214,10 +243,15 @@ impl Machine<'_> {
         if let Some(next) = here.queue.pop(&self.frames) {
             self.start(next, tier, server);
         }
-        self.served(at);
+        if ends {
+            self.deliver(at);
+        } else {
+            self.served(at);
+        }
     }
 
     /// A service ends at a station that is not simple.
+    #[inline(never)]
     fn finish_other(&mut self, at: u32, tier: TierId) {
         if self.tiers[tier].station.as_ref().is_some_and(|s| s.batch.is_some()) {
             self.finish_batch(at, tier);

@@ -17,23 +17,24 @@ const MOST_S: f64 = 3600.0;
 
 /// A histogram over the logarithm of a time.
 #[derive(Debug, Clone)]
-pub struct Times {
-    /// By the leading bits of the double; empty until the first time.
+pub struct Times<const BITS: u32> {
+    /// By the leading bits of the double, `BITS` of them behind its exponent; empty until the first time.
     counts: Vec<u32>,
-    bits: u32,
     sum_s: f64,
 }
 
-impl Times {
-    const fn new(bits: u32) -> Self {
-        Self { counts: Vec::new(), bits, sum_s: 0.0 }
+impl<const BITS: u32> Times<BITS> {
+    const SHIFT: u32 = 52 - BITS;
+    const LOW: u64 = LEAST_S.to_bits() >> Self::SHIFT;
+    const BUCKETS: usize = ((MOST_S.to_bits() >> Self::SHIFT) - Self::LOW + 1) as usize;
+
+    const fn new() -> Self {
+        Self { counts: Vec::new(), sum_s: 0.0 }
     }
 
     #[inline]
     pub fn record(&mut self, seconds: f64) {
-        let shift = 52 - self.bits;
-        let low = LEAST_S.to_bits() >> shift;
-        let at = ((seconds.clamp(LEAST_S, MOST_S).to_bits() >> shift) - low) as usize;
+        let at = ((seconds.clamp(LEAST_S, MOST_S).to_bits() >> Self::SHIFT) - Self::LOW) as usize;
         match self.counts.get_mut(at) {
             Some(count) => *count += 1,
             None => self.first(at),
@@ -44,21 +45,17 @@ impl Times {
     /// The first time of all.
     #[cold]
     fn first(&mut self, at: usize) {
-        let shift = 52 - self.bits;
-        let low = LEAST_S.to_bits() >> shift;
-        self.counts = vec![0; ((MOST_S.to_bits() >> shift) - low + 1) as usize];
+        self.counts = vec![0; Self::BUCKETS];
         self.counts[at] += 1;
     }
 
     fn pour_into(&self, latencies: &mut Latencies) {
-        let shift = 52 - self.bits;
-        let low = LEAST_S.to_bits() >> shift;
         let middle = |i: usize| {
             if i == 0 {
                 return 0.0;
             }
-            let from = f64::from_bits((low + i as u64) << shift);
-            let to = f64::from_bits((low + i as u64 + 1) << shift);
+            let from = f64::from_bits((Self::LOW + i as u64) << Self::SHIFT);
+            let to = f64::from_bits((Self::LOW + i as u64 + 1) << Self::SHIFT);
             f64::midpoint(from, to).min(MOST_S)
         };
         let buckets = self.counts.iter().enumerate().filter(|(_, n)| **n > 0);
@@ -102,11 +99,11 @@ pub struct Tally {
     /// First station of every tier in `stations`, by place and then slot.
     first_station: Vec<usize>,
     stations: Vec<Sums>,
-    waits: Vec<Times>,
-    sojourns: Vec<Times>,
-    first_byte: Vec<Times>,
-    complete: Vec<Times>,
-    first_byte_slots: Vec<Times>,
+    waits: Vec<Times<FINE>>,
+    sojourns: Vec<Times<FINE>>,
+    first_byte: Vec<Times<FINE>>,
+    complete: Vec<Times<FINE>>,
+    first_byte_slots: Vec<Times<COARSE>>,
     /// By action: it has a body, so that it is complete later than its first byte.
     bodies: Vec<bool>,
     little: Vec<Little>,
@@ -142,11 +139,11 @@ impl Tally {
             hits: grid(calls),
             first_station,
             stations: vec![Sums::default(); stations],
-            waits: vec![Times::new(FINE); tiers],
-            sojourns: vec![Times::new(FINE); tiers],
-            first_byte: vec![Times::new(FINE); actions],
-            complete: vec![Times::new(FINE); actions],
-            first_byte_slots: vec![Times::new(COARSE); actions * slots],
+            waits: vec![Times::new(); tiers],
+            sojourns: vec![Times::new(); tiers],
+            first_byte: vec![Times::new(); actions],
+            complete: vec![Times::new(); actions],
+            first_byte_slots: vec![Times::new(); actions * slots],
             bodies: scenario.actions.values().map(|a| a.response.get() > 0.0).collect(),
             little: vec![Little::default(); tiers],
             simulated_requests: 0,
@@ -329,9 +326,6 @@ impl Tally {
                 }
             }
         }
-        let pour = |into: &mut Vec<Latencies>, from: &[Times]| {
-            into.iter_mut().zip(from).for_each(|(latencies, times)| times.pour_into(latencies));
-        };
         pour(&mut counted.waits, &self.waits);
         pour(&mut counted.sojourns, &self.sojourns);
         pour(&mut counted.first_byte, &self.first_byte);
@@ -339,10 +333,14 @@ impl Tally {
         for (id, complete) in counted.complete.iter_mut().enumerate().filter(|(id, _)| !self.bodies[*id]) {
             self.first_byte[id].pour_into(complete);
         }
-        let slots = counted.first_byte_slots.iter_mut().flatten();
-        slots.zip(&self.first_byte_slots).for_each(|(latencies, times)| times.pour_into(latencies));
+        pour(counted.first_byte_slots.iter_mut().flatten(), &self.first_byte_slots);
         counted.simulated_requests = self.simulated_requests;
         counted.simulated_customers = self.simulated_customers;
         counted
     }
+}
+
+/// Hands histograms over, in their order.
+fn pour<'a, const BITS: u32>(into: impl IntoIterator<Item = &'a mut Latencies>, from: &[Times<BITS>]) {
+    into.into_iter().zip(from).for_each(|(latencies, times)| times.pour_into(latencies));
 }
