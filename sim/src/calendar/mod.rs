@@ -8,6 +8,8 @@
 //! A call goes from tier to tier: half a round trip, the queue, a slot, then the cache; on a miss what the tier
 //! calls in turn, and back the same way. Misses of one object at one cache while it is being fetched wait for that
 //! one fetch. What a caller has given up on goes on to cost work.
+//!
+//! Where nothing feeds back, the same requests and draws go through a [recursion](recursion) instead.
 
 mod answers;
 mod arrivals;
@@ -20,6 +22,7 @@ mod frame;
 mod machine;
 mod program;
 mod queue;
+mod recursion;
 pub mod slice;
 mod station;
 mod tally;
@@ -39,6 +42,7 @@ use crate::threads::parallel;
 use arrivals::Arrivals;
 use changes::Changes;
 use machine::{Machine, Setup};
+use recursion::Line;
 use tally::Tally;
 
 /// How a run of every request is done.
@@ -71,8 +75,9 @@ pub fn play(
     let done = AtomicU64::new(0);
     let jobs: Vec<u64> = (0..plan.replications).collect();
     let setup = Setup::new(scenario);
+    let line = Line::of(&setup);
     let counted = parallel(&jobs, plan.threads, stop, |&replication| {
-        let counted = replicate(&setup, plan, weight, replication, stop);
+        let counted = replicate(&setup, line.as_ref(), plan, weight, replication, stop);
         progress((done.fetch_add(1, Ordering::Relaxed) + 1) as f64 / plan.replications as f64);
         counted
     });
@@ -96,8 +101,10 @@ pub fn play(
     Some((outcome, partial))
 }
 
+/// One replication, by the recursion where there is a line.
 fn replicate(
     setup: &Setup<'_>,
+    line: Option<&Line>,
     plan: Plan,
     weight: f64,
     replication: u64,
@@ -108,15 +115,19 @@ fn replicate(
     let end_s = counts_from + plan.duration_s;
     let slots = (counts_from, plan.duration_s / plan.slots as f64, plan.slots);
     let tally = Tally::new(scenario, setup.program.sites.len(), slots);
-    let machine =
-        Machine::new(setup, tally, Changes::of(scenario), (plan.seed, replication), (plan.from_s, end_s));
     let seed = match replication {
         0 => plan.seed,
         _ if plan.same_requests => plan.seed,
         _ => Stream::new(plan.seed, "calendar", "requests", replication).bits(),
     };
     let requests = Arrivals::new(scenario, seed, plan.from_s, end_s);
-    let tally = machine.run(requests, stop)?;
+    let draws = (plan.seed, replication);
+    let tally = if let Some(line) = line {
+        recursion::play(setup, line, tally, draws, requests, stop)?
+    } else {
+        let changes = Changes::of(scenario);
+        Machine::new(setup, tally, changes, draws, (plan.from_s, end_s)).run(requests, stop)?
+    };
     Some(tally.counted(scenario, &Flow::of(scenario), &Machine::capacity(scenario), weight))
 }
 

@@ -58,22 +58,37 @@ impl Machine<'_> {
         self.admit(at, tier, server);
     }
 
-    /// What [`Self::admit`] and [`Self::enter`] do, where the station is simple.
+    /// What [`Self::admit`] and [`Self::enter`] do, where the station is simple. Services are drawn when their customers
+    /// are let in, so that they are the same whatever the balancer does, and the same as those of the recursion.
     #[inline]
     fn join(&mut self, at: u32, tier: TierId, server: u32, place: u16) {
         let Some(&StationPlay { concurrency, queue_max, .. }) = self.tiers[tier].station.as_ref() else {
             return;
         };
-        let here = &mut self.servers[server as usize];
-        if here.busy < concurrency {
-            self.tally.enter(tier, self.now);
-            self.start(at, tier, server);
-        } else if here.queue.len < queue_max || self.setup.program.sites[self.frames[at].code as usize].pulled
-        {
-            self.tally.enter(tier, self.now);
-            here.queue.push(&mut self.frames, at);
-        } else {
+        let here = &self.servers[server as usize];
+        let free = here.busy < concurrency;
+        if !free && here.queue.len >= queue_max && !self.site(at).pulled {
             self.turn_away(at, tier, place);
+            return;
+        }
+        self.tally.enter(tier, self.now);
+        let drawn = self.draw_service(tier);
+        if free {
+            self.serve(at, tier, server, drawn);
+        } else {
+            self.frames[at].began = drawn;
+            self.servers[server as usize].queue.push(&mut self.frames, at);
+        }
+    }
+
+    /// How long a service takes on an ordinary day, seconds.
+    #[inline]
+    fn draw_service(&mut self, tier: TierId) -> f64 {
+        let Some(station) = &mut self.tiers[tier].station else { return 0.0 };
+        match station.sampler {
+            // The most common law, without a call.
+            Sampler::Exponential(mean) => mean * station.services.exponential(),
+            ref law => law.draw(&mut station.services),
         }
     }
 
@@ -198,26 +213,27 @@ impl Machine<'_> {
         }
     }
 
-    /// A service begins.
-    #[inline]
+    /// A service begins that is drawn now.
     fn start(&mut self, at: u32, tier: TierId, server: u32) {
+        let drawn = self.draw_service(tier);
+        self.serve(at, tier, server, drawn);
+    }
+
+    /// A service begins that takes so long on an ordinary day.
+    #[inline]
+    fn serve(&mut self, at: u32, tier: TierId, server: u32, drawn: f64) {
         let here = &mut self.servers[server as usize];
         here.busy += 1;
         let (crashes, pool) = (here.crashes, here.pool);
-        let play = &mut self.tiers[tier];
-        let Some(station) = &mut play.station else { return };
-        let drawn = match station.sampler {
-            // The most common law, without a call.
-            Sampler::Exponential(mean) => mean * station.services.exponential(),
-            ref law => law.draw(&mut station.services),
-        };
+        let play = &self.tiers[tier];
+        let blocking = play.station.as_ref().is_some_and(|s| s.blocking);
         let duration = drawn * play.slower;
         let frame = &mut self.frames[at];
         (frame.began, frame.crashes) = (self.now, crashes);
         let wait = self.now - frame.since;
         let pool = &mut self.pools[pool as usize];
         pool.work_s += duration;
-        self.tally.start(tier, pool.place, wait, if station.blocking { 0.0 } else { duration });
+        self.tally.start(tier, pool.place, wait, if blocking { 0.0 } else { duration });
         self.queue.push(self.now + duration, Due::new(Kind::Finish, at));
     }
 
@@ -241,7 +257,7 @@ impl Machine<'_> {
         self.tally.leave(tier, self.now, self.now - since);
         here.busy -= 1;
         if let Some(next) = here.queue.pop(&self.frames) {
-            self.start(next, tier, server);
+            self.serve(next, tier, server, self.frames[next].began);
         }
         if ends {
             self.deliver(at);

@@ -63,6 +63,42 @@ impl<const BITS: u32> Times<BITS> {
     }
 }
 
+/// Which slot a time is in, for times of which most are in the slot of the one before.
+#[derive(Debug, Clone, Copy)]
+pub struct Slots {
+    from_s: f64,
+    slot_s: f64,
+    number: usize,
+    slot: u16,
+    begins: f64,
+    ends: f64,
+}
+
+impl Slots {
+    /// The slot of a time; `UNCOUNTED` before and after what counts.
+    #[inline]
+    pub fn at(&mut self, time_s: f64) -> u16 {
+        if time_s < self.begins || time_s >= self.ends {
+            self.turn(time_s);
+        }
+        self.slot
+    }
+
+    fn turn(&mut self, time_s: f64) {
+        if time_s < self.from_s {
+            (self.slot, self.begins, self.ends) = (UNCOUNTED, f64::NEG_INFINITY, self.from_s);
+            return;
+        }
+        let slot = ((time_s - self.from_s) / self.slot_s) as usize;
+        let begins = |slot: usize| self.from_s + slot as f64 * self.slot_s;
+        (self.slot, self.begins, self.ends) = if slot >= self.number {
+            (UNCOUNTED, begins(self.number), f64::INFINITY)
+        } else {
+            (slot as u16, begins(slot), begins(slot + 1))
+        };
+    }
+}
+
 /// A station at a place in a slot.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sums {
@@ -223,20 +259,44 @@ impl Tally {
         self.first_byte_slots[id * self.slots + slot as usize].record(first_byte);
     }
 
+    /// The slots, for who looks at several times at once.
+    pub const fn slots(&self) -> Slots {
+        Slots {
+            from_s: self.from_s,
+            slot_s: self.slot_s,
+            number: self.slots,
+            slot: UNCOUNTED,
+            begins: f64::NEG_INFINITY,
+            ends: self.from_s,
+        }
+    }
+
     /// The sums of a station now; `None` outside of what counts.
     #[inline]
     pub fn station(&mut self, tier: usize, place: u16) -> Option<&mut Sums> {
-        if self.slot == UNCOUNTED {
+        self.station_in(tier, place, self.slot)
+    }
+
+    /// The sums of a station in a slot; `None` outside of what counts.
+    #[inline]
+    pub fn station_in(&mut self, tier: usize, place: u16, slot: u16) -> Option<&mut Sums> {
+        if slot == UNCOUNTED {
             return None;
         }
-        let at = self.first_station[tier] + place as usize * self.slots + self.slot as usize;
+        let at = self.first_station[tier] + place as usize * self.slots + slot as usize;
         Some(&mut self.stations[at])
     }
 
     /// A service begins.
     #[inline]
     pub fn start(&mut self, tier: usize, place: u16, wait_s: f64, work_s: f64) {
-        if let Some(sums) = self.station(tier, place) {
+        self.start_in(self.slot, (tier, place), wait_s, work_s);
+    }
+
+    /// A service begins in a slot.
+    #[inline]
+    pub fn start_in(&mut self, slot: u16, (tier, place): (usize, u16), wait_s: f64, work_s: f64) {
+        if let Some(sums) = self.station_in(tier, place, slot) {
             sums.started += 1;
             sums.wait_s += wait_s;
             sums.work_s += work_s;
@@ -262,7 +322,13 @@ impl Tally {
         little.since = now;
         little.there -= 1;
         little.stays += stay_s;
-        if self.slot != UNCOUNTED {
+        self.stayed(self.slot, tier, stay_s);
+    }
+
+    /// A customer went in a slot, `stay_s` after it came.
+    #[inline]
+    pub fn stayed(&mut self, slot: u16, tier: usize, stay_s: f64) {
+        if slot != UNCOUNTED {
             self.sojourns[tier].record(stay_s);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use hashbrown::HashMap;
 use plimsoll_scenarios::distribution::Sampler;
 use plimsoll_scenarios::rng::Stream;
-use plimsoll_scenarios::{Balance, Discipline, Scenario, Scope, ShardBy, TierId};
+use plimsoll_scenarios::{Balance, Discipline, Scenario, Scope, ShardBy, Station, TierId};
 
 use super::frame::{List, NONE};
 use crate::cache::{Cache, Sizes};
@@ -109,7 +109,7 @@ pub struct TierPlay {
     pub first_pool: u32,
     pub first_server: u32,
     pub station: Option<StationPlay>,
-    /// Its station is first come, first served, one by one, and a slot is free when its service ends.
+    /// Its station is simple ([`is_simple`]).
     pub simple: bool,
     pub latency: Option<(Sampler, Stream)>,
     /// Calls that somebody else's service takes, 1/s, and by instance what it would take now.
@@ -245,9 +245,7 @@ impl Stage {
             scope: here.scope,
             first_pool: if here.station.is_some() { first_pool } else { NONE },
             first_server,
-            simple: here.station.as_ref().is_some_and(|s| {
-                s.discipline == Discipline::Fcfs && s.batch.is_none() && !s.single_writer && !s.blocking
-            }),
+            simple: here.station.as_ref().is_some_and(is_simple),
             station,
             latency: here.external.as_ref().map(|e| (e.latency.sampler(), stream("latency"))),
             rate_max: here
@@ -294,6 +292,14 @@ impl Stage {
             });
         }
     }
+}
+
+/// Whether a station is first come, first served, one by one, and a slot is free when its service ends.
+pub const fn is_simple(station: &Station) -> bool {
+    matches!(station.discipline, Discipline::Fcfs)
+        && station.batch.is_none()
+        && !station.single_writer
+        && !station.blocking
 }
 
 /// An empty cache of a tier.

@@ -4,6 +4,7 @@ mod clients;
 mod events;
 mod queues;
 mod random;
+mod recursion;
 mod storm;
 mod trees;
 

@@ -1,0 +1,253 @@
+//! Systems that feed forward only, without the calendar.
+//!
+//! Why beside the machine: where nobody gives up, tries again or chooses by how busy servers are, when a service begins is
+//! known as soon as its customer comes (Kiefer and Wolfowitz, "On the theory of queues with many servers", 1955). So
+//! customers go from tier to tier in batches, and nothing is scheduled. What is counted is what the machine would count
+//! from the same draws; only sums are added up in another order.
+
+mod line;
+mod servers;
+
+pub use line::Line;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use plimsoll_scenarios::distribution::Sampler;
+use plimsoll_scenarios::trace::Request;
+use plimsoll_scenarios::{Balance, Scope};
+
+use super::arrivals::Arrivals;
+use super::machine::Setup;
+use super::tally::{Slots, Tally};
+use super::tiers::{Pool, Stage, StationPlay};
+use servers::Server;
+
+/// Requests that go through all tiers together: few enough to stay near the processor.
+const BATCH: usize = 1024;
+
+/// Somebody on the way to a tier.
+#[derive(Debug, Clone, Copy)]
+struct Customer {
+    /// When it reaches the tier, seconds.
+    at_s: f64,
+    /// When its request was made.
+    born: f64,
+    site: u32,
+    action: u16,
+    region: u16,
+    /// Slot of the results in which the request was made.
+    slot: u16,
+    /// Position in the chain of its action.
+    stop: u16,
+}
+
+/// A tier in motion.
+struct Tier {
+    id: usize,
+    scope: Scope,
+    station: StationPlay,
+    pools: Vec<Pool>,
+    first_server: u32,
+    servers: Vec<Server>,
+    inbox: Vec<Customer>,
+    /// Slots of arrivals, of beginnings and of ends of service: each of them hardly ever goes back.
+    slots: [Slots; 3],
+}
+
+/// One replication.
+struct Play<'a> {
+    line: &'a Line,
+    tally: Tally,
+    /// In the order of the line.
+    tiers: Vec<Tier>,
+    /// By action: seconds for the body of a response.
+    bodies_s: Vec<f64>,
+    begun: u64,
+    left: u64,
+}
+
+/// Plays one replication; `None` where `stop` was raised.
+///
+/// # Panics
+/// Where requests got lost, which is a mistake in the engine.
+#[must_use]
+pub fn play(
+    setup: &Setup<'_>,
+    line: &Line,
+    tally: Tally,
+    (seed, replication): (u64, u64),
+    mut requests: Arrivals<'_>,
+    stop: &AtomicBool,
+) -> Option<Tally> {
+    let stage = Stage::new(setup.scenario, &setup.ids, seed, replication);
+    let mut play = Play::new(setup, line, tally, stage);
+    let mut more = true;
+    while more {
+        if stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut until_s = 0.0;
+        for _ in 0..BATCH {
+            let mut request = Request::NONE;
+            more = requests.next_into(&mut request);
+            if !more {
+                break;
+            }
+            until_s = request.at_s;
+            play.begin(&request);
+        }
+        if !more {
+            until_s = f64::INFINITY;
+        }
+        for position in 0..play.tiers.len() {
+            play.through(position, until_s);
+        }
+    }
+    assert_eq!(play.begun, play.left, "requests were lost inside the simulation");
+    Some(play.tally)
+}
+
+impl<'a> Play<'a> {
+    fn new(setup: &Setup<'_>, line: &'a Line, tally: Tally, stage: Stage) -> Self {
+        let Stage { tiers, pools, .. } = stage;
+        let mut played: Vec<Option<Tier>> = line.order.iter().map(|_| None).collect();
+        for (id, tier) in tiers.into_iter().enumerate() {
+            let (Some(position), Some(station)) = (line.position(id), tier.station) else { continue };
+            let pools: Vec<Pool> = pools.iter().filter(|p| p.tier == id).cloned().collect();
+            let servers: u32 = pools.iter().map(|p| p.servers).sum();
+            played[position] = Some(Tier {
+                id,
+                scope: tier.scope,
+                servers: (0..servers).map(|_| Server::new(station.concurrency)).collect(),
+                station,
+                pools,
+                first_server: tier.first_server,
+                inbox: Vec::new(),
+                slots: [(); 3].map(|()| tally.slots()),
+            });
+        }
+        let access = setup.scenario.population.downlink.as_ref();
+        let access = access.map_or(f64::INFINITY, plimsoll_scenarios::units::Quantity::get);
+        Self {
+            line,
+            tally,
+            tiers: played.into_iter().flatten().collect(),
+            bodies_s: setup.bits.iter().map(|bits| if *bits == 0.0 { 0.0 } else { bits / access }).collect(),
+            begun: 0,
+            left: 0,
+        }
+    }
+
+    fn begin(&mut self, request: &Request) {
+        self.begun += 1;
+        self.tally.advance(request.at_s);
+        let slot = self.tally.slot();
+        let (action, region) = (request.action as u16, request.region as u16);
+        self.tally.request(action, region, slot);
+        let first = &self.line.chains[request.action][0];
+        self.tiers[first.position].inbox.push(Customer {
+            at_s: later(request.at_s, first.half_trip),
+            born: request.at_s,
+            site: request.site,
+            action,
+            region,
+            slot,
+            stop: 0,
+        });
+    }
+
+    /// All who reach a tier until then are served there, and go on.
+    fn through(&mut self, position: usize, until_s: f64) {
+        let mut inbox = std::mem::take(&mut self.tiers[position].inbox);
+        if !inbox.is_sorted_by(|a, b| a.at_s <= b.at_s) {
+            // Stable, and fast where runs are in order already, as they are here.
+            inbox.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+        }
+        let ready = inbox.partition_point(|c| c.at_s <= until_s);
+        match self.tiers[position].station.sampler.clone() {
+            Sampler::Exponential(mean) => {
+                self.serve(position, &inbox[..ready], |station| mean * station.services.exponential());
+            }
+            law => self.serve(position, &inbox[..ready], |station| law.draw(&mut station.services)),
+        }
+        inbox.drain(..ready);
+        // Nobody reaches a tier again behind it.
+        self.tiers[position].inbox = inbox;
+    }
+
+    fn serve(&mut self, position: usize, ready: &[Customer], mut draw: impl FnMut(&mut StationPlay) -> f64) {
+        for customer in ready {
+            let line = self.line;
+            let stop = &line.chains[customer.action as usize][customer.stop as usize];
+            self.tally.call(stop.site, customer.region, customer.slot);
+            let tier = &mut self.tiers[position];
+            let now = customer.at_s;
+            let (server, place) = tier.server_for(customer);
+            let arrived = tier.slots[0].at(now);
+            let start = tier.servers[server].admit(now, tier.station.queue_max);
+            if let Some(sums) = self.tally.station_in(tier.id, place, arrived) {
+                sums.arrivals += 1;
+                sums.rejected += u64::from(start.is_none());
+            }
+            let Some(start) = start else {
+                self.leave(customer, now, true);
+                continue;
+            };
+            let duration = draw(&mut tier.station);
+            let finish = start + duration;
+            tier.servers[server].serves_until(finish);
+            let (began, ended) = (tier.slots[1].at(start), tier.slots[2].at(finish));
+            self.tally.start_in(began, (tier.id, place), start - now, duration);
+            self.tally.stayed(ended, tier.id, finish - now);
+            if let Some(next) = line.chains[customer.action as usize].get(customer.stop as usize + 1) {
+                let at_s = later(finish, next.half_trip);
+                let next_one = Customer { at_s, stop: customer.stop + 1, ..*customer };
+                self.tiers[next.position].inbox.push(next_one);
+            } else {
+                self.leave(customer, finish, false);
+            }
+        }
+    }
+
+    /// The answer goes back the way that the request came.
+    #[inline]
+    fn leave(&mut self, customer: &Customer, from_s: f64, failed: bool) {
+        self.left += 1;
+        let chain = &self.line.chains[customer.action as usize][..=customer.stop as usize];
+        let at_s = chain.iter().rev().fold(from_s, |at_s, stop| later(at_s, stop.half_trip));
+        let took = (!failed).then(|| {
+            let first_byte = at_s - customer.born;
+            (first_byte, first_byte + self.bodies_s[customer.action as usize])
+        });
+        self.tally.left((customer.action, customer.region, customer.slot), took);
+    }
+}
+
+impl Tier {
+    /// The server that a customer goes to, by position, and the place of its pool.
+    #[inline]
+    fn server_for(&mut self, customer: &Customer) -> (usize, u16) {
+        let instance = match self.scope {
+            Scope::Site => customer.site as usize,
+            Scope::Region => customer.region as usize,
+            Scope::User | Scope::Global => 0,
+        };
+        let pool = &mut self.pools[instance];
+        let n = pool.servers;
+        let chosen = match self.station.balance {
+            _ if n == 1 => 0,
+            Balance::RoundRobin => {
+                pool.next = (pool.next + 1) % n;
+                pool.next
+            }
+            _ => self.station.choices.below(u64::from(n)) as u32,
+        };
+        ((pool.first - self.first_server + chosen) as usize, pool.place)
+    }
+}
+
+/// A moment half a round trip later, as the calendar adds it.
+#[inline]
+fn later(at_s: f64, half_trip: f64) -> f64 {
+    if half_trip > 0.0 { at_s + half_trip } else { at_s }
+}
