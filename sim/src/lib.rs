@@ -16,6 +16,7 @@ mod outcome;
 pub mod plan;
 mod recovery;
 pub mod replay;
+mod settle;
 mod sheet;
 mod simulate;
 pub mod station;

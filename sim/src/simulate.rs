@@ -10,7 +10,7 @@ use plimsoll_scenarios::{Discipline, Scenario};
 use crate::calendar::{self, slice};
 pub use crate::day::TooLarge;
 use crate::outcome::{Outcome, summarise};
-use crate::{day, model, recovery};
+use crate::{day, model, recovery, settle};
 
 /// What is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,8 +42,8 @@ pub type Progress<'a> = &'a (dyn Fn(f64) + Sync);
 const EVERY_MAX: f64 = 3e5;
 /// Most replications that a wanted precision may take.
 const REPLICATIONS_MAX: u64 = 100;
-/// Least and most time before a window that is played and does not count, seconds.
-const WARMUP_S: (f64, f64) = (600.0, 7_200.0);
+/// Least time before a window that is played and does not count, seconds.
+const WARMUP_MIN_S: f64 = 600.0;
 /// Slots of the results of a day, a window and a run.
 const SLOTS_DAY: usize = 96;
 const SLOTS: usize = 40;
@@ -74,9 +74,14 @@ pub fn simulate(
 fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &AtomicBool) -> Option<Run> {
     let Options { seed, replications, threads, .. } = *options;
     let (outcome, partial, span) = if let Some(plan) = plan(scenario, options) {
-        let span = (plan.warmup_s, plan.duration_s);
-        let (outcome, partial) = sliced(scenario, plan, progress, stop)?;
-        (outcome, partial, Some(span))
+        let (outcome, partial, warmup_s) = match options.mode {
+            Mode::Window { .. } => window(scenario, plan, progress, stop)?,
+            _ => {
+                let (outcome, partial) = sliced(scenario, plan, progress, stop)?;
+                (outcome, partial, plan.warmup_s)
+            }
+        };
+        (outcome, partial, Some((warmup_s, plan.duration_s)))
     } else {
         let plan = day::Plan { seed, replications, threads, warmup_days: 1 };
         (day::play(scenario, plan, progress, stop)?, false, None)
@@ -102,6 +107,29 @@ fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &A
         );
     }
     Some(run)
+}
+
+/// Plays a window, after as much as it takes to forget the start; says how long that was, seconds.
+fn window(
+    scenario: &Scenario,
+    plan: calendar::Plan,
+    progress: Progress<'_>,
+    stop: &AtomicBool,
+) -> Option<(Outcome, bool, f64)> {
+    let mut plan = plan;
+    loop {
+        let (mut outcome, partial) = sliced(scenario, plan, progress, stop)?;
+        let settled = settle::settled(&outcome, plan.warmup_s);
+        match settle::longer(&plan).filter(|_| settled.is_none() && !partial) {
+            Some(longer) => plan = longer,
+            None => {
+                if plan.warmup_s > 0.0 {
+                    outcome.notes.push(settle::note(settled, plan.warmup_s));
+                }
+                return Some((outcome, partial, plan.warmup_s));
+            }
+        }
+    }
 }
 
 /// Plays every request of the full day through the caches, unsampled. `Ok(None)` if `stop` was raised before
@@ -139,7 +167,7 @@ fn plan(scenario: &Scenario, options: &Options) -> Option<calendar::Plan> {
     let (from_s, warmup_s, duration_s, slots) = match mode {
         Mode::Every { warmup_s, duration_s } => (0.0, warmup_s, duration_s, SLOTS),
         Mode::Window { from_s, to_s } => {
-            let warmup = (to_s - from_s).clamp(WARMUP_S.0, WARMUP_S.1).min(from_s);
+            let warmup = (to_s - from_s).clamp(WARMUP_MIN_S, settle::WARMUP_MAX_S).min(from_s);
             (from_s - warmup, warmup, to_s - from_s, SLOTS)
         }
         Mode::Day if whole_day => (0.0, 0.0, DAY_S, SLOTS_DAY),

@@ -17,19 +17,27 @@ pub const CUSTOMERS: f64 = 5e6;
 
 /// One action at a rate, over tiers of which the last is `server`.
 pub fn scenario(rate: f64, path: &str, tier: &str) -> Scenario {
+    read(rate, path, tier, "")
+}
+
+fn read(rate: f64, path: &str, tier: &str, events: &str) -> Scenario {
     let yaml = format!(
         "name: bench\npopulation: {{users: 1}}\nactions: {{ask: {{rate: {rate}/s, path: {path}}}}}\n\
-         tiers: {{server: {{{tier}}}}}\n"
+         tiers: {{server: {{{tier}}}}}\n{events}"
     );
     Scenario::from_yaml(&SourceFile::new("bench.yaml", &yaml)).expect("the scenario of a bench is valid")
 }
 
-/// M/M/c at 80 % of what it can do, with means of a second.
-pub fn mmc(slots: u32) -> (Scenario, f64) {
+/// An event that changes nothing: what has one is played on the calendar.
+const EVENT: &str = "events: [{at: 0:00, slow: {tier: server, factor: 1}, for: 1 s}]\n";
+
+/// M/M/c at 80 % of what it can do, with means of a second, and its rate. It feeds forward only, so that `simulate` takes
+/// the recursion; the second one it plays on the calendar.
+pub fn mmc(slots: u32) -> ([Scenario; 2], f64) {
     let rate = 0.8 * f64::from(slots);
     let tier =
         format!("servers: 1, concurrency: {slots}, service_time: {{exponential: 1 s}}, queue_max: 10000000");
-    (scenario(rate, "[server]", &tier), rate)
+    (["", EVENT].map(|events| read(rate, "[server]", &tier, events)), rate)
 }
 
 /// Time and requests of one run of `simulate`.

@@ -23,19 +23,20 @@ pub struct Played {
 }
 
 fn main() {
-    println!("{:<34} {:>9} {:>9} {:>14}", "", "M/s", "ns each", "simulate is");
+    println!("{:<34} {:>9} {:>9} {:>14}", "", "M/s", "ns each", "calendar is");
     for slots in [1_u32, 16] {
-        let (scenario, rate) = mmc(slots);
-        let simulate = stopwatch::best(|| ours(&scenario, rate));
+        let ([forward, calendar], rate) = mmc(slots);
+        let calendar = stopwatch::best(|| ours(&calendar, rate));
         let report = |name: &str, each_s: f64| {
             println!(
                 "M/M/{slots:<3} {name:<27} {:>9.2} {:>9.1} {:>12.2} x",
                 1e-6 / each_s,
                 each_s * 1e9,
-                each_s / simulate
+                each_s / calendar
             );
         };
-        report("plimsoll simulate", simulate);
+        report("plimsoll, calendar", calendar);
+        report("plimsoll, recursion", stopwatch::best(|| ours(&forward, rate)));
         report("simcore", stopwatch::best(|| timed(slots, simcore_queue::play)));
         report("nexosim, one thread", stopwatch::best(|| timed(slots, nexosim_queue::play)));
         report("a heap written by hand", stopwatch::best(|| by_hand(slots, rate)));

@@ -320,7 +320,7 @@ impl<'a> Machine<'a> {
             let first_byte = self.now - frame.born;
             (first_byte, first_byte + self.transfer(frame.action as usize))
         });
-        self.tally.left((frame.action, frame.region, frame.slot), took);
+        self.tally.left((frame.action, frame.region, frame.slot), frame.born, took);
         self.frames.close(at);
     }
 

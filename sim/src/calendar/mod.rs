@@ -114,7 +114,7 @@ fn replicate(
     let counts_from = plan.from_s + plan.warmup_s;
     let end_s = counts_from + plan.duration_s;
     let slots = (counts_from, plan.duration_s / plan.slots as f64, plan.slots);
-    let tally = Tally::new(scenario, setup.program.sites.len(), slots);
+    let tally = Tally::new(scenario, setup.program.sites.len(), slots).watching_from(plan.from_s);
     let seed = match replication {
         0 => plan.seed,
         _ if plan.same_requests => plan.seed,

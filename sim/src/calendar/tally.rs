@@ -142,10 +142,16 @@ pub struct Tally {
     first_byte_slots: Vec<Times<COARSE>>,
     /// By action: it has a body, so that it is complete later than its first byte.
     bodies: Vec<bool>,
+    /// Latencies of requests made before what counts, by parts of that time, and how long a part is, seconds.
+    before: Vec<(u32, f64)>,
+    part_s: f64,
     little: Vec<Little>,
     pub simulated_requests: u64,
     pub simulated_customers: u64,
 }
+
+/// Parts of the time before what counts.
+const PARTS_BEFORE: usize = 400;
 
 const FINE: u32 = 8;
 const COARSE: u32 = 6;
@@ -181,9 +187,34 @@ impl Tally {
             complete: vec![Times::new(); actions],
             first_byte_slots: vec![Times::new(); actions * slots],
             bodies: scenario.actions.values().map(|a| a.response.get() > 0.0).collect(),
+            before: Vec::new(),
+            part_s: f64::INFINITY,
             little: vec![Little::default(); tiers],
             simulated_requests: 0,
             simulated_customers: 0,
+        }
+    }
+
+    /// Requests from a time on are looked at for when the run has forgotten its start.
+    #[must_use]
+    pub fn watching_from(mut self, begins_s: f64) -> Self {
+        if begins_s < self.from_s {
+            self.before = vec![(0, 0.0); PARTS_BEFORE];
+            self.part_s = (self.from_s - begins_s) / PARTS_BEFORE as f64;
+        }
+        self
+    }
+
+    /// A request that does not count was answered.
+    #[cold]
+    fn left_before(&mut self, born_s: f64, first_byte_s: f64) {
+        let back = (self.from_s - born_s) / self.part_s;
+        if back > 0.0
+            && let Some(at) = self.before.len().checked_sub(back.ceil() as usize)
+        {
+            let (number, sum_s) = &mut self.before[at];
+            *number += 1;
+            *sum_s += first_byte_s;
         }
     }
 
@@ -240,10 +271,13 @@ impl Tally {
         }
     }
 
-    /// A request is through.
+    /// A request made at `born_s` is through.
     #[inline]
-    pub fn left(&mut self, (action, region, slot): (u16, u16, u16), took: Option<(f64, f64)>) {
+    pub fn left(&mut self, (action, region, slot): (u16, u16, u16), born_s: f64, took: Option<(f64, f64)>) {
         if slot == UNCOUNTED {
+            if let Some((first_byte, _)) = took {
+                self.left_before(born_s, first_byte);
+            }
             return;
         }
         let Some((first_byte, complete)) = took else {
@@ -400,6 +434,7 @@ impl Tally {
             self.first_byte[id].pour_into(complete);
         }
         pour(counted.first_byte_slots.iter_mut().flatten(), &self.first_byte_slots);
+        counted.before.clone_from(&self.before);
         counted.simulated_requests = self.simulated_requests;
         counted.simulated_customers = self.simulated_customers;
         counted

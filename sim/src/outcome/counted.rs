@@ -33,6 +33,9 @@ pub struct Counted {
     pub complete: Vec<Latencies>,
     /// By action and slot.
     pub first_byte_slots: Vec<Vec<Latencies>>,
+    /// Before what counts: number and sum of latencies to the first byte, seconds, by equal parts of the time. Empty
+    /// where the engine has no such time.
+    pub before: Vec<(u32, f64)>,
     pub simulated_requests: u64,
     pub simulated_customers: u64,
 }
@@ -68,6 +71,7 @@ impl Counted {
             first_byte: vec![Latencies::default(); actions],
             complete: vec![Latencies::default(); actions],
             first_byte_slots: vec![vec![Latencies::coarse(); slots]; actions],
+            before: Vec::new(),
             simulated_requests: 0,
             simulated_customers: 0,
         }

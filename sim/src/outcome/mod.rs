@@ -7,6 +7,7 @@ mod means;
 mod stations;
 mod tiers;
 mod verdicts;
+mod warmup;
 
 use plimsoll_reports::record::{ActionRun, Method, Provenance, Run, TierRun};
 use plimsoll_scenarios::Scenario;
@@ -17,6 +18,7 @@ use means::Means;
 
 pub use counted::{Counted, Grid, StationSlot};
 pub use interval::interval;
+pub use warmup::mser5;
 
 /// Everything an engine hands over.
 #[derive(Debug, Clone)]

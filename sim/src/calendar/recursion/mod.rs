@@ -219,7 +219,7 @@ impl<'a> Play<'a> {
             let first_byte = at_s - customer.born;
             (first_byte, first_byte + self.bodies_s[customer.action as usize])
         });
-        self.tally.left((customer.action, customer.region, customer.slot), took);
+        self.tally.left((customer.action, customer.region, customer.slot), customer.born, took);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The calendar against closed forms, against the recursion of stations, and against itself.
 
 mod clients;
+mod coverage;
 mod events;
 mod queues;
 mod random;

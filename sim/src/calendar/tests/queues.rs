@@ -95,31 +95,6 @@ fn all_at_once_takes_as_long_whatever_the_law_of_service() {
 }
 
 #[test]
-fn intervals_cover_the_truth_as_often_as_they_say() {
-    // Four cases of 400 short runs, each an interval over ten replications; long enough to forget their start.
-    let cases = [
-        (0.5, "servers: 1, service_time: {exponential: 1 s}", mmc_wait(1, 0.5, 1.0)),
-        (1.4, "servers: 1, concurrency: 2, service_time: {exponential: 1 s}", mmc_wait(2, 1.4, 1.0)),
-        (0.5, "servers: 1, service_time: 1 s", mdc_wait(1, 0.5, 1.0)),
-        (
-            0.5,
-            "servers: 1, service_time: {gamma: {mean: 1 s, cv: 0.5}}",
-            mg1_wait(0.5, &Service::gamma(1.0, 0.5)),
-        ),
-    ];
-    for (rate, tier, truth) in cases {
-        let scenario = station(rate, tier);
-        let covers = |seed: u64| {
-            let counted = played(&scenario, plan(seed, 10, 60.0, 1_500.0));
-            let got = over(&counted, |c| c.waits[0].mean());
-            (got.low..=got.high).contains(&truth)
-        };
-        let covered = (0..400).filter(|&run| covers(run)).count();
-        assert!((365..=395).contains(&covered), "{tier}: {covered} of 400");
-    }
-}
-
-#[test]
 fn more_slots_never_wait_longer_with_the_same_draws() {
     let mut last = f64::INFINITY;
     for slots in 1..10 {
