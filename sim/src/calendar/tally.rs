@@ -257,9 +257,15 @@ impl Tally {
 
     #[inline]
     pub fn call(&mut self, site: u32, region: u16, slot: u16) {
+        self.calls(site, region, slot, 1);
+    }
+
+    /// Several calls of requests of the same slot.
+    #[inline]
+    pub fn calls(&mut self, site: u32, region: u16, slot: u16, number: u32) {
         if slot != UNCOUNTED {
             let at = self.at(site as usize, region, slot);
-            self.calls[at] += 1;
+            self.calls[at] += number;
         }
     }
 
@@ -324,18 +330,32 @@ impl Tally {
     /// A service begins.
     #[inline]
     pub fn start(&mut self, tier: usize, place: u16, wait_s: f64, work_s: f64) {
-        self.start_in(self.slot, (tier, place), wait_s, work_s);
-    }
-
-    /// A service begins in a slot.
-    #[inline]
-    pub fn start_in(&mut self, slot: u16, (tier, place): (usize, u16), wait_s: f64, work_s: f64) {
-        if let Some(sums) = self.station_in(tier, place, slot) {
+        if let Some(sums) = self.station(tier, place) {
             sums.started += 1;
             sums.wait_s += wait_s;
             sums.work_s += work_s;
             self.waits[tier].record(wait_s);
             self.simulated_customers += 1;
+        }
+    }
+
+    /// A customer waited, whose service began in a slot.
+    #[inline]
+    pub fn waited(&mut self, slot: u16, tier: usize, wait_s: f64) {
+        if slot != UNCOUNTED {
+            self.waits[tier].record(wait_s);
+        }
+    }
+
+    /// Adds to the sums of a station in a slot, where that counts.
+    pub fn add(&mut self, tier: usize, place: u16, slot: u16, more: Sums) {
+        if let Some(sums) = self.station_in(tier, place, slot) {
+            sums.arrivals += more.arrivals;
+            sums.rejected += more.rejected;
+            sums.started += more.started;
+            sums.wait_s += more.wait_s;
+            sums.work_s += more.work_s;
+            self.simulated_customers += more.started;
         }
     }
 

@@ -17,13 +17,14 @@ use plimsoll_scenarios::trace::Request;
 use plimsoll_scenarios::{Balance, Scope};
 
 use super::arrivals::Arrivals;
+use super::frame::UNCOUNTED;
 use super::machine::Setup;
-use super::tally::{Slots, Tally};
+use super::tally::{Slots, Sums, Tally};
 use super::tiers::{Pool, Stage, StationPlay};
 use servers::Server;
 
 /// Requests that go through all tiers together: few enough to stay near the processor.
-const BATCH: usize = 1024;
+const BATCH: usize = 512;
 
 /// Somebody on the way to a tier.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +40,41 @@ struct Customer {
     slot: u16,
     /// Position in the chain of its action.
     stop: u16,
+}
+
+/// When somebody is served; never, where they were turned away.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: f64,
+    finish: f64,
+    duration: f64,
+    place: u16,
+}
+
+/// Sums of one station in one slot, added to the tally when it is another's turn.
+struct Running {
+    tier: usize,
+    at: (u16, u16),
+    sums: Sums,
+}
+
+impl Running {
+    fn new(tier: usize) -> Self {
+        Self { tier, at: (UNCOUNTED, 0), sums: Sums::default() }
+    }
+
+    #[inline]
+    fn of(&mut self, slot: u16, place: u16, tally: &mut Tally) -> &mut Sums {
+        if self.at != (slot, place) {
+            self.add_to(tally);
+            self.at = (slot, place);
+        }
+        &mut self.sums
+    }
+
+    fn add_to(&mut self, tally: &mut Tally) {
+        tally.add(self.tier, self.at.1, self.at.0, std::mem::take(&mut self.sums));
+    }
 }
 
 /// A tier in motion.
@@ -62,6 +98,7 @@ struct Play<'a> {
     tiers: Vec<Tier>,
     /// By action: seconds for the body of a response.
     bodies_s: Vec<f64>,
+    spans: Vec<Span>,
     begun: u64,
     left: u64,
 }
@@ -133,6 +170,7 @@ impl<'a> Play<'a> {
             tally,
             tiers: played.into_iter().flatten().collect(),
             bodies_s: setup.bits.iter().map(|bits| if *bits == 0.0 { 0.0 } else { bits / access }).collect(),
+            spans: Vec::new(),
             begun: 0,
             left: 0,
         }
@@ -175,36 +213,42 @@ impl<'a> Play<'a> {
         self.tiers[position].inbox = inbox;
     }
 
-    fn serve(&mut self, position: usize, ready: &[Customer], mut draw: impl FnMut(&mut StationPlay) -> f64) {
-        for customer in ready {
-            let line = self.line;
-            let stop = &line.chains[customer.action as usize][customer.stop as usize];
-            self.tally.call(stop.site, customer.region, customer.slot);
-            let tier = &mut self.tiers[position];
-            let now = customer.at_s;
-            let (server, place) = tier.server_for(customer);
-            let arrived = tier.slots[0].at(now);
-            let start = tier.servers[server].admit(now, tier.station.queue_max);
-            if let Some(sums) = self.tally.station_in(tier.id, place, arrived) {
-                sums.arrivals += 1;
-                sums.rejected += u64::from(start.is_none());
-            }
-            let Some(start) = start else {
-                self.leave(customer, now, true);
-                continue;
-            };
-            let duration = draw(&mut tier.station);
-            let finish = start + duration;
-            tier.servers[server].serves_until(finish);
-            let (began, ended) = (tier.slots[1].at(start), tier.slots[2].at(finish));
-            self.tally.start_in(began, (tier.id, place), start - now, duration);
-            self.tally.stayed(ended, tier.id, finish - now);
-            if let Some(next) = line.chains[customer.action as usize].get(customer.stop as usize + 1) {
-                let at_s = later(finish, next.half_trip);
-                let next_one = Customer { at_s, stop: customer.stop + 1, ..*customer };
-                self.tiers[next.position].inbox.push(next_one);
-            } else {
-                self.leave(customer, finish, false);
+    fn serve(&mut self, position: usize, ready: &[Customer], draw: impl FnMut(&mut StationPlay) -> f64) {
+        // A loop for each thing that is done: short ones, whose figures stay in registers.
+        let mut spans = std::mem::take(&mut self.spans);
+        spans.clear();
+        let tier = &mut self.tiers[position];
+        tier.admit_all(ready, draw, &mut spans);
+        tier.count(ready, &spans, &mut self.tally);
+        self.count_calls(ready);
+        self.send_on(ready, &spans);
+        self.spans = spans;
+    }
+
+    fn count_calls(&mut self, ready: &[Customer]) {
+        let alike = |a: &Customer, b: &Customer| {
+            (a.action, a.stop, a.region, a.slot) == (b.action, b.stop, b.region, b.slot)
+        };
+        for run in ready.chunk_by(alike) {
+            let Customer { action, stop, region, slot, .. } = run[0];
+            let site = self.line.chains[action as usize][stop as usize].site;
+            self.tally.calls(site, region, slot, run.len() as u32);
+        }
+    }
+
+    /// Customers go on to their next tier, or answers back.
+    fn send_on(&mut self, ready: &[Customer], spans: &[Span]) {
+        let line = self.line;
+        for (customer, span) in ready.iter().zip(spans) {
+            let next = line.chains[customer.action as usize].get(customer.stop as usize + 1);
+            match next {
+                _ if span.is_rejected() => self.leave(customer, customer.at_s, true),
+                None => self.leave(customer, span.finish, false),
+                Some(next) => {
+                    let at_s = later(span.finish, next.half_trip);
+                    let next_one = Customer { at_s, stop: customer.stop + 1, ..*customer };
+                    self.tiers[next.position].inbox.push(next_one);
+                }
             }
         }
     }
@@ -223,7 +267,61 @@ impl<'a> Play<'a> {
     }
 }
 
+impl Span {
+    const REJECTED: Self = Self { start: f64::INFINITY, finish: f64::INFINITY, duration: 0.0, place: 0 };
+
+    fn is_rejected(&self) -> bool {
+        self.start == f64::INFINITY
+    }
+}
+
 impl Tier {
+    /// Says of everybody who comes when they are served.
+    fn admit_all(
+        &mut self,
+        ready: &[Customer],
+        mut draw: impl FnMut(&mut StationPlay) -> f64,
+        spans: &mut Vec<Span>,
+    ) {
+        let queue_max = self.station.queue_max;
+        spans.extend(ready.iter().map(|customer| {
+            let (server, place) = self.server_for(customer);
+            let server = &mut self.servers[server];
+            let Some(start) = server.admit(customer.at_s, queue_max) else {
+                return Span { place, ..Span::REJECTED };
+            };
+            let duration = draw(&mut self.station);
+            let finish = start + duration;
+            server.serves_until(finish);
+            Span { start, finish, duration, place }
+        }));
+    }
+
+    fn count(&mut self, ready: &[Customer], spans: &[Span], tally: &mut Tally) {
+        let [arrivals, starts, ends] = &mut self.slots;
+        let mut sums = Running::new(self.id);
+        for (customer, span) in ready.iter().zip(spans) {
+            let sums = sums.of(arrivals.at(customer.at_s), span.place, tally);
+            sums.arrivals += 1;
+            sums.rejected += u64::from(span.is_rejected());
+        }
+        sums.add_to(tally);
+        let mut sums = Running::new(self.id);
+        for (customer, span) in ready.iter().zip(spans).filter(|(_, span)| !span.is_rejected()) {
+            let slot = starts.at(span.start);
+            let sums = sums.of(slot, span.place, tally);
+            let wait_s = span.start - customer.at_s;
+            sums.started += 1;
+            sums.wait_s += wait_s;
+            sums.work_s += span.duration;
+            tally.waited(slot, self.id, wait_s);
+        }
+        sums.add_to(tally);
+        for (customer, span) in ready.iter().zip(spans).filter(|(_, span)| !span.is_rejected()) {
+            tally.stayed(ends.at(span.finish), self.id, span.finish - customer.at_s);
+        }
+    }
+
     /// The server that a customer goes to, by position, and the place of its pool.
     #[inline]
     fn server_for(&mut self, customer: &Customer) -> (usize, u16) {

@@ -3,13 +3,16 @@
 use std::collections::VecDeque;
 
 const ARITY: usize = 4;
+/// Beginnings of service that are kept before it is looked which of them are over.
+const KEPT_MAX: usize = 1024;
 
 /// When its slots are free, and who waits.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// A heap of the times at which each slot is free of what it has been given.
     free: Vec<f64>,
-    /// Beginnings of service that may lie ahead; they rise, since the queue is first come, first served.
+    /// Beginnings of service that may lie ahead; they rise, since the queue is first come, first served. Those that lie
+    /// behind are taken out many at a time.
     waiting: VecDeque<f64>,
 }
 
@@ -25,13 +28,16 @@ impl Server {
         let free = self.free[0];
         if free <= now {
             // Who waits would have the slot: nobody does.
+            self.waiting.clear();
             return Some(now);
         }
-        while self.waiting.front().is_some_and(|&start| start <= now) {
-            self.waiting.pop_front();
-        }
-        if self.waiting.len() >= queue_max as usize {
-            return None;
+        if self.waiting.len() >= KEPT_MAX.min(queue_max as usize) {
+            while self.waiting.front().is_some_and(|&start| start <= now) {
+                self.waiting.pop_front();
+            }
+            if self.waiting.len() >= queue_max as usize {
+                return None;
+            }
         }
         self.waiting.push_back(free);
         Some(free)
