@@ -295,6 +295,9 @@ pub struct SimulateArgs {
     /// Play every request of the day through the caches, unsampled: minutes instead of seconds
     #[arg(long, conflicts_with_all = ["scaled", "window", "precision"])]
     pub exact: bool,
+    /// Write the run as one HTML page with plots
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     #[arg(long, default_value = "text")]
     pub format: Format,
 }

@@ -41,6 +41,18 @@ pub fn write(directory: &Path, name: &str, text: &str) -> Result<(), Failure> {
         .map_err(|cause| Failure::Write { path: path.display().to_string(), cause })
 }
 
+/// A file at a path that somebody gave.
+pub fn put(path: &Path, text: &str) -> Result<(), Failure> {
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| {
+        Failure::Usage(format!(
+            "{} names no file\nhint: write a name such as sized.yaml or day.html",
+            path.display()
+        ))
+    })?;
+    write(directory, name, text)
+}
+
 /// Reads a record.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
     let fail = |cause: String| Failure::Read {

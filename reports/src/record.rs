@@ -219,12 +219,23 @@ pub struct Run {
     /// When the series start, seconds after 00:00 UTC.
     #[serde(default)]
     pub from_s: f64,
+    /// What befell the system while it ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Happening>,
     pub tiers: Vec<TierRun>,
     pub actions: Vec<ActionRun>,
     pub bottleneck: Option<Bottleneck>,
     pub slos: Vec<SloVerdict>,
     /// What a reader should know: assumptions, what is not modelled.
     pub notes: Vec<String>,
+}
+
+/// An event of the scenario that a run has played; seconds after 00:00 UTC.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Happening {
+    pub name: String,
+    pub from_s: f64,
+    pub to_s: f64,
 }
 
 /// How a run was simulated.
@@ -366,6 +377,9 @@ pub struct ActionSeries {
     /// Share of requests that failed.
     #[serde(default)]
     pub failed_share: Vec<f64>,
+    /// Attempts that callers made for these requests, retries and hedges among them; empty where no caller tries again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts_per_s: Vec<f64>,
     pub rate_per_s: Vec<f64>,
     pub first_byte_p50_s: Vec<Option<f64>>,
     pub first_byte_p99_s: Vec<Option<f64>>,

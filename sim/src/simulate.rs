@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
-use plimsoll_reports::record::{Provenance, Run};
+use plimsoll_reports::record::{Happening, Provenance, Run};
 use plimsoll_scenarios::arrivals::DAY_S;
 use plimsoll_scenarios::{Discipline, Scenario};
 
@@ -99,6 +99,7 @@ fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &A
         run.notes.push(format!("caches begin empty {before} before the window: large ones are not full yet"));
     }
     if span.is_some() {
+        run.events = happenings(scenario, &run);
         run.notes.extend(recovery::notes(scenario, &run));
     } else if !scenario.events.is_empty() {
         run.notes.push(
@@ -107,6 +108,17 @@ fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &A
         );
     }
     Some(run)
+}
+
+/// The events of a scenario that a run has seen.
+fn happenings(scenario: &Scenario, run: &Run) -> Vec<Happening> {
+    let (from_s, to_s) = (run.from_s, run.from_s + run.duration_s);
+    let all = scenario.events.iter().map(|event| Happening {
+        name: event.name.clone(),
+        from_s: event.at_s,
+        to_s: calendar::ends(event),
+    });
+    all.filter(|event| event.from_s < to_s && event.to_s > from_s).collect()
 }
 
 /// Plays a window, after as much as it takes to forget the start; says how long that was, seconds.

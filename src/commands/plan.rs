@@ -42,10 +42,10 @@ pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<Code, Failure> {
         return Ok(code(&[&first, &second]));
     }
     if let Some(path) = &args.write {
-        put(path, &sized(resolved, &first)?)?;
+        output::put(path, &sized(resolved, &first)?)?;
     }
     if let Some(path) = &args.html {
-        put(path, &html::plan(&first))?;
+        output::put(path, &html::plan(&first))?;
     }
     terminal.print(&match args.format {
         PageFormat::Json => json::to_string(&first)?,
@@ -105,12 +105,4 @@ fn sized(mut resolved: Resolved, record: &Plan) -> Result<String, Failure> {
         .trim_end_matches("/month"),
         resolved.yaml()
     ))
-}
-
-fn put(path: &Path, text: &str) -> Result<(), Failure> {
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| {
-        Failure::Usage(format!("{} names no file\nhint: write a name such as sized.yaml", path.display()))
-    })?;
-    output::write(directory, name, text)
 }

@@ -2,14 +2,15 @@
 
 use std::sync::atomic::AtomicBool;
 
-use plimsoll_reports::record::Run;
-use plimsoll_reports::{json, text};
+use plimsoll_reports::record::{Report, Run};
+use plimsoll_reports::{html, json, text};
 use plimsoll_scenarios::Scenario;
 use plimsoll_sim::{Mode, Options, simulate, simulate_exact};
 
 use crate::cli::{Format, Repeat, SimulateArgs};
 use crate::failure::{Code, Failure};
 use crate::machine;
+use crate::output;
 use crate::terminal::Terminal;
 
 /// Replications of the stages of `run`.
@@ -35,6 +36,9 @@ pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<Code, Failure> {
         };
         played(&scenario, &options, terminal, &stop)?
     };
+    if let Some(path) = &args.html {
+        output::put(path, &page(&scenario, &record))?;
+    }
     terminal.print(&match args.format {
         Format::Json => json::to_string(&record)?,
         Format::Text => text::run(&record, terminal.style),
@@ -43,6 +47,20 @@ pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<Code, Failure> {
         return Ok(Code::Interrupted);
     }
     Ok(verdict(&record))
+}
+
+/// The run as a page of its own.
+fn page(scenario: &Scenario, record: &Run) -> String {
+    html::html(&Report {
+        scenario: scenario.name.clone(),
+        summary: scenario.summary.clone(),
+        estimate: None,
+        simulation: Some(record.clone()),
+        prediction: None,
+        measurement: None,
+        comparison: None,
+        stages: Vec::new(),
+    })
 }
 
 /// Code of a run by its SLOs.

@@ -130,7 +130,20 @@ fn over_the_day(run: &Run) -> String {
                 .map(|(p, values)| (format!("{} {p}", a.name), Unit::Seconds, values.clone()))
         })
         .collect();
+    let tried: Vec<Series> = run
+        .actions
+        .iter()
+        .filter(|a| !a.series.attempts_per_s.is_empty())
+        .flat_map(|a| {
+            let series = [("requests", &a.series.rate_per_s), ("attempts", &a.series.attempts_per_s)];
+            let shown =
+                series.map(|(what, values)| (format!("{} {what}", a.name), Unit::PerSecond, some(values)));
+            let failed = (format!("{} failed", a.name), Unit::Share, some(&a.series.failed_share));
+            shown.into_iter().chain([failed])
+        })
+        .collect();
     [
+        figure(plot::storm(run), &series_table(run, &tried)),
         figure(plot::rates(run), &series_table(run, &rates)),
         figure(plot::hit_ratios(run), &series_table(run, &hits)),
         figure(plot::utilisation(run), &series_table(run, &busy)),
@@ -142,13 +155,13 @@ fn over_the_day(run: &Run) -> String {
 /// One row a slot, one column a series.
 fn series_table(run: &Run, series: &[Series]) -> String {
     let slots = series.iter().map(|(_, _, values)| values.len()).max().unwrap_or(0);
-    let day_like = run.duration_s >= 3600.0;
+    let day_like = run.duration_s >= 3600.0 || run.from_s > 0.0;
     let mut columns = vec![Column::Text(if day_like { "from, UTC" } else { "second" })];
     columns.extend(series.iter().map(|(name, _, _)| Column::Number(name)));
     let rows: Vec<Row> = (0..slots)
         .map(|slot| {
             let at = slot as f64 * run.slot_s;
-            let mut cells = vec![if day_like { clock(at) } else { significant(at, 4) }];
+            let mut cells = vec![if day_like { clock(run.from_s + at) } else { significant(at, 4) }];
             cells.extend(series.iter().map(|(_, unit, values)| {
                 values.get(slot).copied().flatten().map(|v| escape(&human(v, *unit))).unwrap_or_default()
             }));

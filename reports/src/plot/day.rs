@@ -7,21 +7,21 @@ use super::Plot;
 use super::frame::{
     Area, Axis, Chart, Drawn, EndLabel, Layout, draw, end_labels, fine, point, text, ticks_from_zero,
 };
-use super::svg::{Ink, SERIES_MAX};
-use crate::format::{human, significant};
+use super::svg::{Ink, SERIES_MAX, text_width};
+use crate::format::{clock, human, significant};
 use crate::record::{Interval, Run, Unit};
 use crate::story;
 
 const HOUR_S: f64 = 3600.0;
 const DAY_S: f64 = 86_400.0;
 
-struct Line {
-    name: String,
+pub(super) struct Line {
+    pub name: String,
     /// One value a slot; gaps where nothing happened.
-    values: Vec<Option<f64>>,
-    ink: Ink,
-    dashed: bool,
-    band: Option<Interval>,
+    pub values: Vec<Option<f64>>,
+    pub ink: Ink,
+    pub dashed: bool,
+    pub band: Option<Interval>,
 }
 
 /// Rates of all actions.
@@ -111,7 +111,7 @@ pub fn first_byte(run: &Run) -> Option<Plot> {
     finish(run, title, caption, &all, &axis(top, Unit::Seconds, "time to the first byte"), false)
 }
 
-fn some(values: &[f64]) -> Vec<Option<f64>> {
+pub(super) fn some(values: &[f64]) -> Vec<Option<f64>> {
     values.iter().map(|v| Some(*v)).collect()
 }
 
@@ -129,12 +129,12 @@ fn lines<'a>(of: impl Iterator<Item = (&'a str, Vec<Option<f64>>, Option<Interva
         .collect()
 }
 
-fn highest(values: &[Option<f64>]) -> Option<(usize, f64)> {
+pub(super) fn highest(values: &[Option<f64>]) -> Option<(usize, f64)> {
     let known = values.iter().enumerate().filter_map(|(i, v)| v.filter(|v| v.is_finite()).map(|v| (i, v)));
     known.reduce(|a, b| if b.1 > a.1 { b } else { a })
 }
 
-fn axis(top: f64, unit: Unit, title: &str) -> Axis {
+pub(super) fn axis(top: f64, unit: Unit, title: &str) -> Axis {
     let at = ticks_from_zero(top, 4.0);
     // The axis' title says the unit of a rate; times keep theirs, since the prefix is part of it.
     let shown = if unit == Unit::PerSecond { Unit::Count } else { unit };
@@ -149,9 +149,27 @@ fn share_axis(top: f64, title: &str) -> Axis {
     Axis { low: 0.0, high: at.last().copied().unwrap_or(1.0), ticks, title: title.to_owned() }
 }
 
+/// Times of the clock (UTC) of a day or a part of it.
+fn clock_axis(from_s: f64, span: f64) -> Axis {
+    let step = STEPS_S.into_iter().find(|step| span / step <= 6.0).unwrap_or(6.0 * HOUR_S);
+    let first = (from_s / step - 1e-9).ceil() * step;
+    let count = ((from_s + span - first) / step + 1e-9).floor().clamp(0.0, 60.0) as u32;
+    // A day ends at 24:00 and not where it began.
+    let label = |at: f64| if at == DAY_S { "24:00".to_owned() } else { clock(at) };
+    let ticks = (0..=count).map(|i| first + f64::from(i) * step).map(|at| (at - from_s, label(at))).collect();
+    Axis { low: 0.0, high: span, ticks, title: "hour of the day, UTC".to_owned() }
+}
+
+/// Distances of ticks that people read at a glance, seconds.
+const STEPS_S: [f64; 11] =
+    [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, HOUR_S, 2.0 * HOUR_S, 3.0 * HOUR_S];
+
 /// Hours of a day (UTC), days of a longer run, seconds of a load run.
 fn time_axis(run: &Run, slots: usize) -> Axis {
     let span = slots as f64 * run.slot_s;
+    if run.from_s > 0.0 && span <= DAY_S {
+        return clock_axis(run.from_s, span);
+    }
     let (step, one, title) = if span < HOUR_S {
         let ticks = ticks_from_zero(span, 4.0);
         (ticks.get(1).copied().unwrap_or(span), 1.0, "seconds from the start")
@@ -168,7 +186,7 @@ fn time_axis(run: &Run, slots: usize) -> Axis {
     Axis { low: 0.0, high: span, ticks, title: title.to_owned() }
 }
 
-fn finish(
+pub(super) fn finish(
     run: &Run,
     title: String,
     caption: &str,
@@ -183,6 +201,7 @@ fn finish(
     let x = time_axis(run, slots);
     let layout = Layout::fit(y, lines.iter().map(|l| l.name.clone()));
     let svg = draw(layout, &x, y, &title, |root, chart| {
+        events(root, chart, run, &x, y)?;
         for line in lines {
             one_line(chart, run.slot_s, &x, line)?;
         }
@@ -199,6 +218,34 @@ fn finish(
         end_labels(root, chart, layout, x.high, &labels)
     })?;
     Some(Plot { title, caption: caption.to_owned(), svg })
+}
+
+/// Events as shades behind the lines, each with its name where there is room.
+fn events<'a>(root: &Area<'a>, chart: &mut Chart<'a>, run: &Run, x: &Axis, y: &Axis) -> Drawn {
+    let mut free = i32::MIN;
+    for event in &run.events {
+        let (from, to) = ((event.from_s - run.from_s).max(x.low), (event.to_s - run.from_s).min(x.high));
+        if from >= to {
+            continue;
+        }
+        let corners = [(from, y.low), (to, y.low), (to, y.high), (from, y.high)];
+        chart.draw_series(std::iter::once(Polygon::new(corners, Ink::Muted.color().mix(0.14))))?;
+        let (column, row) = chart.backend_coord(&(from, y.high));
+        let end = chart.backend_coord(&(x.high, y.high)).0;
+        let width = fine(text_width(&event.name));
+        if column >= free && column + width + fine(8.0) <= end {
+            text(
+                root,
+                &event.name,
+                (column + fine(4.0), row + fine(3.0)),
+                Ink::Muted,
+                HPos::Left,
+                VPos::Top,
+            )?;
+            free = column + width + fine(12.0);
+        }
+    }
+    Ok(())
 }
 
 /// A line with gaps, its values at the middle of their slots.

@@ -14,6 +14,7 @@ mod frame;
 mod mrc;
 mod percentiles;
 mod plan;
+mod storm;
 mod svg;
 mod tornado;
 
@@ -22,6 +23,7 @@ pub use day::{first_byte, hit_ratios, rates, utilisation};
 pub use mrc::miss_ratio;
 pub use percentiles::percentiles;
 pub use plan::{certainty_cost, growth_cost, target_cost};
+pub use storm::storm;
 pub use svg::CSS;
 pub use tornado::tornado;
 

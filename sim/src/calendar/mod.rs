@@ -41,6 +41,7 @@ use crate::outcome::{Counted, Outcome};
 use crate::threads::parallel;
 use arrivals::Arrivals;
 use changes::Changes;
+pub use changes::ends;
 use machine::{Machine, Setup};
 use recursion::Line;
 use tally::Tally;

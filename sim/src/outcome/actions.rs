@@ -4,6 +4,7 @@ use plimsoll_reports::record::{ActionRun, ActionSeries, Served};
 use plimsoll_scenarios::TierId;
 
 use super::means::Means;
+use crate::flow::{Cause, Node};
 use crate::histogram::Latencies;
 
 pub(super) fn action_run(means: &Means<'_>, id: usize) -> ActionRun {
@@ -41,6 +42,7 @@ pub(super) fn action_run(means: &Means<'_>, id: usize) -> ActionRun {
         failed_share: failed / requests.max(f64::MIN_POSITIVE),
         series: ActionSeries {
             failed_share: failed_by_slot(means, id),
+            attempts_per_s: attempts(means, id),
             rate_per_s: rates,
             first_byte_p50_s: slots.iter().map(|l| l.quantile(0.5)).collect(),
             first_byte_p99_s: slots.iter().map(|l| l.quantile(0.99)).collect(),
@@ -58,6 +60,27 @@ fn failed_by_slot(means: &Means<'_>, id: usize) -> Vec<f64> {
         if all > 0.0 { failed / all } else { 0.0 }
     };
     (0..means.outcome.slots).map(by_slot).collect()
+}
+
+/// By slot, the calls a second of the first call of an action that its caller may make again; empty where there is none,
+/// or where a request does not make just one of them.
+fn attempts(means: &Means<'_>, id: usize) -> Vec<f64> {
+    let nodes = &means.flow.nodes;
+    let again = |n: &&Node<'_>| n.call.client.retries.is_some() || n.call.client.hedge.is_some();
+    let mut of_action =
+        (0..nodes.len()).filter(|&n| nodes[n].action == id && nodes[n].cause == Cause::Request);
+    let Some(first) = of_action.find(|&n| again(&&nodes[n])) else { return Vec::new() };
+    let mut node = Some(first);
+    while let Some(here) = node {
+        let call = nodes[here].call;
+        if call.share.get() < 1.0 || call.times.get() != 1.0 || call.fan_out.get() != 1.0 {
+            return Vec::new();
+        }
+        node = nodes[here].caller;
+    }
+    let outcome = means.outcome;
+    let calls = |slot: usize| means.calls[first].iter().map(|region| region[slot]).sum::<f64>();
+    (0..outcome.slots).map(|slot| calls(slot) / outcome.slot_s).collect()
 }
 
 /// Of the calls that are waited for, the share that ends at each tier. Of a chain one ends for every request.

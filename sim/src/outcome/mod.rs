@@ -75,6 +75,7 @@ pub fn summarise(scenario: &Scenario, outcome: &Outcome, provenance: Provenance)
         duration_s: outcome.slot_s * outcome.slots as f64,
         slot_s: outcome.slot_s,
         from_s: outcome.from_s,
+        events: Vec::new(),
         tiers,
         actions,
         bottleneck,

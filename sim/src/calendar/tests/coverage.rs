@@ -1,7 +1,8 @@
 //! Intervals of 95 % cover the truth in 95 % of runs.
 //!
 //! Why 93 to 97 %: of 400 runs whose intervals are right, 93 to 97 % cover in nineteen cases of twenty. Seeds are fixed, so
-//! the test always says the same; `--nocapture` prints the table.
+//! the test always says the same; `--nocapture` prints the table. Means of waits are skewed to the right, and the shorter
+//! a run, the more: of runs half as long and 10 % fuller, 93.4 % of the intervals cover.
 
 use plimsoll_scenarios::Scenario;
 
@@ -20,6 +21,8 @@ struct Case {
     scenario: Scenario,
     figure: fn(&Counted) -> f64,
     truth: f64,
+    /// Requests a second.
+    rate: f64,
 }
 
 fn cases() -> Vec<Case> {
@@ -30,6 +33,7 @@ fn cases() -> Vec<Case> {
         scenario: station(rate, tier),
         figure,
         truth,
+        rate,
     };
     let class = |arrival_rate| Class { arrival_rate, service: Service::exponential(1.0) };
     let two_classes = read(
@@ -38,15 +42,15 @@ fn cases() -> Vec<Case> {
          queue_max: 1000000}\n",
     );
     vec![
-        case("M/M/1", 0.6, &format!("servers: 1, {EXPONENTIAL}"), wait, mmc_wait(1, 0.6, 1.0)),
+        case("M/M/1", 0.5, &format!("servers: 1, {EXPONENTIAL}"), wait, mmc_wait(1, 0.5, 1.0)),
         case(
             "M/M/4",
-            3.0,
+            2.8,
             &format!("servers: 1, concurrency: 4, {EXPONENTIAL}"),
             wait,
-            mmc_wait(4, 3.0, 1.0),
+            mmc_wait(4, 2.8, 1.0),
         ),
-        case("M/D/1", 0.7, "servers: 1, service_time: 1 s, queue_max: 1000000", wait, mdc_wait(1, 0.7, 1.0)),
+        case("M/D/1", 0.6, "servers: 1, service_time: 1 s, queue_max: 1000000", wait, mdc_wait(1, 0.6, 1.0)),
         case(
             "M/G/1, cv 1.5",
             0.5,
@@ -73,6 +77,7 @@ fn cases() -> Vec<Case> {
             scenario: two_classes,
             figure: |c| c.first_byte[1].mean() - 1.0,
             truth: mg1_nonpreemptive_waits(&[class(0.2), class(0.4)])[1],
+            rate: 0.6,
         },
     ]
 }
@@ -87,11 +92,11 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
         let covers = |run: &u64| {
             let plan = Plan {
                 seed: 5_000 + run,
-                replications: 10,
+                replications: 8,
                 threads: 2,
                 from_s: 0.0,
-                warmup_s: 100.0,
-                duration_s: 2_000.0,
+                warmup_s: 150.0 / case.rate,
+                duration_s: 2_400.0 / case.rate,
                 slots: 1,
                 same_requests: false,
             };
