@@ -1,10 +1,13 @@
 //! What the ranges of the scenario do to the figures: their 5 % and 95 % ends, and what they hang on.
 
+use std::sync::atomic::AtomicBool;
+
 use plimsoll_reports::record::{Influence, InputShare};
 
 use super::Options;
 use super::book::Book;
 use crate::sheet::{CellId, Scores};
+use crate::threads::parallel;
 
 /// Worlds evaluated at once: a cell's values stay in a core's cache.
 const CHUNK: usize = 1024;
@@ -34,16 +37,21 @@ pub fn ranges(book: &Book<'_>, options: &Options<'_>) -> Ranges {
         return Ranges { worlds: 0, quantiles: vec![None; book.lines.len()] };
     }
     let all = Scores::draw(options.seed, inputs, options.worlds, "ranges");
-    let mut values: Vec<Vec<f64>> = vec![Vec::new(); book.lines.len()];
-    for chunk in all.chunks(CHUNK) {
-        let columns = book.sheet.evaluate(&chunk);
-        for (line, values) in book.lines.iter().zip(&mut values) {
-            if let Some(column) = columns.of(line.cell) {
-                values.extend_from_slice(column);
-            }
-        }
-    }
-    let quantiles = values.into_iter().map(|mut v| (!v.is_empty()).then(|| ends(&mut v)).flatten()).collect();
+    let cells: Vec<CellId> = book.lines.iter().map(|line| line.cell).collect();
+    let chunks: Vec<Scores> = all.chunks(CHUNK).collect();
+    let never = AtomicBool::new(false);
+    let of_chunk = |chunk: &Scores| -> Vec<Vec<f64>> {
+        let columns = book.sheet.evaluate(chunk, &cells);
+        cells.iter().map(|&cell| columns.of(cell).unwrap_or_default().to_vec()).collect()
+    };
+    let parts: Vec<Vec<Vec<f64>>> =
+        parallel(&chunks, options.threads, &never, of_chunk).into_iter().flatten().collect();
+    let of_line = |&line: &usize| {
+        let mut values: Vec<f64> = parts.iter().flat_map(|part| &part[line]).copied().collect();
+        if values.is_empty() { None } else { ends(&mut values) }
+    };
+    let lines: Vec<usize> = (0..cells.len()).collect();
+    let quantiles = parallel(&lines, options.threads, &never, of_line).into_iter().map(Option::flatten).collect();
     Ranges { worlds: options.worlds as u64, quantiles }
 }
 
@@ -52,12 +60,15 @@ fn ends(values: &mut [f64]) -> Option<(f64, f64, f64)> {
     if !values.iter().all(|v| v.is_finite()) {
         return None;
     }
-    let at = |values: &mut [f64], p: f64| {
-        let index = ((values.len() - 1) as f64 * p).round() as usize;
-        *values.select_nth_unstable_by(index, f64::total_cmp).1
+    let index = |p: f64| ((values.len() - 1) as f64 * p).round() as usize;
+    let (low, middle, high) = (index(0.05), index(0.5), index(0.95));
+    // The median first: the others are then looked for in a half each.
+    let (below, &mut median, above) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    let nth = |half: &mut [f64], n: usize| {
+        if half.is_empty() { median } else { *half.select_nth_unstable_by(n, f64::total_cmp).1 }
     };
-    let (low, middle, high) = (at(values, 0.05), at(values, 0.5), at(values, 0.95));
-    ((high - low).abs() > 1e-12 * high.abs()).then_some((low, middle, high))
+    let (low, high) = (nth(below, low), nth(above, high.saturating_sub(middle + 1)));
+    ((high - low).abs() > 1e-12 * high.abs()).then_some((low, median, high))
 }
 
 /// Shapley effects of the inputs on the logarithm of some quantities.
@@ -84,7 +95,7 @@ pub fn influences(book: &Book<'_>, options: &Options<'_>) -> Vec<Influence> {
     let mut here = from.clone();
     let cells: Vec<CellId> = told.iter().map(|&line| book.lines[line].cell).collect();
     let logs = |scores: &Scores| -> Vec<Vec<f64>> {
-        let columns = book.sheet.evaluate(scores);
+        let columns = book.sheet.evaluate(scores, &cells);
         cells
             .iter()
             .map(|&c| columns.of(c).map_or_else(Vec::new, |v| v.iter().map(|x| x.max(1e-300).ln()).collect()))
@@ -140,8 +151,9 @@ fn influence(book: &Book<'_>, line: usize, shares: &[f64]) -> Influence {
             })
             .collect(),
     );
-    let columns = book.sheet.evaluate(&ends);
-    let values = columns.of(book.lines[line].cell).unwrap_or_default();
+    let cell = book.lines[line].cell;
+    let columns = book.sheet.evaluate(&ends, &[cell]);
+    let values = columns.of(cell).unwrap_or_default();
     let mut inputs: Vec<InputShare> = uncertain
         .iter()
         .enumerate()

@@ -26,6 +26,11 @@ pub fn erlang_b(servers: u64, load: f64) -> f64 {
     if load <= 0.0 {
         return 0.0;
     }
+    let spare = servers as f64 - load;
+    // No term of the sum is needed to see that its inverse is no f64 above 0.
+    if spare > 0.0 && deviance(servers as f64, load, spare) > EXPONENT_MAX {
+        return 0.0;
+    }
     if servers >= INTEGRAL_FROM { by_integral(servers as f64, load) } else { by_sum(servers, load) }
 }
 
@@ -54,9 +59,6 @@ fn by_integral(servers: f64, load: f64) -> f64 {
     let unit = servers.sqrt();
     if spare > 0.0 {
         let peak = deviance(servers, load, spare);
-        if peak > EXPONENT_MAX {
-            return 0.0;
-        }
         let from = (-spare / unit).max(-9.5);
         let f = |x: f64| (servers * ln_1p_minus(x / unit)).exp();
         (-peak).exp() / (unit * integrate_panels(&f, from, 9.5, 8))
