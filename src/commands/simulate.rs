@@ -26,8 +26,7 @@ pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<Code, Failure> {
     } else if args.exact {
         exact(&scenario, &args.repeat, args.replications, terminal, &stop)?
     } else {
-        let options =
-            Options { precision: args.precision, ..options(&args.repeat, args.replications, mode) };
+        let options = Options { precision: args.precision, ..options(&args.repeat, args.replications, mode) };
         played(&scenario, &options, terminal, &stop)?
     };
     terminal.print(&match args.format {

@@ -223,10 +223,10 @@ fn slos(record: &Estimate, style: Style) -> String {
 
 /// The quantity that this one is the peak of: `play.rate` for `play.rate_peak` or `play.peak_rate`.
 fn base_of_peak<'a>(record: &'a Estimate, peak: &Quantity) -> Option<&'a Quantity> {
-    let base = peak.id.replace("_peak", "").replace("peak_", "");
-    if base == peak.id {
+    if !peak.id.contains("peak") {
         return None;
     }
+    let base = peak.id.replace("_peak", "").replace("peak_", "");
     record.quantities.iter().find(|q| q.id == base && q.group == peak.group && q.unit == peak.unit)
 }
 

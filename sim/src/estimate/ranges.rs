@@ -13,6 +13,8 @@ use crate::threads::parallel;
 const CHUNK: usize = 1024;
 /// Pairs of worlds for the shares of inputs.
 const PAIRS: usize = 1500;
+/// Pairs that are walked at once; fixed, so that sums are the same for any number of threads.
+const PAIRS_AT_ONCE: usize = 250;
 /// Shares are stated down to this.
 const SHARE_MIN: f64 = 0.005;
 /// What the answer hangs on is told of these, where they have a range; the first one leads.
@@ -51,7 +53,8 @@ pub fn ranges(book: &Book<'_>, options: &Options<'_>) -> Ranges {
         if values.is_empty() { None } else { ends(&mut values) }
     };
     let lines: Vec<usize> = (0..cells.len()).collect();
-    let quantiles = parallel(&lines, options.threads, &never, of_line).into_iter().map(Option::flatten).collect();
+    let quantiles =
+        parallel(&lines, options.threads, &never, of_line).into_iter().map(Option::flatten).collect();
     Ranges { worlds: options.worlds as u64, quantiles }
 }
 
@@ -83,25 +86,45 @@ pub fn influences(book: &Book<'_>, options: &Options<'_>) -> Vec<Influence> {
     if inputs == 0 || told.is_empty() || options.worlds < 2 {
         return Vec::new();
     }
-    let from = Scores::draw(options.seed, inputs, PAIRS, "from");
-    let to = Scores::draw(options.seed, inputs, PAIRS, "to");
-    let orders = Scores::draw(options.seed, inputs, PAIRS, "orders");
+    let draw = |purpose| Scores::draw(options.seed, inputs, PAIRS, purpose);
+    let (from, to, orders) = (draw("from"), draw("to"), draw("orders"));
+    let cells: Vec<CellId> = told.iter().map(|&line| book.lines[line].cell).collect();
+    let walks: Vec<[Scores; 3]> = from
+        .chunks(PAIRS_AT_ONCE)
+        .zip(to.chunks(PAIRS_AT_ONCE))
+        .zip(orders.chunks(PAIRS_AT_ONCE))
+        .map(|((from, to), orders)| [from, to, orders])
+        .collect();
+    let walked = parallel(&walks, options.threads, &AtomicBool::new(false), |[from, to, orders]| {
+        walk(book, &cells, from, to, orders)
+    });
+    let mut shares = vec![vec![0.0; inputs]; cells.len()];
+    for part in walked.iter().flatten() {
+        for (sum, part) in shares.iter_mut().flatten().zip(part.iter().flatten()) {
+            *sum += part;
+        }
+    }
+    told.iter().zip(shares).map(|(&line, shares)| influence(book, line, &shares)).collect()
+}
+
+/// By cell and input: the sum over pairs of worlds of an input's step times the whole change, of logarithms.
+fn walk(book: &Book<'_>, cells: &[CellId], from: &Scores, to: &Scores, orders: &Scores) -> Vec<Vec<f64>> {
+    let inputs = from.0.len();
     let order = |pair: usize| -> Vec<usize> {
         let mut order: Vec<usize> = (0..inputs).collect();
         order.sort_by(|&a, &b| orders.0[a][pair].total_cmp(&orders.0[b][pair]));
         order
     };
-    let orders: Vec<Vec<usize>> = (0..PAIRS).map(order).collect();
-    let mut here = from.clone();
-    let cells: Vec<CellId> = told.iter().map(|&line| book.lines[line].cell).collect();
+    let orders: Vec<Vec<usize>> = (0..from.worlds()).map(order).collect();
     let logs = |scores: &Scores| -> Vec<Vec<f64>> {
-        let columns = book.sheet.evaluate(scores, &cells);
-        cells
-            .iter()
-            .map(|&c| columns.of(c).map_or_else(Vec::new, |v| v.iter().map(|x| x.max(1e-300).ln()).collect()))
-            .collect()
+        let columns = book.sheet.evaluate(scores, cells);
+        let log = |cell: &CellId| {
+            columns.of(*cell).unwrap_or_default().iter().map(|x| x.max(1e-300).ln()).collect()
+        };
+        cells.iter().map(log).collect()
     };
-    let (start, end) = (logs(&from), logs(&to));
+    let (start, end) = (logs(from), logs(to));
+    let mut here = from.clone();
     let mut before = start.clone();
     let mut shares = vec![vec![0.0; inputs]; cells.len()];
     for step in 0..inputs {
@@ -110,15 +133,15 @@ pub fn influences(book: &Book<'_>, options: &Options<'_>) -> Vec<Influence> {
             here.0[input][pair] = to.0[input][pair];
         }
         let after = logs(&here);
-        for quantity in 0..cells.len() {
+        for (quantity, shares) in shares.iter_mut().enumerate() {
             for (pair, order) in orders.iter().enumerate() {
                 let whole = end[quantity][pair] - start[quantity][pair];
-                shares[quantity][order[step]] += whole * (after[quantity][pair] - before[quantity][pair]);
+                shares[order[step]] += whole * (after[quantity][pair] - before[quantity][pair]);
             }
         }
         before = after;
     }
-    told.iter().zip(shares).map(|(&line, shares)| influence(book, line, &shares)).collect()
+    shares
 }
 
 /// Lines that it's told of what they hang on.
