@@ -1,6 +1,5 @@
 //! `plimsoll plan`: sizes of one scenario, or of two beside each other.
 
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use plimsoll_reports::plan::{Plan, compare};

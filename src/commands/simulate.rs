@@ -45,16 +45,7 @@ pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<Code, Failure> {
 
 /// The run as a page of its own.
 fn page(scenario: &Scenario, record: &Run) -> String {
-    html::html(&Report {
-        scenario: scenario.name.clone(),
-        summary: scenario.summary.clone(),
-        estimate: None,
-        simulation: Some(record.clone()),
-        prediction: None,
-        measurement: None,
-        comparison: None,
-        stages: Vec::new(),
-    })
+    html::html(&Report { simulation: Some(record.clone()), ..Report::new(&scenario.name, &scenario.summary) })
 }
 
 /// Code of a run by its SLOs.

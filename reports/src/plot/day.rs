@@ -31,8 +31,11 @@ pub fn rates(run: &Run) -> Option<Plot> {
     let main = story::main_action(run)?;
     let (slot, peak) = highest(&some(&main.series.rate_per_s))?;
     let times = peak / main.rate_mean_per_s;
-    let times =
-        if times.is_finite() { format!(", {} times its mean", significant(times, 2)) } else { String::new() };
+    let times = if times.is_finite() && times >= 1.05 {
+        format!(", {} times its mean", significant(times, 2))
+    } else {
+        String::new()
+    };
     let title = format!(
         "{} peaks at {}{times}, at {}",
         main.name,
@@ -201,7 +204,7 @@ pub(super) fn finish(
     let x = time_axis(run, slots);
     let layout = Layout::fit(y, lines.iter().map(|l| l.name.clone()));
     let svg = draw(layout, &x, y, &title, |root, chart| {
-        events(root, chart, run, &x, y)?;
+        events(root, chart, run, (&x, y), lines)?;
         for line in lines {
             one_line(chart, run.slot_s, &x, line)?;
         }
@@ -220,8 +223,14 @@ pub(super) fn finish(
     Some(Plot { title, caption: caption.to_owned(), svg })
 }
 
-/// Events as shades behind the lines, each with its name where there is room.
-fn events<'a>(root: &Area<'a>, chart: &mut Chart<'a>, run: &Run, x: &Axis, y: &Axis) -> Drawn {
+/// Events as shades behind the lines, each with its name where there is room for it.
+fn events<'a>(
+    root: &Area<'a>,
+    chart: &mut Chart<'a>,
+    run: &Run,
+    (x, y): (&Axis, &Axis),
+    lines: &[Line],
+) -> Drawn {
     let mut free = i32::MIN;
     for event in &run.events {
         let (from, to) = ((event.from_s - run.from_s).max(x.low), (event.to_s - run.from_s).min(x.high));
@@ -230,22 +239,43 @@ fn events<'a>(root: &Area<'a>, chart: &mut Chart<'a>, run: &Run, x: &Axis, y: &A
         }
         let corners = [(from, y.low), (to, y.low), (to, y.high), (from, y.high)];
         chart.draw_series(std::iter::once(Polygon::new(corners, Ink::Muted.color().mix(0.14))))?;
-        let (column, row) = chart.backend_coord(&(from, y.high));
-        let end = chart.backend_coord(&(x.high, y.high)).0;
-        let width = fine(text_width(&event.name));
-        if column >= free && column + width + fine(8.0) <= end {
-            text(
-                root,
-                &event.name,
-                (column + fine(4.0), row + fine(3.0)),
-                Ink::Muted,
-                HPos::Left,
-                VPos::Top,
-            )?;
-            free = column + width + fine(12.0);
+        let at = |value: f64| chart.backend_coord(&(from, value));
+        let (column, end) = (at(y.low).0, chart.backend_coord(&(x.high, y.low)).0);
+        let width = fine(text_width(&event.name) + 8.0);
+        let per_px = (x.high - from) / f64::from((end - column).max(1));
+        let over = (from, from + f64::from(width) * per_px);
+        if column < free || column + width > end {
+            continue;
         }
+        if is_free(lines, run.slot_s, over, (1.0 - NAME_ROOM) * y.high..=f64::INFINITY) {
+            let place = (column + fine(4.0), at(y.high).1 + fine(3.0));
+            text(root, &event.name, place, Ink::Muted, HPos::Left, VPos::Top)?;
+        } else if is_free(lines, run.slot_s, over, f64::NEG_INFINITY..=NAME_ROOM * y.high) {
+            let place = (column + fine(4.0), at(y.low).1 - fine(4.0));
+            text(root, &event.name, place, Ink::Muted, HPos::Left, VPos::Bottom)?;
+        } else {
+            continue;
+        }
+        free = column + width + fine(4.0);
     }
     Ok(())
+}
+
+/// Share of the height that the name of an event takes.
+const NAME_ROOM: f64 = 0.14;
+
+/// Whether no line is within these values between two times.
+fn is_free(
+    lines: &[Line],
+    slot_s: f64,
+    (from, to): (f64, f64),
+    values: std::ops::RangeInclusive<f64>,
+) -> bool {
+    let (first, last) = ((from / slot_s - 1.0).max(0.0) as usize, (to / slot_s).ceil() as usize);
+    let within = |line: &Line| {
+        line.values.iter().take(last + 1).skip(first).flatten().any(|value| values.contains(value))
+    };
+    !lines.iter().any(within)
 }
 
 /// A line with gaps, its values at the middle of their slots.

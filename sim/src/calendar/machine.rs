@@ -32,18 +32,18 @@ pub struct Setup<'a> {
     /// By action: bits of the response.
     pub bits: Vec<f64>,
     pub entries: Vec<Option<TierId>>,
-    leads: Vec<Lead>,
+    pub leads: Vec<Lead>,
 }
 
 /// What the beginning of an action's request needs to know.
 #[derive(Debug, Clone, Copy)]
-struct Lead {
+pub struct Lead {
     /// Dense id of the first object that it may ask for, and how many there are.
-    objects: Option<(u32, u32)>,
+    pub objects: Option<(u32, u32)>,
     /// How long its connection stays open, seconds.
-    lasts: Option<f64>,
+    pub lasts: Option<f64>,
     /// Nothing but its calls: no device that may answer, no messages, no connection.
-    plain: bool,
+    pub plain: bool,
 }
 
 impl<'a> Setup<'a> {
@@ -105,7 +105,7 @@ pub struct Machine<'a> {
     /// When requests end: connections and autoscalers with them.
     pub(super) end_s: f64,
     /// Requests under way.
-    roots: u64,
+    pub(super) roots: u64,
 }
 
 impl<'a> Machine<'a> {
@@ -245,63 +245,6 @@ impl<'a> Machine<'a> {
         &self.setup.program.sites[self.frames[at].code as usize]
     }
 
-    /// A user's request.
-    #[inline]
-    fn begin(&mut self, request: &Request) {
-        let setup = self.setup;
-        let root = &setup.program.roots[request.action];
-        let lead = &setup.leads[request.action];
-        let slot = self.tally.slot();
-        let (action, region) = (request.action as u16, request.region as u16);
-        let object = lead.objects.map_or(NONE, |(first, last)| first + (request.object as u32).min(last));
-        self.tally.request(action, region, slot);
-        let Some(site) = root.only.filter(|_| lead.plain) else {
-            let mut frame = Frame::new(Role::Root, request.action as u32);
-            (frame.born, frame.object, frame.site) = (self.now, object, request.site);
-            (frame.action, frame.region, frame.slot) = (action, region, slot);
-            self.begin_other(request.local, frame);
-            return;
-        };
-        self.roots += 1;
-        let call = &setup.program.sites[site as usize];
-        let object = self.asked_for(object, call);
-        let now = self.now;
-        let (at, frame) = self.frames.open_blank();
-        (frame.born, frame.code, frame.step) = (now, site, call.body.from);
-        (frame.object, frame.site) = (object, request.site);
-        (frame.action, frame.region, frame.slot) = (action, region, slot);
-        self.depart(at, call.half_trip);
-    }
-
-    /// A request of more than one plain call, which has a frame of its own.
-    #[inline(never)]
-    fn begin_other(&mut self, local: bool, mut frame: Frame) {
-        let setup = self.setup;
-        let root = &setup.program.roots[frame.code as usize];
-        frame.step = root.request.from;
-        for &branch in &root.messages {
-            self.send_off(&frame, branch);
-        }
-        for &call in &root.device {
-            self.tally.call(call, frame.region, frame.slot);
-            if local {
-                self.tally.hit(call, frame.region, frame.slot);
-                return;
-            }
-        }
-        if local {
-            return;
-        }
-        self.roots += 1;
-        if let Some(lasts) = setup.leads[frame.code as usize].lasts {
-            self.connect(&frame, lasts);
-        }
-        let at = self.frames.open(frame);
-        if self.run_part(at) {
-            self.left(at);
-        }
-    }
-
     /// A message, heartbeat or branch that nobody waits for.
     pub(super) fn send_off(&mut self, of: &Frame, branch: u32) {
         let mut strand = of.of(Role::Strand, branch);
@@ -309,37 +252,6 @@ impl<'a> Machine<'a> {
         strand.server = of.server;
         let at = self.frames.open(strand);
         self.soon.push_back(Due::new(Kind::Go, at));
-    }
-
-    /// A request has its answer, or will have none.
-    #[inline]
-    pub(super) fn left(&mut self, at: u32) {
-        self.roots -= 1;
-        let frame = &self.frames[at];
-        let took = (!frame.failed).then(|| {
-            let first_byte = self.now - frame.born;
-            (first_byte, first_byte + self.transfer(frame.action as usize))
-        });
-        self.tally.left((frame.action, frame.region, frame.slot), frame.born, took);
-        self.frames.close(at);
-    }
-
-    /// Seconds for the body over the slower of the user's own access and the entry tier's link.
-    fn transfer(&self, action: usize) -> f64 {
-        let bits = self.setup.bits[action];
-        if bits == 0.0 {
-            return 0.0;
-        }
-        let access = self
-            .setup
-            .scenario
-            .population
-            .downlink
-            .as_ref()
-            .map_or(f64::INFINITY, plimsoll_scenarios::units::Quantity::get);
-        let entry = self.setup.entries[action].map(|t| &self.tiers[t]);
-        let link = entry.and_then(|t| t.link.map(|l| l * t.cut)).unwrap_or(f64::INFINITY);
-        bits / access.min(link)
     }
 
     fn part(&self, at: u32) -> Part {
@@ -464,7 +376,7 @@ impl<'a> Machine<'a> {
 
     /// What a call asks for: the object of its caller, another one, or none.
     #[inline]
-    fn asked_for(&mut self, of_caller: u32, call: &Site) -> u32 {
+    pub(super) fn asked_for(&mut self, of_caller: u32, call: &Site) -> u32 {
         if call.draws {
             self.draw_object(call)
         } else if call.dataset.is_none() {

@@ -14,6 +14,7 @@
 mod answers;
 mod arrivals;
 mod balance;
+mod batches;
 mod caching;
 mod changes;
 mod clients;
@@ -23,6 +24,7 @@ mod machine;
 mod program;
 mod queue;
 mod recursion;
+mod requests;
 pub mod slice;
 mod station;
 mod tally;

@@ -1,0 +1,98 @@
+//! How a user's request begins, and how it ends.
+//!
+//! Why two ways in: most requests of most systems are one call of one tier, whose frame can stand for the request as well.
+
+use plimsoll_scenarios::trace::Request;
+
+use super::frame::{Frame, NONE, Role};
+use super::machine::Machine;
+
+impl Machine<'_> {
+    /// A user's request.
+    #[inline]
+    pub(super) fn begin(&mut self, request: &Request) {
+        let setup = self.setup;
+        let root = &setup.program.roots[request.action];
+        let lead = &setup.leads[request.action];
+        let slot = self.tally.slot();
+        let (action, region) = (request.action as u16, request.region as u16);
+        let object = lead.objects.map_or(NONE, |(first, last)| first + (request.object as u32).min(last));
+        self.tally.request(action, region, slot);
+        let Some(site) = root.only.filter(|_| lead.plain) else {
+            let mut frame = Frame::new(Role::Root, request.action as u32);
+            (frame.born, frame.object, frame.site) = (self.now, object, request.site);
+            (frame.action, frame.region, frame.slot) = (action, region, slot);
+            self.begin_other(request.local, frame);
+            return;
+        };
+        self.roots += 1;
+        let call = &setup.program.sites[site as usize];
+        let object = self.asked_for(object, call);
+        let now = self.now;
+        let (at, frame) = self.frames.open_blank();
+        (frame.born, frame.code, frame.step) = (now, site, call.body.from);
+        (frame.object, frame.site) = (object, request.site);
+        (frame.action, frame.region, frame.slot) = (action, region, slot);
+        self.depart(at, call.half_trip);
+    }
+
+    /// A request of more than one plain call, which has a frame of its own.
+    #[inline(never)]
+    fn begin_other(&mut self, local: bool, mut frame: Frame) {
+        let setup = self.setup;
+        let root = &setup.program.roots[frame.code as usize];
+        frame.step = root.request.from;
+        for &branch in &root.messages {
+            self.send_off(&frame, branch);
+        }
+        for &call in &root.device {
+            self.tally.call(call, frame.region, frame.slot);
+            if local {
+                self.tally.hit(call, frame.region, frame.slot);
+                return;
+            }
+        }
+        if local {
+            return;
+        }
+        self.roots += 1;
+        if let Some(lasts) = setup.leads[frame.code as usize].lasts {
+            self.connect(&frame, lasts);
+        }
+        let at = self.frames.open(frame);
+        if self.run_part(at) {
+            self.left(at);
+        }
+    }
+
+    /// A request has its answer, or will have none.
+    #[inline]
+    pub(super) fn left(&mut self, at: u32) {
+        self.roots -= 1;
+        let frame = &self.frames[at];
+        let took = (!frame.failed).then(|| {
+            let first_byte = self.now - frame.born;
+            (first_byte, first_byte + self.transfer(frame.action as usize))
+        });
+        self.tally.left((frame.action, frame.region, frame.slot), frame.born, took);
+        self.frames.close(at);
+    }
+
+    /// Seconds for the body over the slower of the user's own access and the entry tier's link.
+    fn transfer(&self, action: usize) -> f64 {
+        let bits = self.setup.bits[action];
+        if bits == 0.0 {
+            return 0.0;
+        }
+        let access = self
+            .setup
+            .scenario
+            .population
+            .downlink
+            .as_ref()
+            .map_or(f64::INFINITY, plimsoll_scenarios::units::Quantity::get);
+        let entry = self.setup.entries[action].map(|t| &self.tiers[t]);
+        let link = entry.and_then(|t| t.link.map(|l| l * t.cut)).unwrap_or(f64::INFINITY);
+        bits / access.min(link)
+    }
+}
