@@ -21,7 +21,7 @@ pub fn settled(outcome: &Outcome, warmup_s: f64) -> Option<f64> {
     let mean = |part: usize| {
         let all = outcome.counted.iter().filter_map(|c| c.before.get(part));
         let (number, sum_s) = all.fold((0.0, 0.0), |(n, sum), &(m, s)| (n + f64::from(m), sum + s));
-        (number > 0.0).then(|| (part, sum_s / number))
+        (number > 0.0).then_some((part, sum_s / number))
     };
     let (at, means): (Vec<usize>, Vec<f64>) = (0..parts).filter_map(mean).unzip();
     let cut = mser5(&means)?;
@@ -33,7 +33,7 @@ pub fn settled(outcome: &Outcome, warmup_s: f64) -> Option<f64> {
 pub fn longer(plan: &Plan) -> Option<Plan> {
     let window_s = plan.from_s + plan.warmup_s;
     let warmup_s = (2.0 * plan.warmup_s).min(WARMUP_MAX_S).min(window_s);
-    (warmup_s > plan.warmup_s).then(|| Plan { from_s: window_s - warmup_s, warmup_s, ..*plan })
+    (warmup_s > plan.warmup_s).then_some(Plan { from_s: window_s - warmup_s, warmup_s, ..*plan })
 }
 
 /// What a reader should know of it.

@@ -74,12 +74,11 @@ pub fn simulate(
 fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &AtomicBool) -> Option<Run> {
     let Options { seed, replications, threads, .. } = *options;
     let (outcome, partial, span) = if let Some(plan) = plan(scenario, options) {
-        let (outcome, partial, warmup_s) = match options.mode {
-            Mode::Window { .. } => window(scenario, plan, progress, stop)?,
-            _ => {
-                let (outcome, partial) = sliced(scenario, plan, progress, stop)?;
-                (outcome, partial, plan.warmup_s)
-            }
+        let (outcome, partial, warmup_s) = if let Mode::Window { .. } = options.mode {
+            window(scenario, plan, progress, stop)?
+        } else {
+            let (outcome, partial) = sliced(scenario, plan, progress, stop)?;
+            (outcome, partial, plan.warmup_s)
         };
         (outcome, partial, Some((warmup_s, plan.duration_s)))
     } else {
@@ -132,15 +131,14 @@ fn window(
     loop {
         let (mut outcome, partial) = sliced(scenario, plan, progress, stop)?;
         let settled = settle::settled(&outcome, plan.warmup_s);
-        match settle::longer(&plan).filter(|_| settled.is_none() && !partial) {
-            Some(longer) => plan = longer,
-            None => {
-                if plan.warmup_s > 0.0 {
-                    outcome.notes.push(settle::note(settled, plan.warmup_s));
-                }
-                return Some((outcome, partial, plan.warmup_s));
-            }
+        if let Some(longer) = settle::longer(&plan).filter(|_| settled.is_none() && !partial) {
+            plan = longer;
+            continue;
         }
+        if plan.warmup_s > 0.0 {
+            outcome.notes.push(settle::note(settled, plan.warmup_s));
+        }
+        return Some((outcome, partial, plan.warmup_s));
     }
 }
 

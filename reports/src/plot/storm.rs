@@ -1,7 +1,7 @@
 //! What retries do to a system: what is asked for, what is tried, what is answered.
 //!
 //! Why one chart: a metastable failure is the gap between these three lines that stays when its cause is gone (Bronson et
-//! al., "Metastable failures in distributed systems", HotOS 2021).
+//! al., "Metastable failures in distributed systems", `HotOS` 2021).
 
 use super::Plot;
 use super::day::{Line, axis, finish, highest, some};

@@ -56,6 +56,7 @@ impl Times {
 }
 
 /// One call of the plan.
+#[expect(clippy::struct_excessive_bools, reason = "what is worked out beforehand, once a call")]
 #[derive(Debug, Clone)]
 pub struct Site {
     pub tier: TierId,

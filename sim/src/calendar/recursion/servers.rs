@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn slots_are_given_in_the_order_in_which_they_become_free() {
         let mut server = Server::new(7);
-        let mut free = vec![0.0_f64; 7];
+        let mut free = [0.0_f64; 7];
         let mut draws = plimsoll_scenarios::rng::Stream::new(1, "test", "slots", 0);
         let mut now = 0.0;
         for _ in 0..10_000 {
