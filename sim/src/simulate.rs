@@ -93,10 +93,6 @@ fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &A
         partial,
     };
     let mut run = summarise(scenario, &outcome, provenance);
-    if let (Mode::Window { .. }, Some((warmup_s, _))) = (options.mode, span) {
-        let before = plimsoll_reports::format::human(warmup_s, plimsoll_reports::record::Unit::Seconds);
-        run.notes.push(format!("caches begin empty {before} before the window: large ones are not full yet"));
-    }
     if span.is_some() {
         run.events = happenings(scenario, &run);
         run.notes.extend(recovery::notes(scenario, &run));
@@ -204,10 +200,10 @@ fn sliced(
         * (to - from);
     let factor = requests / slice::REQUESTS_MAX;
     if factor <= 1.0 || plan.same_requests {
-        return calendar::play(scenario, plan, 1.0, progress, stop);
+        return calendar::play(scenario, plan, None, progress, stop);
     }
     let slice = slice::slice(scenario, factor);
-    let (mut outcome, partial) = calendar::play(&slice.scenario, plan, slice.factor, progress, stop)?;
+    let (mut outcome, partial) = calendar::play(&slice.scenario, plan, Some(&slice), progress, stop)?;
     outcome.mode = "a slice, every request";
     outcome.objects_per_sample = factor.round() as u64;
     outcome.notes.extend(slice.notes);

@@ -73,6 +73,12 @@ impl Approximation {
         rate / (rate + churn) * self.hit(rate + churn)
     }
 
+    /// The same cache no longer than a time after it was empty; time in that of the rates.
+    #[must_use]
+    pub fn within(&self, time: f64) -> Self {
+        Self { time: self.time.min(time), ..*self }
+    }
+
     /// Share of all requests that hit.
     #[must_use]
     pub fn hit_ratio(&self, atoms: &[Atom]) -> f64 {
@@ -109,6 +115,8 @@ pub struct Chain {
     pub hit_ratio: Vec<Option<f64>>,
     /// By tier: the solved cache.
     pub caches: Vec<Option<Approximation>>,
+    /// By tier and dataset: how often its caches are asked for each object, 1/s, all instances together.
+    pub asked: Vec<BTreeMap<usize, Vec<Atom>>>,
     /// By action and position in its path, for actions whose calls are a chain: share of the action's
     /// requests that get this far.
     pub arriving: Vec<Vec<f64>>,
@@ -150,6 +158,7 @@ pub fn chain_of(scenario: &Scenario, flow: &Flow<'_>) -> Chain {
     let chain = Chain {
         hit_ratio: vec![None; tiers],
         caches: vec![None; tiers],
+        asked: vec![BTreeMap::new(); tiers],
         arriving: Vec::new(),
         hits: vec![0.0; flow.nodes.len()],
         concentration: vec![(0.0, 0.0); flow.nodes.len()],
@@ -284,6 +293,13 @@ impl Solver<'_, '_> {
                     .or_else(|| Approximation::solve(Policy::Lru, &mixed, capacity));
             }
         }
+        let atoms = |(&dataset, rates): (&usize, &Vec<f64>)| {
+            let stream = looked_up.iter().find(|&&n| self.flow.nodes[n].call.of == Some(dataset));
+            let stream = stream.and_then(|&n| self.streams[n].as_ref())?;
+            let each = stream.atoms.iter().zip(rates).map(|(a, &p)| Atom { count: a.count, p });
+            Some((dataset, each.collect()))
+        };
+        self.chain.asked[tier] = asked.iter().filter_map(atoms).collect();
         let (mut hits, mut lookups) = (0.0, 0.0);
         for node in looked_up {
             let of = self.flow.nodes[node].call.of;

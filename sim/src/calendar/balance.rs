@@ -20,7 +20,7 @@ impl Machine<'_> {
         let object = self.frames[at].object;
         let station = self.tiers[tier].station.as_ref()?;
         if object != NONE && (station.shards > 0 || station.balance == Balance::ConsistentHash) {
-            let wanted = self.by_key(tier, object, n);
+            let wanted = self.by_key(tier, self.key(object), n);
             return self.from(first, n, wanted);
         }
         match station.balance {
@@ -77,6 +77,16 @@ impl Machine<'_> {
         }
     }
 
+    /// What stands for an object where its place depends on it. In a slice that has the whole catalogue neighbours
+    /// go together, so that the hottest is as hot for one of the fewer servers as it is in the whole.
+    pub(super) fn key(&self, object: u32) -> u32 {
+        let Some(slice) = self.setup.slice.filter(|slice| slice.laws.is_some()) else { return object };
+        let ids = &self.setup.ids;
+        let Some(first) = ids.dataset(object).map(|dataset| ids.first[dataset]) else { return object };
+        let block = slice.factor.round().max(1.0) as u32;
+        first + (object - first) / block * block
+    }
+
     /// The server that an object's shard or hash belongs to.
     fn by_key(&self, tier: TierId, object: u32, servers: u32) -> u32 {
         let Some(station) = &self.tiers[tier].station else { return 0 };
@@ -92,9 +102,8 @@ impl Machine<'_> {
             u64::from(shard)
         } else if station.by_range {
             let ids = &self.setup.ids;
-            let dataset =
-                ids.first.iter().enumerate().filter(|(_, f)| **f <= object).max_by_key(|(_, f)| **f);
-            let (rank, count) = dataset.map_or((0, 1), |(d, f)| (object - f, ids.count[d].max(1)));
+            let dataset = ids.dataset(object);
+            let (rank, count) = dataset.map_or((0, 1), |d| (object - ids.first[d], ids.count[d].max(1)));
             (u64::from(rank) * shards / u64::from(count)).min(shards - 1)
         } else {
             spread(hash, shards)

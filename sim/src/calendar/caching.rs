@@ -37,8 +37,10 @@ impl Machine<'_> {
             return false;
         }
         let which = self.cache_of(at, tier);
+        let Some(of) = self.site(at).dataset else { return false };
+        let asked = self.setup.ids.object(object, of);
         let play = &mut self.tiers[tier];
-        if play.caches[which].lookup(object) {
+        if play.kept.lookup(which, asked) {
             self.count_hit(at);
             if self.answer(at) {
                 self.deliver(at);
@@ -77,11 +79,12 @@ impl Machine<'_> {
         self.frames[at].fetching = false;
         let (object, failed) = (self.frames[at].object, self.frames[at].failed);
         let which = self.cache_of(at, tier);
+        let asked = self.site(at).dataset.map(|of| self.setup.ids.object(object, of));
         let play = &mut self.tiers[tier];
         let key = (which as u64) << 32 | u64::from(object);
         let mut waiting = play.fetches.remove(&key).unwrap_or(List::EMPTY);
-        if !failed {
-            play.caches[which].insert(object);
+        if let (false, Some(asked)) = (failed, asked) {
+            play.kept.insert(which, asked);
         }
         while let Some(other) = waiting.pop(&self.frames) {
             self.frames[other].failed = failed;
@@ -96,10 +99,9 @@ impl Machine<'_> {
     /// All caches of a tier start empty.
     pub(super) fn flush(&mut self, tier: TierId) {
         let setup = self.setup;
-        for cache in &mut self.tiers[tier].caches {
-            if let Some(empty) = empty_cache(setup.scenario, &setup.ids, tier) {
-                *cache = empty;
-            }
+        let kept = &mut self.tiers[tier].kept;
+        for which in 0..kept.len() {
+            kept.flush(which, || empty_cache(setup.scenario, &setup.ids, tier));
         }
     }
 
@@ -107,8 +109,9 @@ impl Machine<'_> {
     pub(super) fn flush_server(&mut self, tier: TierId, server: u32) {
         let setup = self.setup;
         let play = &mut self.tiers[tier];
-        if let (true, Some(empty)) = (play.cache_per_server, empty_cache(setup.scenario, &setup.ids, tier)) {
-            play.caches[(server - play.first_server) as usize] = empty;
+        if play.cache_per_server {
+            let which = (server - play.first_server) as usize;
+            play.kept.flush(which, || empty_cache(setup.scenario, &setup.ids, tier));
         }
     }
 }

@@ -17,6 +17,7 @@ use super::clients::Clients;
 use super::frame::{Frame, Frames, NONE, Role};
 use super::program::{Part, Program, Site, Step, Times};
 use super::queue::{Due, INDEX_MAX, Kind, Queue};
+use super::slice::Slice;
 use super::tally::Tally;
 use super::tiers::{Ids, Pool, Server, Stage, TierPlay};
 use crate::model;
@@ -25,6 +26,8 @@ use crate::model;
 #[derive(Debug)]
 pub struct Setup<'a> {
     pub scenario: &'a Scenario,
+    /// What it is a slice of, if it is one.
+    pub slice: Option<&'a Slice>,
     pub program: Program,
     pub ids: Ids,
     pub laws: Vec<Option<RankSampler>>,
@@ -48,7 +51,7 @@ pub struct Lead {
 
 impl<'a> Setup<'a> {
     #[must_use]
-    pub fn new(scenario: &'a Scenario) -> Self {
+    pub fn new(scenario: &'a Scenario, slice: Option<&'a Slice>) -> Self {
         let program = Program::of(scenario);
         let drawn = |id: usize| program.sites.iter().any(|s| s.draws && s.dataset == Some(id));
         let law = |(id, dataset): (usize, &plimsoll_scenarios::Dataset)| {
@@ -68,6 +71,7 @@ impl<'a> Setup<'a> {
         };
         Self {
             scenario,
+            slice,
             leads: scenario.actions.values().zip(&program.roots).map(lead).collect(),
             ids,
             laws: scenario.datasets.values().enumerate().map(law).collect(),
@@ -117,7 +121,7 @@ impl<'a> Machine<'a> {
         (seed, replication): (u64, u64),
         (from_s, end_s): (f64, f64),
     ) -> Self {
-        let stage = Stage::new(setup.scenario, &setup.ids, seed, replication);
+        let stage = Stage::new(setup, seed, replication);
         let mut machine = Self {
             setup,
             now: from_s,

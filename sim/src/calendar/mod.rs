@@ -20,6 +20,7 @@ mod changes;
 mod clients;
 mod connections;
 mod frame;
+mod kept;
 mod machine;
 mod program;
 mod queue;
@@ -34,8 +35,10 @@ mod tiers;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use plimsoll_scenarios::Scenario;
+use plimsoll_reports::format::human;
+use plimsoll_reports::record::Unit;
 use plimsoll_scenarios::rng::Stream;
+use plimsoll_scenarios::{Scenario, Scope};
 
 use crate::flow::Flow;
 use crate::model;
@@ -46,6 +49,7 @@ use changes::Changes;
 pub use changes::ends;
 use machine::{Machine, Setup};
 use recursion::Line;
+use slice::Slice;
 use tally::Tally;
 
 /// How a run of every request is done.
@@ -66,18 +70,19 @@ pub struct Plan {
     pub same_requests: bool,
 }
 
-/// Plays the run. One request stands for `weight` requests in the results. Where `stop` ended it early, what comes back has the replications that were complete and
-/// is partial; `None` where there were none.
+/// Plays the run; `slice` is what the scenario is a slice of, if it is one. Where `stop` ended it early, what comes back
+/// has the replications that were complete and is partial; `None` where there were none.
 pub fn play(
     scenario: &Scenario,
     plan: Plan,
-    weight: f64,
+    slice: Option<&Slice>,
     progress: &(dyn Fn(f64) + Sync),
     stop: &AtomicBool,
 ) -> Option<(Outcome, bool)> {
+    let weight = slice.map_or(1.0, |slice| slice.factor);
     let done = AtomicU64::new(0);
     let jobs: Vec<u64> = (0..plan.replications).collect();
-    let setup = Setup::new(scenario);
+    let setup = Setup::new(scenario, slice);
     let line = Line::of(&setup);
     let counted = parallel(&jobs, plan.threads, stop, |&replication| {
         let counted = replicate(&setup, line.as_ref(), plan, weight, replication, stop);
@@ -98,7 +103,7 @@ pub fn play(
         from_s: plan.from_s + plan.warmup_s,
         mode: "every request",
         objects_per_sample: 1,
-        notes: notes(scenario, plan),
+        notes: notes(scenario, plan, slice),
         simulated_servers: together,
     };
     Some((outcome, partial))
@@ -134,10 +139,16 @@ fn replicate(
     Some(tally.counted(scenario, &Flow::of(scenario), &Machine::capacity(scenario), weight))
 }
 
-fn notes(scenario: &Scenario, plan: Plan) -> Vec<String> {
+fn notes(scenario: &Scenario, plan: Plan, slice: Option<&Slice>) -> Vec<String> {
     let mut notes = vec!["latencies are those of requests that leave the device".to_owned()];
     if plan.same_requests {
         notes.push("replications share the requests and differ in service times".to_owned());
+    }
+    let caches = scenario.tiers.values().any(|t| t.cache.is_some() && t.scope != Scope::User);
+    let drawn = slice.is_some_and(|slice| slice.laws.is_some());
+    if caches && !drawn && !plan.same_requests && plan.warmup_s > 0.0 {
+        let before = human(plan.warmup_s, Unit::Seconds);
+        notes.push(format!("caches begin empty {before} before the window: large ones are not full yet"));
     }
     if !scenario.events.is_empty() {
         let names: Vec<&str> = scenario.events.iter().map(|e| e.name.as_str()).collect();

@@ -1,12 +1,14 @@
-//! A slice of a large system: one part in so many of its users, servers and objects, and all that one of them sees.
+//! A slice of a large system: one part in so many of its users and servers, and all that one of them sees.
 //!
 //! Why whole servers: a queue before half a server waits as no queue of the system does. A slice has whole servers at
-//! the load that each has in the system; datasets lose ranks evenly, and caches the bytes of these, so that what is
-//! left is as popular as before and stays in the caches as long as before.
+//! the load that each has in the system. Catalogues and caches stay whole, and what a cache has is drawn from the
+//! [law](super::kept) of the whole system; where a policy has none, datasets lose ranks evenly and caches the bytes of
+//! these, so that what is left is nearly as popular as before and stays as long as before.
 
 use plimsoll_scenarios::units::Count;
 use plimsoll_scenarios::{ActorNumber, Demand, EventKind, Scenario, Scope};
 
+use super::kept::Laws;
 use crate::model;
 
 /// Requests of one replication up to which a system is played whole.
@@ -18,6 +20,8 @@ pub struct Slice {
     pub scenario: Scenario,
     /// One request in the slice stands for so many.
     pub factor: f64,
+    /// How caches have objects, where all have a law; the catalogue is whole then.
+    pub laws: Option<Laws>,
     pub notes: Vec<String>,
 }
 
@@ -44,9 +48,15 @@ pub fn slice(scenario: &Scenario, factor: f64) -> Slice {
             *rate = rate.times(part);
         }
     }
-    for dataset in sliced.datasets.values_mut() {
-        dataset.count = count((dataset.count.get() * part).round());
-        dataset.popularity = dataset.popularity.scaled(part);
+    let laws = Laws::of(scenario);
+    if laws.is_none() {
+        for dataset in sliced.datasets.values_mut() {
+            dataset.count = count((dataset.count.get() * part).round());
+            dataset.popularity = dataset.popularity.scaled(part);
+        }
+        for cache in sliced.tiers.values_mut().filter_map(|tier| tier.cache.as_mut()) {
+            cache.capacity = cache.capacity.times(part);
+        }
     }
     let mut small = Vec::new();
     for tier in 0..scenario.tiers.len() {
@@ -54,9 +64,13 @@ pub fn slice(scenario: &Scenario, factor: f64) -> Slice {
             small.push(scenario.tier_name(tier));
         }
     }
+    let (what, caches) = if laws.is_some() {
+        ("user and server", "; caches are as full as they usually are (Che)")
+    } else {
+        ("user, server and object", "")
+    };
     let mut notes = vec![format!(
-        "a slice is played: one user, server and object in {:.0}; counts are those of the whole system",
-        factor
+        "a slice is played: one {what} in {factor:.0}; counts are those of the whole system{caches}"
     )];
     if !small.is_empty() {
         notes.push(format!(
@@ -65,7 +79,7 @@ pub fn slice(scenario: &Scenario, factor: f64) -> Slice {
             small.join(", ")
         ));
     }
-    Slice { scenario: sliced, factor, notes }
+    Slice { scenario: sliced, factor, laws, notes }
 }
 
 /// Slices a tier; `true` where its pools are smaller than that.
@@ -74,14 +88,6 @@ fn slice_tier(scenario: &Scenario, sliced: &mut Scenario, tier: usize, part: f64
     let fewer_sites = sites(sliced) / sites(scenario);
     let whole = &scenario.tiers[tier];
     let here = &mut sliced.tiers[tier];
-    if let Some(cache) = &mut here.cache
-        && whole.scope != Scope::User
-    {
-        cache.capacity = cache.capacity.times(part);
-    } else if let Some(cache) = &mut here.cache {
-        // A device sees as many requests as before, of fewer objects.
-        cache.capacity = cache.capacity.times(part);
-    }
     if let Some(external) = &mut here.external {
         external.rate_max = external.rate_max.as_ref().map(|rate| rate.times(part));
     }
@@ -130,11 +136,23 @@ mod tests {
         assert!((rate(&whole) / rate(&sliced.scenario) / 100.0 - 1.0).abs() < 1e-9);
         let servers = |s: &Scenario| s.tiers["web"].station.as_ref().unwrap().servers.get();
         assert!((servers(&whole) / servers(&sliced.scenario) / 100.0 - 1.0).abs() < 0.01);
+        assert_eq!(sliced.scenario.datasets["song"].count.get(), whole.datasets["song"].count.get());
+        assert!(sliced.notes[0].contains("one user and server in 100"), "{:?}", sliced.notes);
+    }
+
+    #[test]
+    fn a_policy_without_a_law_is_played_over_fewer_objects() {
+        let text = std::fs::read_to_string("../scenarios/library/spotify.yaml").unwrap();
+        assert!(text.contains("policy: lru"), "{text}");
+        let text = text.replace("policy: lru", "policy: sieve");
+        let source = plimsoll_scenarios::SourceFile::new("sieve.yaml", &text);
+        let whole = Scenario::from_yaml(&source).unwrap();
+        let sliced = slice(&whole, 100.0);
+        assert!(sliced.laws.is_none());
         let held = |s: &Scenario| {
             s.tiers["edge"].cache.as_ref().unwrap().capacity.get()
                 / (s.datasets["song"].count.get() * s.datasets["song"].size.get())
         };
         assert!((held(&whole) / held(&sliced.scenario) - 1.0).abs() < 1e-6);
-        assert!(sliced.notes[0].contains("one user, server and object in 100"), "{:?}", sliced.notes);
     }
 }

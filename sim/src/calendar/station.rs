@@ -118,8 +118,9 @@ impl Machine<'_> {
     /// Whether a request is the one to work on its object; if not, it waits until it is.
     fn take_key(&mut self, at: u32, tier: TierId, pool: u32) -> bool {
         let object = self.frames[at].object;
+        let key = self.key(object);
         let Some(station) = self.tiers[tier].station.as_mut().filter(|_| object != NONE) else { return true };
-        let key = u64::from(pool) << 32 | u64::from(object);
+        let key = u64::from(pool) << 32 | u64::from(key);
         let queue_max = station.queue_max;
         let Some(waiting) = station.keys.get_mut(&key) else {
             station.keys.insert(key, List::EMPTY);
@@ -144,7 +145,7 @@ impl Machine<'_> {
         self.frames[at].keyed = false;
         let frame = &self.frames[at];
         let pool = self.servers[frame.server as usize].pool;
-        let key = u64::from(pool) << 32 | u64::from(frame.object);
+        let key = u64::from(pool) << 32 | u64::from(self.key(frame.object));
         let Some(station) = self.tiers[tier].station.as_mut() else { return };
         let Some(waiting) = station.keys.get_mut(&key) else { return };
         let mut lost = Vec::new();

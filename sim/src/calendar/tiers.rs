@@ -5,9 +5,11 @@ use std::collections::{BTreeSet, VecDeque};
 use hashbrown::HashMap;
 use plimsoll_scenarios::distribution::Sampler;
 use plimsoll_scenarios::rng::Stream;
-use plimsoll_scenarios::{Balance, Discipline, Scenario, Scope, ShardBy, Station, TierId};
+use plimsoll_scenarios::{Balance, DatasetId, Discipline, Scenario, Scope, ShardBy, Station, TierId};
 
 use super::frame::{List, NONE};
+use super::kept::{Kept, Object};
+use super::machine::Setup;
 use crate::cache::{Cache, Sizes};
 use crate::model;
 
@@ -118,8 +120,8 @@ pub struct TierPlay {
     /// Bits per second, and by server or instance when it is free again.
     pub link: Option<f64>,
     pub links: Vec<f64>,
-    /// One an instance, or one a server.
-    pub caches: Vec<Cache>,
+    /// What its caches have: one an instance, or one a server.
+    pub kept: Kept,
     pub cache_per_server: bool,
     /// Objects being fetched, by cache and object, and who waits for them.
     pub fetches: HashMap<u64, List>,
@@ -167,6 +169,22 @@ impl Ids {
     }
 }
 
+impl Ids {
+    /// An object by its dense id.
+    #[must_use]
+    pub fn object(&self, id: u32, of: DatasetId) -> Object {
+        let rank = id.wrapping_sub(self.first[of]);
+        Object { id, of, rank: (rank < self.count[of]).then_some(rank) }
+    }
+
+    /// The dataset that a dense id belongs to.
+    #[must_use]
+    pub fn dataset(&self, id: u32) -> Option<DatasetId> {
+        let starts = self.first.iter().enumerate().filter(|(_, first)| **first <= id);
+        starts.max_by_key(|(_, first)| **first).map(|(dataset, _)| dataset)
+    }
+}
+
 /// All tiers with their pools and servers.
 pub struct Stage {
     pub tiers: Vec<TierPlay>,
@@ -176,22 +194,17 @@ pub struct Stage {
 
 impl Stage {
     #[must_use]
-    pub fn new(scenario: &Scenario, ids: &Ids, seed: u64, replication: u64) -> Self {
+    pub fn new(setup: &Setup<'_>, seed: u64, replication: u64) -> Self {
         let mut stage = Self { tiers: Vec::new(), pools: Vec::new(), servers: Vec::new() };
-        for tier in 0..scenario.tiers.len() {
-            let play = stage.tier(scenario, ids, tier, (seed, replication));
+        for tier in 0..setup.scenario.tiers.len() {
+            let play = stage.tier(setup, tier, (seed, replication));
             stage.tiers.push(play);
         }
         stage
     }
 
-    fn tier(
-        &mut self,
-        scenario: &Scenario,
-        ids: &Ids,
-        tier: TierId,
-        (seed, replication): (u64, u64),
-    ) -> TierPlay {
+    fn tier(&mut self, setup: &Setup<'_>, tier: TierId, (seed, replication): (u64, u64)) -> TierPlay {
+        let scenario = setup.scenario;
         let here = &scenario.tiers[tier];
         let name = scenario.tier_name(tier);
         let stream = |purpose: &str| Stream::new(seed, name, purpose, replication);
@@ -256,7 +269,12 @@ impl Stage {
             tokens: vec![(1.0, 0.0); instances],
             link: here.link.as_ref().map(plimsoll_scenarios::units::Quantity::get),
             links: vec![0.0; if servers > 0 { servers } else { instances }],
-            caches: (0..caches).filter_map(|_| empty_cache(scenario, ids, tier)).collect(),
+            kept: match setup.slice.and_then(|slice| Some((slice.laws.as_ref()?, slice.factor))) {
+                Some((laws, weight)) if caches > 0 => Kept::drawn(laws, tier, caches, weight, stream("hits")),
+                _ => Kept::Played(
+                    (0..caches).filter_map(|_| empty_cache(scenario, &setup.ids, tier)).collect(),
+                ),
+            },
             cache_per_server: per_server,
             fetches: HashMap::new(),
             slower: 1.0,

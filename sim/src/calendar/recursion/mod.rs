@@ -116,7 +116,7 @@ pub fn play(
     mut requests: Arrivals<'_>,
     stop: &AtomicBool,
 ) -> Option<Tally> {
-    let stage = Stage::new(setup.scenario, &setup.ids, seed, replication);
+    let stage = Stage::new(setup, seed, replication);
     let mut play = Play::new(setup, line, tally, stage);
     let mut more = true;
     while more {

@@ -43,7 +43,7 @@ fn plan(seed: u64, replications: u64, warmup_s: f64, duration_s: f64) -> Plan {
 }
 
 fn played(scenario: &Scenario, plan: Plan) -> Vec<Counted> {
-    play(scenario, plan, 1.0, &|_| {}, &AtomicBool::new(false)).expect("nothing stops it").0.counted
+    play(scenario, plan, None, &|_| {}, &AtomicBool::new(false)).expect("nothing stops it").0.counted
 }
 
 /// A figure of every replication as an interval.

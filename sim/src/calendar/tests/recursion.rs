@@ -12,7 +12,7 @@ use crate::outcome::Counted;
 /// Plays a scenario both ways.
 fn both(yaml: &str) -> (Counted, Counted) {
     let scenario = read(yaml);
-    let setup = Setup::new(&scenario);
+    let setup = Setup::new(&scenario, None);
     let line = Line::of(&setup).unwrap_or_else(|| panic!("it feeds forward only:\n{yaml}"));
     let play = |line: Option<&Line>| {
         replicate(&setup, line, plan(7, 1, 300.0, 4_000.0), 1.0, 0, &AtomicBool::new(false))
@@ -117,7 +117,7 @@ fn what_feeds_back_is_left_to_the_machine() {
             "t: {{servers: 4, concurrency: 1, service_time: 1 s{tier}}}, u: {{servers: 1, service_time: 1 s}}"
         );
         let scenario = read(&(system("", &actions, &tiers) + more));
-        Line::of(&Setup::new(&scenario)).is_some()
+        Line::of(&Setup::new(&scenario, None)).is_some()
     };
     assert!(asked("[t, u]", "", ""));
     for (path, tier, more) in [

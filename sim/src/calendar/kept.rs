@@ -1,0 +1,219 @@
+//! What caches have: played, or in a slice of a system drawn from the law of the whole.
+//!
+//! Why drawn: a slice sees too few requests to fill what the whole fills in hours, and a catalogue cut down to the
+//! slice's part is less skewed than the whole. Under Che's approximation an object is there with a probability that its
+//! own rate and one time of the cache decide, so a slice needs neither: the catalogue stays whole, and every lookup
+//! asks the law. After a flush the time is that since the flush, until the cache is full again.
+
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+use plimsoll_scenarios::arrivals::DAY_S;
+use plimsoll_scenarios::rng::Stream;
+use plimsoll_scenarios::{DatasetId, Scenario, Scope};
+
+use crate::analytic::caches::{Approximation, chain_of};
+use crate::cache::Cache;
+use crate::flow::Flow;
+use crate::model;
+
+/// How a tier's caches have objects.
+#[derive(Debug)]
+pub struct Law {
+    cache: Approximation,
+    /// Requests for all objects, 1/s, of all instances together.
+    asked: f64,
+    /// By dataset: groups of ranks as the rank after the last, and how often each object of it is asked for, 1/s.
+    groups: Vec<Vec<(f64, f64)>>,
+    /// By dataset: how often an object gives way to another, times the instances, 1/s.
+    churn: Vec<f64>,
+    instances: f64,
+}
+
+/// By tier.
+#[derive(Debug)]
+pub struct Laws(Vec<Option<Arc<Law>>>);
+
+impl Laws {
+    /// The laws of a whole system's caches; `None` where one of them has a policy without.
+    #[must_use]
+    pub fn of(scenario: &Scenario) -> Option<Self> {
+        let caches =
+            || scenario.tiers.values().filter(|t| t.scope != Scope::User).filter_map(|t| t.cache.as_ref());
+        if !caches().all(|cache| Approximation::known(cache.policy)) {
+            return None;
+        }
+        let chain = chain_of(scenario, &Flow::of(scenario));
+        let law = |tier: usize| {
+            let cache = chain.caches[tier]?;
+            let instances = model::cache_instances(scenario, tier) as f64;
+            let mut groups = vec![Vec::new(); scenario.datasets.len()];
+            let mut asked = 0.0;
+            for (&dataset, atoms) in &chain.asked[tier] {
+                let mut rank = 0.0;
+                groups[dataset] = atoms.iter().map(|atom| (step(&mut rank, atom.count), atom.p)).collect();
+                asked += atoms.iter().map(|atom| atom.count * atom.p).sum::<f64>();
+            }
+            let churn =
+                scenario.datasets.values().map(|d| d.churn_per_day.get() / DAY_S * instances).collect();
+            Some(Arc::new(Law { cache, asked, groups, churn, instances }))
+        };
+        Some(Self((0..scenario.tiers.len()).map(law).collect()))
+    }
+}
+
+fn step(sum: &mut f64, by: f64) -> f64 {
+    *sum += by;
+    *sum
+}
+
+impl Law {
+    /// Probability that an object is there when all have been asked for so often since the cache was empty.
+    fn has(&self, dataset: DatasetId, rank: u32, requests: f64) -> f64 {
+        let groups = &self.groups[dataset];
+        let group = groups.partition_point(|(end, _)| *end <= f64::from(rank));
+        let Some((_, rate)) = groups.get(group).or(groups.last()) else { return 0.0 };
+        self.cache.within(requests / self.asked).hit_with_churn(*rate, self.churn[dataset])
+    }
+}
+
+/// An object of a dataset: its dense id, and its rank; `None` for one that came out on the day.
+#[derive(Debug, Clone, Copy)]
+pub struct Object {
+    pub id: u32,
+    pub of: DatasetId,
+    pub rank: Option<u32>,
+}
+
+/// The caches of a tier in a slice.
+#[derive(Debug)]
+pub struct Drawn {
+    law: Arc<Law>,
+    /// Requests that one cache of the whole has seen for each that one cache of the slice sees.
+    scale: f64,
+    /// By cache: requests since it was flushed.
+    seen: Vec<f64>,
+    /// Objects that the law does not know, by cache.
+    new: HashSet<(u32, u32)>,
+    draws: Stream,
+}
+
+/// What the caches of a tier have.
+#[derive(Debug)]
+pub enum Kept {
+    Played(Vec<Cache>),
+    Drawn(Drawn),
+}
+
+impl Kept {
+    /// The caches of a tier in a slice, as full as they usually are; one request stands for `weight`.
+    #[must_use]
+    pub fn drawn(laws: &Laws, tier: usize, caches: usize, weight: f64, draws: Stream) -> Self {
+        let Some(law) = &laws.0[tier] else { return Self::Played(Vec::new()) };
+        let scale = weight * caches as f64 / law.instances;
+        Self::Drawn(Drawn {
+            law: Arc::clone(law),
+            scale,
+            seen: vec![f64::INFINITY; caches],
+            new: HashSet::new(),
+            draws,
+        })
+    }
+
+    /// Whether a cache has an object.
+    pub fn lookup(&mut self, which: usize, object: Object) -> bool {
+        match self {
+            Self::Played(caches) => caches[which].lookup(object.id),
+            Self::Drawn(drawn) => {
+                drawn.seen[which] += drawn.scale;
+                let Some(rank) = object.rank else { return drawn.new.contains(&(which as u32, object.id)) };
+                drawn.draws.uniform() < drawn.law.has(object.of, rank, drawn.seen[which])
+            }
+        }
+    }
+
+    pub fn insert(&mut self, which: usize, object: Object) {
+        match self {
+            Self::Played(caches) => caches[which].insert(object.id),
+            Self::Drawn(drawn) => {
+                if object.rank.is_none() {
+                    drawn.new.insert((which as u32, object.id));
+                }
+            }
+        }
+    }
+
+    /// A cache becomes empty; `empty` makes one that is played.
+    pub fn flush(&mut self, which: usize, empty: impl FnOnce() -> Option<Cache>) {
+        match self {
+            Self::Played(caches) => {
+                if let Some(empty) = empty() {
+                    caches[which] = empty;
+                }
+            }
+            Self::Drawn(drawn) => {
+                drawn.seen[which] = 0.0;
+                drawn.new.retain(|(cache, _)| *cache as usize != which);
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Played(caches) => caches.len(),
+            Self::Drawn(drawn) => drawn.seen.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plimsoll_scenarios::load;
+
+    #[test]
+    fn what_is_drawn_is_what_the_formula_says() {
+        let spotify = load("spotify").unwrap();
+        let laws = Laws::of(&spotify).unwrap();
+        let chain = chain_of(&spotify, &Flow::of(&spotify));
+        let song = spotify.datasets.get_index_of("song").unwrap();
+        let edge = spotify.tiers.get_index_of("edge").unwrap();
+        let law = laws.0[edge].as_ref().unwrap();
+        let mut from = 0.0;
+        let (mut hits, mut all) = (0.0, 0.0);
+        for &(end, rate) in &law.groups[song] {
+            // A rank in the middle of its group.
+            let has = law.has(song, (0.5 * (from + end)) as u32, f64::INFINITY);
+            hits += (end - from) * rate * has;
+            all += (end - from) * rate;
+            from = end;
+        }
+        let want = chain.hit_ratio[edge].unwrap();
+        assert!((hits / all - want).abs() < 1e-9, "{} {want}", hits / all);
+    }
+
+    #[test]
+    fn a_flushed_cache_fills_again_and_knows_new_objects_at_once() {
+        let spotify = load("spotify").unwrap();
+        let laws = Laws::of(&spotify).unwrap();
+        let song = spotify.datasets.get_index_of("song").unwrap();
+        let edge = spotify.tiers.get_index_of("edge").unwrap();
+        let mut kept = Kept::drawn(&laws, edge, 2, 1e6, Stream::new(1, "edge", "hits", 0));
+        // Not of the very first ranks, which every device has.
+        let first = Object { id: 0, of: song, rank: Some(1_000) };
+        let rare = Object { id: 1, of: song, rank: Some(30_000_000) };
+        let new = Object { id: 2, of: song, rank: None };
+        assert!(kept.lookup(0, first) && !kept.lookup(0, new));
+        kept.insert(0, new);
+        assert!(kept.lookup(0, new) && !kept.lookup(1, new));
+        let warm = (0..200).filter(|_| kept.lookup(0, rare)).count();
+        kept.flush(0, || None);
+        assert!(!kept.lookup(0, new), "a flush forgets");
+        // A million times two over fifty requests of the whole's caches for each: rare ones take many.
+        let cold = (0..20).filter(|_| kept.lookup(0, rare)).count();
+        assert!(warm > 20 && cold <= 2, "{warm} of 200, then {cold} of 20");
+        let again = (0..20_000).filter(|_| kept.lookup(0, rare)).count();
+        assert!(again > 1_000, "{again}");
+    }
+}
