@@ -16,11 +16,7 @@ use super::stopwatch::Clock;
 pub const CUSTOMERS: f64 = 5e6;
 
 /// One action at a rate, over tiers of which the last is `server`.
-pub fn scenario(rate: f64, path: &str, tier: &str) -> Scenario {
-    read(rate, path, tier, "")
-}
-
-fn read(rate: f64, path: &str, tier: &str, events: &str) -> Scenario {
+pub fn read(rate: f64, path: &str, tier: &str, events: &str) -> Scenario {
     let yaml = format!(
         "name: bench\npopulation: {{users: 1}}\nactions: {{ask: {{rate: {rate}/s, path: {path}}}}}\n\
          tiers: {{server: {{{tier}}}}}\n{events}"

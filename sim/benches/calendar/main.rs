@@ -7,7 +7,7 @@
 mod contestants;
 mod stopwatch;
 
-use contestants::{by_hand, mmc, ours, scenario};
+use contestants::{by_hand, mmc, ours, read};
 
 fn main() {
     println!("{:<38} {:>9} {:>9} {:>14}", "", "M/s", "ns each", "of by hand");
@@ -23,7 +23,7 @@ fn main() {
     for balance in ["random", "least-connections"] {
         let tier =
             format!("servers: 4, concurrency: 4, service_time: {{exponential: 1 s}}, balance: {balance}");
-        let chain = scenario(12.8, "[a, b, server]", &format!("{tier}}}, a: {{{tier}}}, b: {{{tier}"));
+        let chain = read(12.8, "[a, b, server]", &format!("{tier}}}, a: {{{tier}}}, b: {{{tier}"), "");
         let calls = stopwatch::best(|| {
             let (time, requests) = ours(&chain, 12.8);
             (time, 3.0 * requests)
@@ -32,7 +32,7 @@ fn main() {
     }
     let tier = "servers: 4, concurrency: 4, service_time: {exponential: 1 s}, balance: least-connections";
     let retries =
-        scenario(12.8, "[{call: server, timeout: 3 s, retries: {attempts: 3, backoff: 1 s}}]", tier);
+        read(12.8, "[{call: server, timeout: 3 s, retries: {attempts: 3, backoff: 1 s}}]", tier, "");
     report("timeouts and retries", stopwatch::best(|| ours(&retries, 12.8)), f64::NAN);
 }
 

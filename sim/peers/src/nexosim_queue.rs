@@ -39,7 +39,9 @@ fn seconds(context: &Context<Station>) -> f64 {
 impl Station {
     #[nexosim(init)]
     async fn init(&mut self, context: &Context<Self>) {
-        context.schedule_event(Duration::from_nanos(1), schedulable!(Self::arrive), ()).expect("it lies ahead");
+        context
+            .schedule_event(Duration::from_nanos(1), schedulable!(Self::arrive), ())
+            .expect("it lies ahead");
     }
 
     #[nexosim(schedulable)]
