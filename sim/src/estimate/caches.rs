@@ -219,10 +219,11 @@ fn time_for(atoms: &[Atom], target: f64, from: f64) -> f64 {
         let (ratio, slope) = hit(time);
         let step = (target - ratio) / slope;
         // A share of a catalogue is wanted to about a millionth.
-        if !(step > 1e-7 * time) || !step.is_finite() {
+        if step.is_finite() && step > 1e-7 * time {
+            time += step;
+        } else {
             break;
         }
-        time += step;
     }
     time
 }

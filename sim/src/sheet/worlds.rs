@@ -92,12 +92,16 @@ impl Sheet<'_> {
     /// By cell: whether it varies and some cells are made of it.
     fn needed(&self, wanted: &[CellId]) -> Vec<bool> {
         let mut needed = vec![false; self.cells.len()];
-        wanted.iter().for_each(|&cell| needed[cell] = true);
+        for &cell in wanted {
+            needed[cell] = true;
+        }
         // A formula is over earlier cells.
-        for cell in (0..self.cells.len()).rev() {
-            needed[cell] &= self.cells[cell].varies;
-            if needed[cell] {
-                self.parts(cell).into_iter().for_each(|part| needed[part] = true);
+        for (id, cell) in self.cells.iter().enumerate().rev() {
+            needed[id] &= cell.varies;
+            if needed[id] {
+                for part in self.parts(id) {
+                    needed[part] = true;
+                }
             }
         }
         needed
