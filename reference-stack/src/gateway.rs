@@ -17,11 +17,11 @@ use hyper::body::Incoming;
 
 use crate::api;
 use crate::balance::Balancer;
-use crate::front::{self, Shared};
+use crate::front::{self, Arrived, Refusal, Shared};
 use crate::gate::Gate;
 use crate::metrics::Outcome;
 use crate::plan::Plan;
-use crate::reply::{self, Body, SERVED_BY};
+use crate::reply::{self, Body, SERVED_BY, wire};
 use crate::tiers;
 use crate::upstream::{self, HopError, Upstream};
 use crate::visit::{Trail, Visit};
@@ -130,40 +130,35 @@ impl Gateway {
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let picked = self.balancer.pick(&self.gates, |gate| gate.is_up(), |gate| gate.metrics.load());
-        let gate = &self.gates[picked.unwrap_or(0)];
+        let gate = front::pick(&self.gates, &self.balancer);
         let op = api::op(&head.method, head.uri.path());
-        let mut visit = Visit::start(&gate.metrics, op);
-        let id = self.shared.ids.of(&head.headers);
-        self.shared.arrive(&mut visit, self.rtt, &head.headers).await;
-
+        let mut arrived = Arrived::at(&self.shared, gate, op, self.rtt, &head.headers).await;
         let mut by = HeaderValue::from_static(tiers::GATEWAY);
+        let answer = self.answer(&mut arrived, &mut by, &head, body, peer).await;
+        arrived.leave(by, answer)
+    }
+
+    async fn answer(
+        &self,
+        arrived: &mut Arrived<'_>,
+        by: &mut HeaderValue,
+        head: &request::Parts,
+        body: Incoming,
+        peer: IpAddr,
+    ) -> Result<Response<Body>, Refusal> {
         let client = self.shared.client(&head.headers, peer);
-        let admitted = async {
-            self.shared.admit(&head.headers).map_err(|refusal| *refusal)?;
-            if self.comes_too_often(client) {
-                let detail = "this client asks too often; slow down and try again";
-                return Err((reply::problem(StatusCode::TOO_MANY_REQUESTS, detail), Outcome::Rejected));
-            }
-            // Read first: a client that sends slowly must not hold a slot.
-            let bodiless = head.method == Method::GET || head.method == Method::HEAD;
-            let body = if bodiless { Bytes::new() } else { front::read(body).await? };
-            front::pass(gate, op, &mut visit, async {}).await?;
-            Ok(body)
-        };
-        let (mut response, outcome) = match admitted.await {
-            Err(refusal) => refusal,
-            Ok(body) => {
-                let headers = upstream::pass_on(&self.shared, &head.headers, &id, client, true);
-                let asked = Asked { head: &head, headers, body };
-                let response = self.pass_on(&mut visit, &mut by, gate, &asked).await;
-                let outcome = self.shared.outcome(tiers::GATEWAY, &id, &response);
-                (response, outcome)
-            }
-        };
-        let trail = visit.end(outcome, reply::length(&response));
-        reply::sign(&mut response, &trail, by, id);
-        response.map(|body| gate.link.carry(body))
+        self.shared.admit(&head.headers).map_err(|refusal| *refusal)?;
+        if self.comes_too_often(client) {
+            let detail = "this client asks too often; slow down and try again";
+            return Err((reply::problem(StatusCode::TOO_MANY_REQUESTS, detail), Outcome::Rejected));
+        }
+        // Read first: a client that sends slowly must not hold a slot.
+        let bodiless = head.method == Method::GET || head.method == Method::HEAD;
+        let body = if bodiless { Bytes::new() } else { front::read(body).await? };
+        arrived.pass(async {}).await?;
+        let headers =
+            upstream::pass_on(&self.shared, tiers::GATEWAY, &head.headers, &arrived.id, client, true);
+        Ok(self.pass_on(&mut arrived.visit, by, arrived.gate, &Asked { head, headers, body }).await)
     }
 
     /// Whether the client has used up what it may ask for.
@@ -288,7 +283,7 @@ impl Gateway {
         match upstream.call(authority, method, path, headers, body).await {
             Ok(mut response) => {
                 visit.came_back(upstream.tier, begun.elapsed(), Trail::read(response.headers()));
-                upstream::off_the_wire(response.headers_mut());
+                wire::off_the_wire(response.headers_mut());
                 if let Some(tier) = response.headers().get(SERVED_BY) {
                     *by = tier.clone();
                 }

@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::Cdn;
+use super::fetch::{Fetched, whole};
 use super::stored::{Answer, Stored};
-use super::{Cdn, Fetched, whole};
 use crate::reply::SERVED_BY;
 use crate::services::nginx::{CACHE, FROM, NginxStore, Wish};
 
@@ -23,11 +24,11 @@ impl Cdn {
     ) -> Option<Arc<Stored>> {
         let begun = Instant::now();
         let (head, body) = store.look(path, asked).await.ok()?.into_parts();
-        if head.status != StatusCode::OK {
+        if head.status.is_server_error() {
             return None;
         }
         let body = whole(self.tier, &head.headers, body).await.ok()?;
-        let stored = Stored::of(asked, &head.headers, body, begun.elapsed())?;
+        let stored = Stored::of(head.status, asked, &head.headers, body, begun.elapsed())?;
         stored.suits(asked).then(|| Arc::new(stored))
     }
 
@@ -63,8 +64,9 @@ impl Cdn {
         }
         let begun = Instant::now();
         let mut fetched = self.fetched(store, begun, path, &headers, wish).await;
-        if wish == Wish::Any && fetched.as_ref().is_some_and(|fetched| fetched.is_wrong) {
-            // Its copy was harmed on the disk: another, from below.
+        let no_good = |fetched: &Fetched| fetched.is_wrong || fetched.is_outdated();
+        if wish == Wish::Any && fetched.as_ref().is_some_and(no_good) {
+            // Its copy was harmed on the disk, or came with an age, of which nginx knows nothing: another, from below.
             fetched = self.fetched(store, begun, path, &headers, Wish::Renew).await;
         }
         match fetched {

@@ -31,7 +31,7 @@ use crate::plan::Plan;
 use crate::ports::Ports;
 use crate::stack::StackOptions;
 use crate::tiers;
-use guardian::Guardian;
+pub use guardian::Guardian;
 use nats::{Nats, Plays};
 use nginx::NginxCache;
 use objects::ObjectServer;
@@ -233,7 +233,7 @@ fn nginx_parts(setting: &Setting<'_>, plan: &Plan, ports: &Ports) -> Result<Part
 }
 
 /// Lets servers that run as other users pass through a directory, and see nothing in it.
-fn open_to_servers(directory: &Path) -> Result<(), StackError> {
+pub fn open_to_servers(directory: &Path) -> Result<(), StackError> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };
