@@ -21,6 +21,7 @@ use crate::web;
 
 #[derive(Debug, Deserialize)]
 struct Play {
+    #[serde(deserialize_with = "crate::number::whole")]
     song: u64,
 }
 
@@ -96,7 +97,13 @@ impl Events {
                     reply::problem(StatusCode::INTERNAL_SERVER_ERROR, &refusal.to_string())
                 }
             },
-            Ok(_) => reply::problem(StatusCode::BAD_REQUEST, &format!("songs count from 1 to {songs}")),
+            Ok(play) => {
+                let status = if play.song == 0 { StatusCode::BAD_REQUEST } else { StatusCode::NOT_FOUND };
+                reply::problem(
+                    status,
+                    &format!("there is no song {}: they count from 1 to {songs}", play.song),
+                )
+            }
             Err(error) => {
                 reply::problem(StatusCode::BAD_REQUEST, &format!("expected {{\"song\": 1}}: {error}"))
             }

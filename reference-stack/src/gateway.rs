@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
 use hyper::body::Incoming;
 
 use crate::api;
@@ -25,7 +26,7 @@ use crate::reply::{self, Body, SERVED_BY, wire};
 use crate::tiers;
 use crate::upstream::{self, HopError, Upstream};
 use crate::visit::{Trail, Visit};
-use crate::web::HEALTH_PATH;
+use crate::web::{self, HEALTH_PATH};
 
 /// Tenths of a retry: what a request earns, what one costs, and how many are saved up.
 const RETRY_COSTS: i64 = 10;
@@ -52,16 +53,16 @@ pub struct Gateway {
     retries: AtomicI64,
     events: Upstream,
     /// The events tier, `127.0.0.1:port`.
-    events_at: String,
+    events_at: Authority,
     /// The server that balances for us, and how to call it.
     #[cfg(feature = "services")]
-    nginx: Option<(Upstream, String)>,
+    nginx: Option<(Upstream, Authority)>,
 }
 
 /// A web server as the gateway sees it.
 #[derive(Debug)]
 struct WebServer {
-    authority: String,
+    authority: Authority,
     open: AtomicU64,
     answers: AtomicBool,
 }
@@ -104,7 +105,7 @@ impl Gateway {
         let upstream = Upstream::new(tiers::WEB, shared.rtt(&plan.web), shared.timer.clone());
         let events = Upstream::new(tiers::EVENTS, shared.rtt(&plan.events), shared.timer.clone());
         let web = |at: &String| WebServer {
-            authority: at.clone(),
+            authority: at.parse().expect("an address is an authority"),
             open: AtomicU64::new(0),
             answers: AtomicBool::new(true),
         };
@@ -118,9 +119,12 @@ impl Gateway {
             web_balancer: Balancer::new(plan.web.balance, shared.seed, tiers::WEB),
             retries: AtomicI64::new(RETRIES_SAVED_MAX),
             events,
-            events_at: events_at.to_owned(),
+            events_at: events_at.parse().expect("an address is an authority"),
             #[cfg(feature = "services")]
-            nginx: nginx.map(|at| (Upstream::new(tiers::WEB, Duration::ZERO, shared.timer.clone()), at)),
+            nginx: nginx.map(|at| {
+                let at = at.parse().expect("an address is an authority");
+                (Upstream::new(tiers::WEB, Duration::ZERO, shared.timer.clone()), at)
+            }),
             shared,
         });
         tokio::spawn(watch_webs(Arc::downgrade(&gateway)));
@@ -234,7 +238,7 @@ impl Gateway {
     async fn pass_to_nginx(
         &self,
         upstream: &Upstream,
-        at: &str,
+        at: &Authority,
         visit: &mut Visit<'_>,
         by: &mut HeaderValue,
         gate: &Gate,
@@ -254,6 +258,13 @@ impl Gateway {
             return response;
         }
         // A page of nginx's own.
+        let head = asked.head;
+        if let (StatusCode::METHOD_NOT_ALLOWED, Err(wrong)) =
+            (response.status(), api::route(&head.method, head.uri.path()))
+        {
+            // It refuses some methods before anybody else sees them.
+            return web::wrong(wrong);
+        }
         let status = response.status();
         let detail = match status {
             StatusCode::GATEWAY_TIMEOUT => "the web server has not answered in time",
@@ -272,15 +283,21 @@ impl Gateway {
     async fn hop(
         &self,
         upstream: &Upstream,
-        authority: &str,
+        authority: &Authority,
         visit: &mut Visit<'_>,
         by: &mut HeaderValue,
         asked: &Asked<'_>,
     ) -> Result<Response<Body>, HopError> {
-        let path = asked.head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut address = http::uri::Parts::default();
+        address.scheme = Some(Scheme::HTTP);
+        address.authority = Some(authority.clone());
+        let path = asked.head.uri.path_and_query().cloned();
+        address.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        let uri = Uri::from_parts(address)
+            .map_err(|error| HopError::Unreachable { tier: upstream.tier, cause: error.to_string() })?;
         let (method, headers, body) = (asked.head.method.clone(), asked.headers.clone(), asked.body.clone());
         let begun = Instant::now();
-        match upstream.call(authority, method, path, headers, body).await {
+        match upstream.call_at(uri, method, headers, body).await {
             Ok(mut response) => {
                 visit.came_back(upstream.tier, begun.elapsed(), Trail::read(response.headers()));
                 wire::off_the_wire(response.headers_mut());
@@ -300,7 +317,8 @@ impl Gateway {
     async fn look_after_webs(&self) {
         for web in self.webs.iter().filter(|web| !web.answers.load(Ordering::Relaxed)) {
             let headers = HeaderMap::new();
-            let ask = self.upstream.call(&web.authority, Method::GET, HEALTH_PATH, headers, Bytes::new());
+            let ask =
+                self.upstream.call(web.authority.as_str(), Method::GET, HEALTH_PATH, headers, Bytes::new());
             let answer = tokio::time::timeout(HEALTH_TIMEOUT, ask).await;
             if answer.is_ok_and(|answer| answer.is_ok_and(|response| response.status().is_success())) {
                 web.answers.store(true, Ordering::Relaxed);

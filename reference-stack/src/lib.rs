@@ -44,6 +44,7 @@ mod link;
 mod log;
 mod metadata;
 mod metrics;
+mod number;
 mod openapi;
 mod patience;
 mod plan;

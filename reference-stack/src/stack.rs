@@ -41,7 +41,7 @@ use crate::server::Door;
 #[cfg(feature = "services")]
 use crate::services::nginx::NginxCache;
 use crate::state::{self, Running};
-use crate::stores::{self, Made, Servers};
+use crate::stores::{self, Made, Making, Servers};
 use crate::timer::Timer;
 use crate::upstream::Upstream;
 use crate::web::{Behind, Web};
@@ -160,6 +160,21 @@ impl Stack {
             crate::services::Programs::find()?;
         }
         Plan::of(scenario).map(drop)
+    }
+
+    /// What the stack does otherwise than a scenario says, that has been scaled down already: a sentence each.
+    ///
+    /// # Errors
+    /// As [`Stack::check`].
+    pub fn notes(scenario: &Scenario, profile: Profile) -> Result<Vec<String>, StackError> {
+        Self::check(scenario, profile)?;
+        let plan = Plan::of(scenario)?;
+        #[cfg(feature = "services")]
+        if profile == Profile::Services {
+            return Ok(crate::services::notes(&plan));
+        }
+        let _ = plan;
+        Ok(Vec::new())
     }
 
     fn start_planned(plan: Plan, options: StackOptions) -> Result<Self, StackError> {
@@ -282,7 +297,8 @@ fn build(
     let log = Log::open(&log).map_err(prepare("the log", &log))?;
     let kept = options.data.as_deref().unwrap_or(directory);
     std::fs::create_dir_all(kept).map_err(prepare("the data directory", kept))?;
-    let (made, servers) = stores::make(runtime, plan, options, directory, &ports, &log)?;
+    let making = Making { runtime, plan, options, directory, ports: &ports, log: &log };
+    let (made, servers) = stores::make(&making)?;
     let (token, inside) = (ApiKey::new()?, ApiKey::new()?);
     let shared = Shared {
         key: Arc::new(ApiKey::new()?),

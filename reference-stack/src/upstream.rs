@@ -1,7 +1,7 @@
 //! Calling the next tier over HTTP/1.1, with a pool of kept connections per calling tier.
 
 use std::error::Error as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -110,13 +110,23 @@ impl Upstream {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<Incoming>, HopError> {
+        let uri = Uri::builder().scheme("http").authority(authority).path_and_query(path).build();
+        let uri = uri.map_err(|error| HopError::Unreachable { tier: self.tier, cause: error.to_string() })?;
+        self.call_at(uri, method, headers, body).await
+    }
+
+    /// As [`Upstream::call`], for an address that is an URI already.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn call_at(
+        &self,
+        uri: Uri,
+        method: Method,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, HopError> {
         let unreachable = |cause: String| HopError::Unreachable { tier: self.tier, cause };
-        let uri = Uri::builder()
-            .scheme("http")
-            .authority(authority)
-            .path_and_query(path)
-            .build()
-            .map_err(|error| unreachable(error.to_string()))?;
         let mut outgoing = Request::new(Full::new(body));
         *outgoing.method_mut() = method;
         *outgoing.uri_mut() = uri;
@@ -148,13 +158,19 @@ pub fn pass_on(
         }
     }
     passed.insert(VIA, via(tier, headers));
-    if let Ok(client) = HeaderValue::try_from(client.to_string()) {
-        passed.insert(FORWARDED_FOR, client);
-    }
+    passed.extend(named(client).map(|client| (FORWARDED_FOR, client)));
     passed.insert(REQUEST_ID, request_id.clone());
     passed.insert(INSIDE, shared.inside_proof.clone());
     debug_assert!(!passed.contains_key(HOST), "the client sets it");
     passed
+}
+
+/// An address as a header; mostly it is our own.
+fn named(client: IpAddr) -> Option<HeaderValue> {
+    if client == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        return Some(HeaderValue::from_static("127.0.0.1"));
+    }
+    HeaderValue::try_from(client.to_string()).ok()
 }
 
 /// The way of a request, with this tier at its end (RFC 9110, section 7.6.3).

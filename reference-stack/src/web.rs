@@ -40,6 +40,9 @@ const FOR_A_WHILE: HeaderValue =
 /// A user's own.
 const FOR_ONE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
+/// A page of a search that has no word to look for.
+const NOTHING_FOUND: &[u8] = br#"{"songs":[],"next_offset":null}"#;
+
 /// What the web servers share.
 #[derive(Debug)]
 pub struct Behind {
@@ -66,6 +69,7 @@ struct NewPlaylist {
 
 #[derive(Deserialize)]
 struct Added {
+    #[serde(deserialize_with = "crate::number::whole")]
     song: u64,
 }
 
@@ -138,7 +142,8 @@ impl Web {
                 .await
                 .map(|body| self.song(id, body).answer(method, &request.headers, None)),
             Op::Search => match Question::search(&task.query.q, page) {
-                None => return reply::headless(method, bad("q has no word to search for")),
+                // No song is called that.
+                None => return reply::json(method, Bytes::from_static(NOTHING_FOUND), "no-store"),
                 Some(question) => self
                     .metadata(visit, by, op, question)
                     .await
@@ -230,8 +235,11 @@ impl Web {
                 }
                 Op::PlaylistAdd => {
                     let song = parse::<Added>(task.body)?.song;
+                    if song == 0 {
+                        return Err(UserError::Wrong("songs count from 1".to_owned()));
+                    }
                     if self.behind.audio.digest(song).is_none() {
-                        return Err(UserError::Wrong(format!("there is no song {song}")));
+                        return Err(UserError::Missing("song"));
                     }
                     Ok(own(request, &users.add(user, id, song).await?))
                 }

@@ -23,6 +23,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use plimsoll_scenarios::Policy;
 use tokio::net::TcpSocket;
 
 use crate::error::StackError;
@@ -205,6 +206,26 @@ impl Services {
         futures_util::future::join_all(self.servers.iter().map(|(.., server)| server.end())).await;
         debug_assert!(Arc::strong_count(&self.guardian) >= 1, "it goes last");
     }
+}
+
+/// What the servers do otherwise than the scenario says.
+pub fn notes(plan: &Plan) -> Vec<String> {
+    let mut notes = Vec::new();
+    for tier in [&plan.edge, &plan.shield] {
+        if let Some(cache) = tier.cache.filter(|cache| cache.policy != Policy::Lru) {
+            let name = cache.policy.label();
+            notes.push(format!(
+                "{} is nginx, which evicts by LRU only: the scenario's {name} is not played",
+                tier.name
+            ));
+        }
+    }
+    if let Some(cache) = plan.metadata_cache.cache.filter(|cache| cache.policy != Policy::Lru) {
+        let (name, nearest) = (cache.policy.label(), redis::policy(cache.policy));
+        let tier = plan.metadata_cache.name;
+        notes.push(format!("{tier} is Redis, which comes nearest to the scenario's {name} by its {nearest}"));
+    }
+    notes
 }
 
 type Parts = (NginxParts, Vec<(&'static str, usize, Spec)>);

@@ -83,7 +83,8 @@ impl Origin {
         if slow {
             tokio::time::sleep(SLOW).await;
         }
-        let mut text = format!("HTTP/1.1 {status} As scripted\r\n");
+        // As every tier says who has answered.
+        let mut text = format!("HTTP/1.1 {status} As scripted\r\nx-served-by: origin\r\n");
         for (name, value) in &headers {
             text += &format!("{name}: {}\r\n", value.replace("%path", path));
         }
