@@ -221,7 +221,7 @@ mod tests {
         }
         let read = |text: &str| times(text).collect::<Vec<_>>();
         assert_eq!(read("a;dur=1.5;desc=\"x=y\", b;dur=2, c;x=3;dur=0.25"), [1.5, 2.0, 0.25]);
-        assert_eq!(read("dur=x, dur="), []);
+        assert!(read("dur=x, dur=").is_empty());
     }
 
     #[test]
