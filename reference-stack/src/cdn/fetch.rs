@@ -37,7 +37,10 @@ pub struct Fetched {
     /// What caches below did.
     pub status: Option<HeaderValue>,
     /// Nobody below has answered at all.
-    unreachable: bool,
+    pub unreachable: bool,
+    /// Nobody was asked: it is a copy that the server has.
+    #[cfg(feature = "services")]
+    pub is_copy: bool,
 }
 
 impl Cdn {
@@ -97,6 +100,8 @@ impl Cdn {
             served_by,
             status,
             unreachable: false,
+            #[cfg(feature = "services")]
+            is_copy: false,
         };
         if let (StatusCode::NOT_MODIFIED, Some(known)) = (head.status, known)
             && let Some(stored) = known.confirmed(asked, &head.headers, begun.elapsed())
@@ -203,6 +208,8 @@ impl Fetched {
             served_by,
             status: None,
             unreachable: false,
+            #[cfg(feature = "services")]
+            is_copy: false,
         }
     }
 
@@ -219,6 +226,8 @@ impl Fetched {
             served_by: HeaderValue::from_static("none"),
             status: None,
             unreachable: false,
+            #[cfg(feature = "services")]
+            is_copy: false,
         }
     }
 
@@ -227,16 +236,11 @@ impl Fetched {
         matches!(&self.answer, Answer::Other { status, .. } if status.is_server_error())
     }
 
-    /// Whether it must not be used without being confirmed, and was not.
+    /// Whether it is a copy that must not be used without being confirmed.
     #[cfg(feature = "services")]
     pub fn is_outdated(&self) -> bool {
         let stale = |stored: &Stored| !stored.freshness.is_fresh();
-        !self.confirmed && matches!(&self.answer, Answer::Stored(stored) if stale(stored))
-    }
-
-    /// Whether nobody below has answered.
-    pub const fn is_unreachable(&self) -> bool {
-        self.unreachable
+        self.is_copy && matches!(&self.answer, Answer::Stored(stored) if stale(stored))
     }
 
     /// Whether somebody who asked with these headers may have it too.

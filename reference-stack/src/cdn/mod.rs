@@ -271,7 +271,7 @@ impl Cdn {
                 visit.looked_up(Found::Stale);
                 return self.with_status(stored.answer(request), None, "hit; detail=stale-if-error");
             }
-            if stored.freshness.is_strict() && fetched.is_unreachable() {
+            if stored.freshness.is_strict() && fetched.unreachable {
                 visit.looked_up(Found::Miss);
                 // RFC 9111, section 5.2.2.2.
                 let detail = "the copy of this must be confirmed, and nobody can be reached who could do so";

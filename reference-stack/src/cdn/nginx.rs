@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::header::SERVER;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::Cdn;
@@ -23,7 +24,8 @@ impl Cdn {
         asked: &HeaderMap,
     ) -> Option<Arc<Stored>> {
         let begun = Instant::now();
-        let (head, body) = store.look(path, asked).await.ok()?.into_parts();
+        let (mut head, body) = store.look(path, asked).await.ok()?.into_parts();
+        head.headers.remove(SERVER);
         if head.status.is_server_error() {
             return None;
         }
@@ -56,9 +58,11 @@ impl Cdn {
         let mut wish = Wish::Any;
         if let Some(known) = known.filter(|known| known.freshness.is_fresh()) {
             // nginx would take its copy for good enough: the client does not.
-            let fetched = self.fetch(path, headers.clone(), Some(known)).await;
-            if fetched.confirmed || fetched.is_failure() {
-                return fetched;
+            if known.can_be_confirmed() {
+                let fetched = self.fetch(path, headers.clone(), Some(known)).await;
+                if fetched.confirmed || fetched.is_failure() {
+                    return fetched;
+                }
             }
             wish = Wish::Renew;
         }
@@ -86,6 +90,7 @@ impl Cdn {
         wish: Wish,
     ) -> Option<Fetched> {
         let mut response = store.fetch(path, headers, wish).await.ok()?;
+        response.headers_mut().remove(SERVER);
         let did = response.headers().get(CACHE).cloned();
         let did = did.as_ref().and_then(|did| did.to_str().ok()).unwrap_or_default();
         let from = response.headers().get(FROM).and_then(|from| from.to_str().ok()).unwrap_or_default();
@@ -105,7 +110,8 @@ impl Cdn {
             } else {
                 "the server refuses such a request".to_owned()
             };
-            return Some(Fetched::failed(tier, begun, status, &detail));
+            let failed = Fetched::failed(tier, begun, status, &detail);
+            return Some(Fetched { unreachable: is_own && status.is_server_error(), ..failed });
         }
         if did == "HIT" {
             response.headers_mut().insert(SERVED_BY, HeaderValue::from_static(self.tier));
@@ -113,6 +119,7 @@ impl Cdn {
         let confirmed = did == "REVALIDATED";
         let mut fetched = self.received(begun, tier, response, headers, None).await;
         fetched.confirmed = confirmed && matches!(fetched.answer, Answer::Stored(_));
+        fetched.is_copy = did == "HIT";
         Some(fetched)
     }
 }

@@ -61,6 +61,14 @@ impl Stored {
         self.vary.iter().all(|(name, value)| chosen_by(asked, name) == *value)
     }
 
+    /// Whether a 304 could say that it is still right.
+    #[cfg(feature = "services")]
+    pub fn can_be_confirmed(&self) -> bool {
+        [http::header::ETAG, http::header::LAST_MODIFIED]
+            .iter()
+            .any(|name| self.object.headers.contains_key(name))
+    }
+
     /// Names of the headers that choose the variant.
     pub fn varies_by(&self) -> Vec<HeaderName> {
         self.vary.iter().map(|(name, _)| name.clone()).collect()

@@ -22,8 +22,14 @@ const PROXY_AUTHENTICATION_INFO: HeaderName = HeaderName::from_static("proxy-aut
 const OF_CONNECTIONS: [HeaderName; 7] =
     [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
+/// What a server that works for a tier tells it alone: how its cache dealt with a request, and whom it asked.
+pub const SERVERS_CACHE: HeaderName = HeaderName::from_static("x-plimsoll-cache");
+pub const SERVERS_SOURCE: HeaderName = HeaderName::from_static("x-plimsoll-from");
+
 /// Of one hop or of one exchange, and so never of what is kept.
-const OF_EXCHANGES: [HeaderName; 9] = [
+const OF_EXCHANGES: [HeaderName; 11] = [
+    SERVERS_CACHE,
+    SERVERS_SOURCE,
     AGE,
     CACHE_STATUS,
     CONTENT_LENGTH,

@@ -32,8 +32,7 @@ const RENEW: HeaderName = HeaderName::from_static("x-plimsoll-renew");
 /// Tells nginx to keep out of it: neither to look nor to store.
 const PASS: HeaderName = HeaderName::from_static("x-plimsoll-pass");
 /// What nginx's cache did, and whom it asked.
-pub const CACHE: HeaderName = HeaderName::from_static("x-plimsoll-cache");
-pub const FROM: HeaderName = HeaderName::from_static("x-plimsoll-from");
+pub use crate::reply::wire::{SERVERS_CACHE as CACHE, SERVERS_SOURCE as FROM};
 
 /// Bytes that are fetched and stored as one piece of a song.
 const SLICE: &str = "1m";
@@ -129,7 +128,8 @@ pub fn cache(
         directory.display(),
         plan.bytes.max(1),
     );
-    text += "  upstream below {\n";
+    text += "  map $upstream_status $failed { default 0; \"~5[0-9][0-9]$\" 1; }\n  \
+             map $upstream_status $unkept { default 0; \"~5[0-9][0-9]$\" 1; \"~206$\" 1; }\n  upstream below {\n";
     for (index, address) in below.iter().enumerate() {
         let _ = writeln!(text, "    server {address} max_fails=0{};", if index > 0 { " backup" } else { "" });
     }
@@ -150,9 +150,10 @@ pub fn cache(
              proxy_cache_lock_timeout 15s;\n    proxy_cache_lock_age 15s;\n    proxy_cache_revalidate on;\n    \
              proxy_cache_use_stale error timeout http_500 http_502 http_503 http_504;\n    \
              proxy_cache_bypass $http_x_plimsoll_renew $http_x_plimsoll_pass;\n    \
-             proxy_no_cache $http_x_plimsoll_pass;\n    add_header {CACHE} $upstream_cache_status always;\n    \
+             proxy_no_cache $http_x_plimsoll_pass $unkept;\n    add_header {CACHE} $upstream_cache_status always;\n    \
              location / {{ proxy_pass http://{upstream}; }}\n    \
              location ~ \"^/v1/songs/[0-9]+/audio$\" {{\n      slice {SLICE};\n      \
+             proxy_no_cache $http_x_plimsoll_pass $failed;\n      \
              proxy_cache_key \"$http_x_plimsoll_key $slice_range\";\n"
         );
         // A location with headers of its own has none of those around it.
