@@ -26,7 +26,7 @@ const PAGE_BYTES: usize = 1000;
 /// The argument that makes this program the stack.
 const SERVE: &str = "serve-the-stack";
 /// A server must answer within this time.
-const READY_MAX: Duration = Duration::from_secs(60);
+const READY_MAX: Duration = Duration::from_mins(1);
 /// What wrk writes in the end, in numbers.
 const TELL: &str = "done = function(all) local e = all.errors \
     io.write(string.format('told %d %d %d %d\\n', all.requests, all.bytes, all.duration, \

@@ -20,6 +20,7 @@
 
 mod admin;
 mod api;
+mod assemble;
 mod audio;
 mod auth;
 mod balance;

@@ -23,6 +23,10 @@ const OBJECT_BYTES_MAX: usize = 65 << 20;
 
 /// Result of a fetch, shared by all who waited for it.
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    feature = "services",
+    expect(clippy::struct_excessive_bools, reason = "what happened to a fetch, each by itself")
+)]
 pub struct Fetched {
     pub answer: Answer,
     /// The copy that we had was confirmed.

@@ -129,7 +129,7 @@ impl Service {
     /// The value of one metric, summed over all series of a tier.
     pub async fn metric(&self, name: &str, tier: &str) -> f64 {
         let text = self.send("GET", &self.card.metrics, "", &[], "").await.body;
-        answer::metric(&String::from_utf8(text.to_vec()).unwrap(), name, tier, "")
+        answer::metric(str::from_utf8(&text).unwrap(), name, tier, "")
     }
 
     /// Whose answer the first cache gave: RFC 9211's `hit` or `fwd`.

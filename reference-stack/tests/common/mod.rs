@@ -76,7 +76,7 @@ impl User {
     /// The value of one series of the metrics, summed over replicas.
     pub async fn metric(&self, stack: &Stack, name: &str, tier: &str, label: &str) -> f64 {
         let text = self.get(&stack.endpoints().metrics, "").await.body;
-        answer::metric(&String::from_utf8(text.to_vec()).unwrap(), name, tier, label)
+        answer::metric(str::from_utf8(&text).unwrap(), name, tier, label)
     }
 }
 

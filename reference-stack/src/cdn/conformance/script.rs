@@ -84,12 +84,11 @@ pub fn read(text: &str) -> Vec<Point> {
         } else {
             let (section, what) = line.split_once(" | ").unwrap_or_else(|| panic!("not understood: {line}"));
             // `...` goes on from the point before.
-            let what = match what.strip_prefix("... ") {
-                Some(rest) => format!("{last} … {rest}"),
-                None => {
-                    what.split(':').next().unwrap_or(what).clone_into(&mut last);
-                    what.to_owned()
-                }
+            let what = if let Some(rest) = what.strip_prefix("... ") {
+                format!("{last} … {rest}")
+            } else {
+                what.split(':').next().unwrap_or(what).clone_into(&mut last);
+                what.to_owned()
             };
             let (title, section) = (title.clone(), section.to_owned());
             points.push(Point { title, section, what, ..Point::default() });
