@@ -26,7 +26,7 @@ use crate::reply::{self, Body, SERVED_BY, wire};
 use crate::tiers;
 use crate::upstream::{self, HopError, Upstream};
 use crate::visit::{Trail, Visit};
-use crate::web::{self, HEALTH_PATH};
+use crate::web::HEALTH_PATH;
 
 /// Tenths of a retry: what a request earns, what one costs, and how many are saved up.
 const RETRY_COSTS: i64 = 10;
@@ -263,7 +263,7 @@ impl Gateway {
             (response.status(), api::route(&head.method, head.uri.path()))
         {
             // It refuses some methods before anybody else sees them.
-            return web::wrong(wrong);
+            return crate::web::wrong(wrong);
         }
         let status = response.status();
         let detail = match status {

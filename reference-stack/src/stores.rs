@@ -56,6 +56,7 @@ impl Servers {
 }
 
 /// A stack that is being made.
+#[cfg_attr(not(feature = "services"), expect(dead_code, reason = "only servers need all of it"))]
 pub struct Making<'a> {
     pub runtime: &'a Runtime,
     pub plan: &'a Plan,
