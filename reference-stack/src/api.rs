@@ -170,7 +170,7 @@ pub static ENDPOINTS: [Endpoint; 15] = [
         summary: "Says that a song is played",
         takes: Some("Play"),
         gives: Gives::Nothing(202),
-        fails: &[400, 413],
+        fails: &[400, 404, 413],
         ..PLAIN
     },
     Endpoint {
@@ -335,6 +335,11 @@ pub fn op(method: &Method, path: &str) -> Op {
 
 /// The numbers in a path of this form; `None` for a path of another, `Err` for a part that is no number.
 fn matched(template: &'static str, path: &str) -> Option<Result<[u64; 2], &'static str>> {
+    // Most templates differ from most paths before their first number.
+    let literal = template.find('{').map_or(template, |at| &template[..at]);
+    if !path.starts_with(literal) {
+        return None;
+    }
     let (mut ids, mut found, mut wrong) = ([0; 2], 0, None);
     let mut given = path.split('/');
     for expected in template.split('/') {

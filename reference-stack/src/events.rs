@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 use crate::api::{self, Op, Query, Wrong};
 use crate::balance::Balancer;
 use crate::bus::{Bus, HeatSong, Refusal, WINDOW_S};
-use crate::front::{self, Shared};
+use crate::front::{self, Arrived, Shared};
 use crate::gate::Gate;
 use crate::plan::TierPlan;
 use crate::reply::{self, Body};
 use crate::tiers;
-use crate::visit::Visit;
 use crate::web;
 
 #[derive(Debug, Deserialize)]
 struct Play {
+    #[serde(deserialize_with = "crate::number::whole")]
     song: u64,
 }
 
@@ -58,28 +58,17 @@ impl Events {
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let picked = self.balancer.pick(&self.gates, |gate| gate.is_up(), |gate| gate.metrics.load());
-        let gate = &self.gates[picked.unwrap_or(0)];
+        let gate = front::pick(&self.gates, &self.balancer);
         let op = api::op(&head.method, head.uri.path());
-        let mut visit = Visit::start(&gate.metrics, op);
-        let id = self.shared.ids.of(&head.headers);
-        self.shared.arrive(&mut visit, self.rtt, &head.headers).await;
-        let admitted = async {
+        let mut arrived = Arrived::at(&self.shared, gate, op, self.rtt, &head.headers).await;
+        let answer = async {
             self.shared.admit(&head.headers).map_err(|refusal| *refusal)?;
             // The body is read first: a client that sends slowly must not hold a slot.
             let body = front::read(body).await?;
-            front::pass(gate, op, &mut visit, self.serve(&head, &body)).await
+            arrived.pass(self.serve(&head, &body)).await
         };
-        let (mut response, outcome) = match admitted.await {
-            Err(refusal) => refusal,
-            Ok(response) => {
-                let outcome = self.shared.outcome(tiers::EVENTS, &id, &response);
-                (response, outcome)
-            }
-        };
-        let trail = visit.end(outcome, reply::length(&response));
-        reply::sign(&mut response, &trail, HeaderValue::from_static(tiers::EVENTS), id);
-        response.map(|body| gate.link.carry(body))
+        let answer = answer.await;
+        arrived.leave(HeaderValue::from_static(tiers::EVENTS), answer)
     }
 
     async fn serve(&self, head: &request::Parts, body: &Bytes) -> Response<Body> {
@@ -108,7 +97,13 @@ impl Events {
                     reply::problem(StatusCode::INTERNAL_SERVER_ERROR, &refusal.to_string())
                 }
             },
-            Ok(_) => reply::problem(StatusCode::BAD_REQUEST, &format!("songs count from 1 to {songs}")),
+            Ok(play) => {
+                let status = if play.song == 0 { StatusCode::BAD_REQUEST } else { StatusCode::NOT_FOUND };
+                reply::problem(
+                    status,
+                    &format!("there is no song {}: they count from 1 to {songs}", play.song),
+                )
+            }
             Err(error) => {
                 reply::problem(StatusCode::BAD_REQUEST, &format!("expected {{\"song\": 1}}: {error}"))
             }

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 
 use crate::api::Op;
 use crate::auth::{ApiKey, RequestIds};
+use crate::balance::Balancer;
 use crate::gate::{Gate, Refused};
 use crate::log::Log;
 use crate::metrics::Outcome;
@@ -44,7 +45,7 @@ impl Shared {
     }
 
     /// Emulates the round trip of a request from outside; a tier that calls does so itself.
-    pub async fn arrive(&self, visit: &mut Visit<'_>, plan_rtt: Duration, headers: &HeaderMap) {
+    async fn arrive(&self, visit: &mut Visit<'_>, plan_rtt: Duration, headers: &HeaderMap) {
         let emulated = self.is_inside(headers) && caller_emulates(headers);
         if !plan_rtt.is_zero() && !emulated {
             let begun = std::time::Instant::now();
@@ -59,7 +60,7 @@ impl Shared {
     }
 
     /// Counts and notes how a tier answered a request; a failure is one of this tier or of one below.
-    pub fn outcome(&self, tier: &str, id: &HeaderValue, response: &Response<Body>) -> Outcome {
+    fn outcome(&self, tier: &str, id: &HeaderValue, response: &Response<Body>) -> Outcome {
         if !response.status().is_server_error() {
             return Outcome::Ok;
         }
@@ -98,6 +99,66 @@ const fn caller_emulates(_: &HeaderMap) -> bool {
     true
 }
 
+/// A request that is with one instance of a tier that listens.
+pub struct Arrived<'a> {
+    shared: &'a Shared,
+    pub gate: &'a Gate,
+    pub op: Op,
+    pub visit: Visit<'a>,
+    pub id: HeaderValue,
+}
+
+impl<'a> Arrived<'a> {
+    /// Brings a request to an instance: begins the visit, names the request and emulates the way.
+    pub async fn at(
+        shared: &'a Shared,
+        gate: &'a Gate,
+        op: Op,
+        plan_rtt: Duration,
+        headers: &HeaderMap,
+    ) -> Arrived<'a> {
+        let mut visit = Visit::start(&gate.metrics, op);
+        shared.arrive(&mut visit, plan_rtt, headers).await;
+        Self { shared, gate, op, visit, id: shared.ids.of(headers) }
+    }
+
+    /// Waits for a slot and does the work in it.
+    ///
+    /// # Errors
+    /// The answer of an instance that is full or down.
+    pub async fn pass<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Refusal> {
+        match self.gate.pass(self.op, work).await {
+            Ok((result, queued)) => {
+                self.visit.queued = queued;
+                Ok(result)
+            }
+            Err(Refused::Full) => Err((reply::busy(self.gate.metrics.tier), Outcome::Rejected)),
+            Err(Refused::Down) => Err((reply::unavailable(self.gate.metrics.tier), Outcome::Failed)),
+        }
+    }
+
+    /// Ends the visit with an answer, or the refusal of one, that `by` has made.
+    pub fn leave(self, by: HeaderValue, answer: Result<Response<Body>, Refusal>) -> Response<Body> {
+        let tier = self.gate.metrics.tier;
+        let (mut response, outcome) = match answer {
+            Ok(response) => {
+                let outcome = self.shared.outcome(tier, &self.id, &response);
+                (response, outcome)
+            }
+            Err(refusal) => refusal,
+        };
+        let trail = self.visit.end(outcome, reply::length(&response));
+        reply::sign(&mut response, &trail, by, self.id);
+        response.map(|body| self.gate.link.carry(body))
+    }
+}
+
+/// The instance that a request goes to. If all are down, the first, which will say so.
+pub fn pick<'a>(gates: &'a [Arc<Gate>], balancer: &Balancer) -> &'a Gate {
+    let picked = balancer.pick(gates, |gate| gate.is_up(), |gate| gate.metrics.load());
+    &gates[picked.unwrap_or(0)]
+}
+
 /// Bytes of a request's body; nothing that this API takes is longer.
 const BODY_BYTES_MAX: usize = 4096;
 /// A client must have sent its body within this time.
@@ -105,26 +166,6 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An answer without any work, and how it is counted.
 pub type Refusal = (Response<Body>, Outcome);
-
-/// Waits for a slot of an instance and does the work in it.
-///
-/// # Errors
-/// The answer of one that is full or down.
-pub async fn pass<T>(
-    gate: &Gate,
-    op: Op,
-    visit: &mut Visit<'_>,
-    work: impl Future<Output = T>,
-) -> Result<T, Refusal> {
-    match gate.pass(op, work).await {
-        Ok((result, queued)) => {
-            visit.queued = queued;
-            Ok(result)
-        }
-        Err(Refused::Full) => Err((reply::busy(gate.metrics.tier), Outcome::Rejected)),
-        Err(Refused::Down) => Err((reply::unavailable(gate.metrics.tier), Outcome::Failed)),
-    }
-}
 
 /// The whole body of a request.
 ///

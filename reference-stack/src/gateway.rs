@@ -12,16 +12,17 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
 use hyper::body::Incoming;
 
 use crate::api;
 use crate::balance::Balancer;
-use crate::front::{self, Shared};
+use crate::front::{self, Arrived, Refusal, Shared};
 use crate::gate::Gate;
 use crate::metrics::Outcome;
 use crate::plan::Plan;
-use crate::reply::{self, Body, SERVED_BY};
+use crate::reply::{self, Body, SERVED_BY, wire};
 use crate::tiers;
 use crate::upstream::{self, HopError, Upstream};
 use crate::visit::{Trail, Visit};
@@ -52,16 +53,16 @@ pub struct Gateway {
     retries: AtomicI64,
     events: Upstream,
     /// The events tier, `127.0.0.1:port`.
-    events_at: String,
+    events_at: Authority,
     /// The server that balances for us, and how to call it.
     #[cfg(feature = "services")]
-    nginx: Option<(Upstream, String)>,
+    nginx: Option<(Upstream, Authority)>,
 }
 
 /// A web server as the gateway sees it.
 #[derive(Debug)]
 struct WebServer {
-    authority: String,
+    authority: Authority,
     open: AtomicU64,
     answers: AtomicBool,
 }
@@ -104,7 +105,7 @@ impl Gateway {
         let upstream = Upstream::new(tiers::WEB, shared.rtt(&plan.web), shared.timer.clone());
         let events = Upstream::new(tiers::EVENTS, shared.rtt(&plan.events), shared.timer.clone());
         let web = |at: &String| WebServer {
-            authority: at.clone(),
+            authority: at.parse().expect("an address is an authority"),
             open: AtomicU64::new(0),
             answers: AtomicBool::new(true),
         };
@@ -118,9 +119,12 @@ impl Gateway {
             web_balancer: Balancer::new(plan.web.balance, shared.seed, tiers::WEB),
             retries: AtomicI64::new(RETRIES_SAVED_MAX),
             events,
-            events_at: events_at.to_owned(),
+            events_at: events_at.parse().expect("an address is an authority"),
             #[cfg(feature = "services")]
-            nginx: nginx.map(|at| (Upstream::new(tiers::WEB, Duration::ZERO, shared.timer.clone()), at)),
+            nginx: nginx.map(|at| {
+                let at = at.parse().expect("an address is an authority");
+                (Upstream::new(tiers::WEB, Duration::ZERO, shared.timer.clone()), at)
+            }),
             shared,
         });
         tokio::spawn(watch_webs(Arc::downgrade(&gateway)));
@@ -130,40 +134,35 @@ impl Gateway {
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let picked = self.balancer.pick(&self.gates, |gate| gate.is_up(), |gate| gate.metrics.load());
-        let gate = &self.gates[picked.unwrap_or(0)];
+        let gate = front::pick(&self.gates, &self.balancer);
         let op = api::op(&head.method, head.uri.path());
-        let mut visit = Visit::start(&gate.metrics, op);
-        let id = self.shared.ids.of(&head.headers);
-        self.shared.arrive(&mut visit, self.rtt, &head.headers).await;
-
+        let mut arrived = Arrived::at(&self.shared, gate, op, self.rtt, &head.headers).await;
         let mut by = HeaderValue::from_static(tiers::GATEWAY);
+        let answer = self.answer(&mut arrived, &mut by, &head, body, peer).await;
+        arrived.leave(by, answer)
+    }
+
+    async fn answer(
+        &self,
+        arrived: &mut Arrived<'_>,
+        by: &mut HeaderValue,
+        head: &request::Parts,
+        body: Incoming,
+        peer: IpAddr,
+    ) -> Result<Response<Body>, Refusal> {
         let client = self.shared.client(&head.headers, peer);
-        let admitted = async {
-            self.shared.admit(&head.headers).map_err(|refusal| *refusal)?;
-            if self.comes_too_often(client) {
-                let detail = "this client asks too often; slow down and try again";
-                return Err((reply::problem(StatusCode::TOO_MANY_REQUESTS, detail), Outcome::Rejected));
-            }
-            // Read first: a client that sends slowly must not hold a slot.
-            let bodiless = head.method == Method::GET || head.method == Method::HEAD;
-            let body = if bodiless { Bytes::new() } else { front::read(body).await? };
-            front::pass(gate, op, &mut visit, async {}).await?;
-            Ok(body)
-        };
-        let (mut response, outcome) = match admitted.await {
-            Err(refusal) => refusal,
-            Ok(body) => {
-                let headers = upstream::pass_on(&self.shared, &head.headers, &id, client, true);
-                let asked = Asked { head: &head, headers, body };
-                let response = self.pass_on(&mut visit, &mut by, gate, &asked).await;
-                let outcome = self.shared.outcome(tiers::GATEWAY, &id, &response);
-                (response, outcome)
-            }
-        };
-        let trail = visit.end(outcome, reply::length(&response));
-        reply::sign(&mut response, &trail, by, id);
-        response.map(|body| gate.link.carry(body))
+        self.shared.admit(&head.headers).map_err(|refusal| *refusal)?;
+        if self.comes_too_often(client) {
+            let detail = "this client asks too often; slow down and try again";
+            return Err((reply::problem(StatusCode::TOO_MANY_REQUESTS, detail), Outcome::Rejected));
+        }
+        // Read first: a client that sends slowly must not hold a slot.
+        let bodiless = head.method == Method::GET || head.method == Method::HEAD;
+        let body = if bodiless { Bytes::new() } else { front::read(body).await? };
+        arrived.pass(async {}).await?;
+        let headers =
+            upstream::pass_on(&self.shared, tiers::GATEWAY, &head.headers, &arrived.id, client, true);
+        Ok(self.pass_on(&mut arrived.visit, by, arrived.gate, &Asked { head, headers, body }).await)
     }
 
     /// Whether the client has used up what it may ask for.
@@ -239,7 +238,7 @@ impl Gateway {
     async fn pass_to_nginx(
         &self,
         upstream: &Upstream,
-        at: &str,
+        at: &Authority,
         visit: &mut Visit<'_>,
         by: &mut HeaderValue,
         gate: &Gate,
@@ -259,6 +258,13 @@ impl Gateway {
             return response;
         }
         // A page of nginx's own.
+        let head = asked.head;
+        if let (StatusCode::METHOD_NOT_ALLOWED, Err(wrong)) =
+            (response.status(), api::route(&head.method, head.uri.path()))
+        {
+            // It refuses some methods before anybody else sees them.
+            return crate::web::wrong(wrong);
+        }
         let status = response.status();
         let detail = match status {
             StatusCode::GATEWAY_TIMEOUT => "the web server has not answered in time",
@@ -277,18 +283,24 @@ impl Gateway {
     async fn hop(
         &self,
         upstream: &Upstream,
-        authority: &str,
+        authority: &Authority,
         visit: &mut Visit<'_>,
         by: &mut HeaderValue,
         asked: &Asked<'_>,
     ) -> Result<Response<Body>, HopError> {
-        let path = asked.head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let mut address = http::uri::Parts::default();
+        address.scheme = Some(Scheme::HTTP);
+        address.authority = Some(authority.clone());
+        let path = asked.head.uri.path_and_query().cloned();
+        address.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        let uri = Uri::from_parts(address)
+            .map_err(|error| HopError::Unreachable { tier: upstream.tier, cause: error.to_string() })?;
         let (method, headers, body) = (asked.head.method.clone(), asked.headers.clone(), asked.body.clone());
         let begun = Instant::now();
-        match upstream.call(authority, method, path, headers, body).await {
+        match upstream.call_at(uri, method, headers, body).await {
             Ok(mut response) => {
                 visit.came_back(upstream.tier, begun.elapsed(), Trail::read(response.headers()));
-                upstream::off_the_wire(response.headers_mut());
+                wire::off_the_wire(response.headers_mut());
                 if let Some(tier) = response.headers().get(SERVED_BY) {
                     *by = tier.clone();
                 }
@@ -305,7 +317,8 @@ impl Gateway {
     async fn look_after_webs(&self) {
         for web in self.webs.iter().filter(|web| !web.answers.load(Ordering::Relaxed)) {
             let headers = HeaderMap::new();
-            let ask = self.upstream.call(&web.authority, Method::GET, HEALTH_PATH, headers, Bytes::new());
+            let ask =
+                self.upstream.call(web.authority.as_str(), Method::GET, HEALTH_PATH, headers, Bytes::new());
             let answer = tokio::time::timeout(HEALTH_TIMEOUT, ask).await;
             if answer.is_ok_and(|answer| answer.is_ok_and(|response| response.status().is_success())) {
                 web.answers.store(true, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::Op;
 use crate::balance::Balancer;
-use crate::front::Shared;
+use crate::front::{self, Shared};
 use crate::gate::{Gate, Refused};
 use crate::metrics::{Outcome, TierMetrics};
 use crate::plan::TierPlan;
@@ -64,8 +64,7 @@ impl Replicas {
     pub async fn enter(&self, op: Op) -> Stay<'_> {
         let begun = Instant::now();
         self.shared.timer.sleep(self.half_rtt).await;
-        let picked = self.balancer.pick(&self.gates, |gate| gate.is_up(), |gate| gate.metrics.load());
-        let gate = &self.gates[picked.unwrap_or(0)];
+        let gate = front::pick(&self.gates, &self.balancer);
         Stay { replicas: self, gate, op, visit: Visit::start(&gate.metrics, op), begun }
     }
 }

@@ -20,6 +20,7 @@
 
 mod admin;
 mod api;
+mod assemble;
 mod audio;
 mod auth;
 mod balance;
@@ -44,6 +45,7 @@ mod link;
 mod log;
 mod metadata;
 mod metrics;
+mod number;
 mod openapi;
 mod patience;
 mod plan;

@@ -156,7 +156,7 @@ fn schemas() -> Value {
         "Play": record(&json!({"song": id})),
         "Heat": record(&json!({"window_s": count, "songs": many("HeatSong")})),
         "HeatSong": record(&json!({"song": id, "plays": count, "plays_per_minute": {"type": "number", "minimum": 0}})),
-        "NewPlaylist": record(&json!({"name": {"type": "string", "minLength": 1, "maxLength": 200}})),
+        "NewPlaylist": record(&json!({"name": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "\\S"}})),
         "PlaylistLine": record(&json!({"id": id, "name": text, "songs": count})),
         "PlaylistPage": record(&json!({"playlists": many("PlaylistLine"), "next_offset": next})),
         "Playlist": record(&json!({"id": id, "name": text, "songs": {"type": "array", "items": id}})),

@@ -152,7 +152,7 @@ impl Running {
     /// Whether its directory is still there: it goes last.
     #[must_use]
     pub fn is_there(&self) -> bool {
-        self.log.parent().is_some_and(|directory| directory.join(CARD).exists())
+        self.log.parent().is_some_and(Path::exists)
     }
 
     fn ask<T: serde::de::DeserializeOwned>(

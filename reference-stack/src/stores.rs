@@ -55,31 +55,34 @@ impl Servers {
     }
 }
 
+/// A stack that is being made.
+#[cfg_attr(not(feature = "services"), expect(dead_code, reason = "only servers need all of it"))]
+pub struct Making<'a> {
+    pub runtime: &'a Runtime,
+    pub plan: &'a Plan,
+    pub options: &'a StackOptions,
+    /// What goes with the stack.
+    pub directory: &'a Path,
+    pub ports: &'a Ports,
+    pub log: &'a Log,
+}
+
 /// Makes everything, side by side.
 ///
 /// # Errors
 /// What stands in the way, and the way out.
-pub fn make(
-    runtime: &Runtime,
-    plan: &Plan,
-    options: &StackOptions,
-    directory: &Path,
-    ports: &Ports,
-    log: &Log,
-) -> Result<(Made, Servers), StackError> {
-    match options.profile {
-        Profile::Embedded => Ok((embedded(plan, options, directory)?, Servers::default())),
+pub fn make(making: &Making<'_>) -> Result<(Made, Servers), StackError> {
+    match making.options.profile {
+        Profile::Embedded => Ok((embedded(making)?, Servers::default())),
         #[cfg(feature = "services")]
-        Profile::Services => services(runtime, plan, options, directory, ports, log),
+        Profile::Services => services(making),
         #[cfg(not(feature = "services"))]
-        Profile::Services => {
-            let _ = (runtime, ports, log);
-            Err(StackError::NoServices)
-        }
+        Profile::Services => Err(StackError::NoServices),
     }
 }
 
-fn embedded(plan: &Plan, options: &StackOptions, directory: &Path) -> Result<Made, StackError> {
+fn embedded(making: &Making<'_>) -> Result<Made, StackError> {
+    let Making { plan, options, directory, .. } = *making;
     let (copies, file) = (audio::directories(directory, plan.audio_store.copies), directory.join("songs.db"));
     let slots = plan.metadata_db.instances.iter().map(|instance| instance.slots).sum();
     let layout = layout(plan);
@@ -104,14 +107,8 @@ fn embedded(plan: &Plan, options: &StackOptions, directory: &Path) -> Result<Mad
 }
 
 #[cfg(feature = "services")]
-fn services(
-    runtime: &Runtime,
-    plan: &Plan,
-    options: &StackOptions,
-    directory: &Path,
-    ports: &Ports,
-    log: &Log,
-) -> Result<(Made, Servers), StackError> {
+fn services(making: &Making<'_>) -> Result<(Made, Servers), StackError> {
+    let Making { runtime, plan, options, directory, ports, log } = *making;
     let store = directory.join("objects");
     let copies = audio::directories(&store, plan.audio_store.copies);
     let layout = layout(plan);
@@ -130,9 +127,15 @@ fn services(
     let _entered = runtime.enter();
     let bucket = |copy: &std::path::PathBuf| backends.objects.bucket(copy, layout).map(Copy::Objects);
     let made = (|| {
+        let digests = digests?;
+        backends.objects.hand_over().map_err(|cause| StackError::Prepare {
+            what: "the object store",
+            place: store.clone(),
+            cause,
+        })?;
         Ok(Made {
             copies: copies.iter().map(bucket).collect::<Result<_, StackError>>()?,
-            digests: digests?,
+            digests,
             songs: CatalogueDb::Postgres(backends.songs),
             users: Users::Postgres(backends.playlists),
             answers: backends.answers.map(Keeper::Redis),

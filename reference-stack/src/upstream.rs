@@ -1,13 +1,13 @@
 //! Calling the next tier over HTTP/1.1, with a pool of kept connections per calling tier.
 
 use std::error::Error as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, IF_MATCH, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, PRAGMA, RANGE, TRANSFER_ENCODING,
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, PRAGMA, RANGE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
@@ -19,6 +19,7 @@ use hyper_util::rt::TokioExecutor;
 use crate::auth::API_KEY;
 use crate::front::Shared;
 use crate::reply::REQUEST_ID;
+use crate::tiers;
 use crate::timer::Timer;
 
 /// Marks a call from one tier to another: its caller has emulated the way already.
@@ -40,8 +41,19 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 pub const USER: HeaderName = HeaderName::from_static("x-user");
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Headers that one tier passes on to the next.
-const PASSED_ON: [HeaderName; 6] = [API_KEY, ACCEPT_ENCODING, USER, CONTENT_TYPE, CACHE_CONTROL, PRAGMA];
+/// Headers that one tier passes on to the next. No others are: what a client adds must not be taken for what the
+/// tiers and their servers tell each other.
+const PASSED_ON: [HeaderName; 9] = [
+    API_KEY,
+    ACCEPT,
+    ACCEPT_ENCODING,
+    ACCEPT_LANGUAGE,
+    AUTHORIZATION,
+    USER,
+    CONTENT_TYPE,
+    CACHE_CONTROL,
+    PRAGMA,
+];
 /// Those that ask for less than the whole; a cache answers them itself.
 const CONDITIONS: [HeaderName; 6] =
     [RANGE, IF_RANGE, IF_NONE_MATCH, IF_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
@@ -98,13 +110,23 @@ impl Upstream {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<Incoming>, HopError> {
+        let uri = Uri::builder().scheme("http").authority(authority).path_and_query(path).build();
+        let uri = uri.map_err(|error| HopError::Unreachable { tier: self.tier, cause: error.to_string() })?;
+        self.call_at(uri, method, headers, body).await
+    }
+
+    /// As [`Upstream::call`], for an address that is an URI already.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn call_at(
+        &self,
+        uri: Uri,
+        method: Method,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, HopError> {
         let unreachable = |cause: String| HopError::Unreachable { tier: self.tier, cause };
-        let uri = Uri::builder()
-            .scheme("http")
-            .authority(authority)
-            .path_and_query(path)
-            .build()
-            .map_err(|error| unreachable(error.to_string()))?;
         let mut outgoing = Request::new(Full::new(body));
         *outgoing.method_mut() = method;
         *outgoing.uri_mut() = uri;
@@ -122,6 +144,7 @@ impl Upstream {
 /// Headers for the next tier: those of the request that concern it.
 pub fn pass_on(
     shared: &Shared,
+    tier: &'static str,
     headers: &HeaderMap,
     request_id: &HeaderValue,
     client: IpAddr,
@@ -130,22 +153,36 @@ pub fn pass_on(
     let mut passed = HeaderMap::with_capacity(12);
     let conditions = if conditions { &CONDITIONS[..] } else { &[] };
     for name in PASSED_ON.iter().chain(conditions) {
-        if let Some(value) = headers.get(name) {
-            passed.insert(name.clone(), value.clone());
+        for value in headers.get_all(name) {
+            passed.append(name.clone(), value.clone());
         }
     }
-    if let Ok(client) = HeaderValue::try_from(client.to_string()) {
-        passed.insert(FORWARDED_FOR, client);
-    }
+    passed.insert(VIA, via(tier, headers));
+    passed.extend(named(client).map(|client| (FORWARDED_FOR, client)));
     passed.insert(REQUEST_ID, request_id.clone());
     passed.insert(INSIDE, shared.inside_proof.clone());
     debug_assert!(!passed.contains_key(HOST), "the client sets it");
     passed
 }
 
-/// Takes off what belongs to the connection that a response came over (RFC 9110, section 7.6.1).
-pub fn off_the_wire(headers: &mut HeaderMap) {
-    for name in [CONNECTION, TRANSFER_ENCODING] {
-        headers.remove(name);
+/// An address as a header; mostly it is our own.
+fn named(client: IpAddr) -> Option<HeaderValue> {
+    if client == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        return Some(HeaderValue::from_static("127.0.0.1"));
     }
+    HeaderValue::try_from(client.to_string()).ok()
+}
+
+/// The way of a request, with this tier at its end (RFC 9110, section 7.6.3).
+fn via(tier: &'static str, headers: &HeaderMap) -> HeaderValue {
+    let so_far: Vec<&str> = headers.get_all(VIA).iter().filter_map(|via| via.to_str().ok()).collect();
+    let own = match tier {
+        tiers::EDGE => "1.1 edge",
+        tiers::SHIELD => "1.1 shield",
+        _ => "1.1 gateway",
+    };
+    if so_far.is_empty() {
+        return HeaderValue::from_static(own);
+    }
+    HeaderValue::try_from(format!("{}, {own}", so_far.join(", "))).unwrap_or(HeaderValue::from_static(own))
 }

@@ -17,7 +17,7 @@ use crate::audio::AudioStore;
 use crate::catalogue;
 use crate::catalogue_db::{Page, Question};
 use crate::digest;
-use crate::front::{self, Shared};
+use crate::front::{self, Arrived, Shared};
 use crate::gate::Gate;
 use crate::inner::Fault;
 use crate::metadata::Metadata;
@@ -39,6 +39,9 @@ const FOR_A_WHILE: HeaderValue =
     HeaderValue::from_static("public, max-age=60, stale-while-revalidate=30, stale-if-error=600");
 /// A user's own.
 const FOR_ONE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// A page of a search that has no word to look for.
+const NOTHING_FOUND: &[u8] = br#"{"songs":[],"next_offset":null}"#;
 
 /// What the web servers share.
 #[derive(Debug)]
@@ -66,6 +69,7 @@ struct NewPlaylist {
 
 #[derive(Deserialize)]
 struct Added {
+    #[serde(deserialize_with = "crate::number::whole")]
     song: u64,
 }
 
@@ -101,9 +105,7 @@ impl Web {
         }
         let routed = api::route(&request.method, request.uri.path());
         let op = routed.as_ref().map_or(Op::Other, |call| call.endpoint.op);
-        let mut visit = Visit::start(&self.gate.metrics, op);
-        let id = self.shared.ids.of(&request.headers);
-        self.shared.arrive(&mut visit, self.rtt, &request.headers).await;
+        let mut arrived = Arrived::at(&self.shared, &self.gate, op, self.rtt, &request.headers).await;
         let mut by = tiers::WEB;
         let admitted = async {
             self.shared.admit(&request.headers).map_err(|refusal| *refusal)?;
@@ -117,25 +119,17 @@ impl Web {
                     if op == Op::Audio { self.cache.get(&call.ids[0].to_string()).await } else { None };
                 Ok((call, query, cached))
             };
-            Ok((body, front::pass(&self.gate, op, &mut visit, work).await?))
+            Ok((body, arrived.pass(work).await?))
         };
-        let (mut response, outcome) = match admitted.await {
-            Err(refusal) => refusal,
-            Ok((body, understood)) => {
-                let response = match understood {
-                    Err(wrong) => reply::headless(&request.method, wrong),
-                    Ok((call, query, cached)) => {
-                        let task = Task { request: &request, body: &body, call, query, cached };
-                        self.serve(&mut visit, &mut by, task).await
-                    }
-                };
-                let outcome = self.shared.outcome(tiers::WEB, &id, &response);
-                (response, outcome)
+        let answer = match admitted.await {
+            Err(refusal) => Err(refusal),
+            Ok((_, Err(wrong))) => Ok(reply::headless(&request.method, wrong)),
+            Ok((body, Ok((call, query, cached)))) => {
+                let task = Task { request: &request, body: &body, call, query, cached };
+                Ok(self.serve(&mut arrived.visit, &mut by, task).await)
             }
         };
-        let trail = visit.end(outcome, reply::length(&response));
-        reply::sign(&mut response, &trail, HeaderValue::from_static(by), id);
-        response.map(|body| self.gate.link.carry(body))
+        arrived.leave(HeaderValue::from_static(by), answer)
     }
 
     async fn serve(&self, visit: &mut Visit<'_>, by: &mut &'static str, task: Task<'_>) -> Response<Body> {
@@ -148,7 +142,8 @@ impl Web {
                 .await
                 .map(|body| self.song(id, body).answer(method, &request.headers, None)),
             Op::Search => match Question::search(&task.query.q, page) {
-                None => return reply::headless(method, bad("q has no word to search for")),
+                // No song is called that.
+                None => return reply::json(method, Bytes::from_static(NOTHING_FOUND), "no-store"),
                 Some(question) => self
                     .metadata(visit, by, op, question)
                     .await
@@ -217,7 +212,7 @@ impl Web {
         headers.insert(ETAG, digest::etag(&digest, ""));
         headers.insert(REPR_DIGEST, digest::header(&digest));
         headers.insert(LAST_MODIFIED, conditions::http_date(released.time()));
-        Object::new(body, &headers)
+        Object::new(body, headers)
     }
 
     async fn playlists(&self, task: &Task<'_>) -> Response<Body> {
@@ -240,8 +235,11 @@ impl Web {
                 }
                 Op::PlaylistAdd => {
                     let song = parse::<Added>(task.body)?.song;
+                    if song == 0 {
+                        return Err(UserError::Wrong("songs count from 1".to_owned()));
+                    }
                     if self.behind.audio.digest(song).is_none() {
-                        return Err(UserError::Wrong(format!("there is no song {song}")));
+                        return Err(UserError::Missing("song"));
                     }
                     Ok(own(request, &users.add(user, id, song).await?))
                 }
@@ -299,7 +297,7 @@ fn page_of(request: &request::Parts, text: &Bytes, cache_control: HeaderValue) -
         headers.insert(ETAG, digest::etag(&digest, ""));
         text.clone()
     };
-    Object::new(body, &headers).answer(&request.method, &request.headers, None)
+    Object::new(body, headers).answer(&request.method, &request.headers, None)
 }
 
 fn bad(detail: &str) -> Response<Body> {

@@ -12,13 +12,11 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{SEED, User, at, scenario};
+use common::{PATIENCE, SEED, User, at, scenario, until};
 use http::StatusCode;
 use plimsoll_stack::{Profile, Stack, StackError, StackOptions, song_bytes};
 
 const SONG: usize = 20_000;
-/// Nothing here takes longer.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Where a child process writes the directory of its stack.
 const TOLD: &str = "PLIMSOLL_TEST_TOLD";
 
@@ -74,14 +72,6 @@ fn servers(directory: &Path) -> BTreeMap<u32, PathBuf> {
 
 fn kill(process: u32) {
     assert!(Command::new("kill").args(["-KILL", &process.to_string()]).status().unwrap().success());
-}
-
-async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let begun = Instant::now();
-    while !holds().await {
-        assert!(begun.elapsed() < PATIENCE, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// What does not work of all that passes a server: an object from the store, a search, a playlist, a play.

@@ -5,6 +5,9 @@
 //! permits it. Bodies are held against the hash that the origin states before anybody gets them. Whatever
 //! changes something passes through, and drives out the copy of what it changed.
 
+#[cfg(test)]
+mod conformance;
+mod fetch;
 #[cfg(feature = "services")]
 mod nginx;
 mod stored;
@@ -14,32 +17,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, request};
-use http_body_util::{BodyExt as _, Limited};
+use http::header::{CONTENT_LOCATION, HOST, LOCATION};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
 use hyper::body::Incoming;
 
 use crate::api;
 use crate::balance::Balancer;
 use crate::cache::Cache;
-use crate::digest;
 use crate::flights::{Flights, Lead, Role};
-use crate::freshness::Control;
-use crate::front::{self, Shared};
+use crate::freshness::{Control, Use};
+use crate::front::{self, Arrived, Refusal, Shared};
 use crate::gate::Gate;
 use crate::metrics::Found;
 use crate::plan::TierPlan;
-use crate::reply::{self, Body, REPR_DIGEST, SERVED_BY};
+use crate::reply::{self, Body, CACHE_STATUS, SERVED_BY, wire};
 #[cfg(feature = "services")]
 use crate::services::nginx::{NginxCache, NginxStore};
-use crate::upstream::{self, HOP_TIMEOUT, HopError, Upstream};
+use crate::upstream::{self, Upstream};
 use crate::visit::{Trail, Visit};
-use stored::{Answer, Stored, answered};
-
-/// How a cache dealt with a request (RFC 9211).
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-/// Largest object that is fetched, bytes; songs are bounded by the plan.
-const OBJECT_BYTES_MAX: usize = 65 << 20;
+use fetch::Fetched;
+use stored::{Answer, Stored, Variants, answered};
 
 /// One cache with its gates: an edge site, or the shield.
 #[derive(Debug)]
@@ -71,6 +68,18 @@ impl Keeper {
     const fn is_there(&self) -> bool {
         !matches!(self, Self::Nobody)
     }
+
+    /// nginx would keep for all what was an answer to one who gave a name (RFC 9111, section 3.5).
+    #[cfg(feature = "services")]
+    fn is_told_too_little(&self, asked: &HeaderMap) -> bool {
+        matches!(self, Self::Nginx(_)) && asked.contains_key(http::header::AUTHORIZATION)
+    }
+
+    #[cfg(not(feature = "services"))]
+    #[expect(clippy::unused_self, reason = "who keeps the objects here reads all of the headers")]
+    const fn is_told_too_little(&self, _: &HeaderMap) -> bool {
+        false
+    }
 }
 
 /// A tier that objects come from.
@@ -85,24 +94,7 @@ pub struct Below {
 enum Entry {
     Stored(Arc<Stored>),
     /// The variants are kept under names of their own.
-    Varies(Arc<[HeaderName]>),
-}
-
-/// Result of a fetch, shared by all who waited for it.
-#[derive(Debug, Clone)]
-struct Fetched {
-    answer: Answer,
-    /// The copy that we had was confirmed.
-    confirmed: bool,
-    /// The bytes that came are not what their hash says.
-    #[cfg(feature = "services")]
-    is_wrong: bool,
-    took: Duration,
-    tier: &'static str,
-    trail: Trail,
-    served_by: HeaderValue,
-    /// What caches below did.
-    status: Option<HeaderValue>,
+    Varies(Variants),
 }
 
 impl Cdn {
@@ -148,7 +140,7 @@ impl Cdn {
             Keeper::Nobody => {}
             Keeper::Memory(cache) => cache.clear(),
             #[cfg(feature = "services")]
-            Keeper::Nginx(store) => store.forget(),
+            Keeper::Nginx(store) => store.forget_all(),
         }
         for gate in &self.gates {
             gate.metrics.cache_bytes.store(0, std::sync::atomic::Ordering::Relaxed);
@@ -164,7 +156,8 @@ impl Cdn {
             return self.keeper.is_there();
         }
         let id = self.shared.ids.next();
-        let mut headers = upstream::pass_on(&self.shared, &asked, &id, Ipv4Addr::LOCALHOST.into(), false);
+        let mut headers =
+            upstream::pass_on(&self.shared, self.tier, &asked, &id, Ipv4Addr::LOCALHOST.into(), false);
         headers.insert(crate::auth::API_KEY, self.shared.key.header());
         if let Role::Leader(lead, waiter) = self.flights.join(path, || None) {
             tokio::spawn(Arc::clone(self).lead(lead, path.to_owned(), headers, None));
@@ -176,41 +169,38 @@ impl Cdn {
     /// Answers one request.
     pub async fn handle(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         let (request, body) = request.into_parts();
-        let picked = self.balancer.pick(&self.gates, |gate| gate.is_up(), |gate| gate.metrics.load());
-        let gate = &self.gates[picked.unwrap_or(0)];
+        let gate = front::pick(&self.gates, &self.balancer);
         let op = api::op(&request.method, request.uri.path());
-        let mut visit = Visit::start(&gate.metrics, op);
-        let id = self.shared.ids.of(&request.headers);
-        self.shared.arrive(&mut visit, self.rtt, &request.headers).await;
-
+        let mut arrived = Arrived::at(&self.shared, gate, op, self.rtt, &request.headers).await;
         let mut by = HeaderValue::from_static(self.tier);
+        let answer = self.answer(&mut arrived, &mut by, &request, body, peer).await;
+        arrived.leave(by, answer)
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        arrived: &mut Arrived<'_>,
+        by: &mut HeaderValue,
+        request: &request::Parts,
+        body: Incoming,
+        peer: IpAddr,
+    ) -> Result<Response<Body>, Refusal> {
         let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
         let reads = request.method == Method::GET || request.method == Method::HEAD;
         let client = self.shared.client(&request.headers, peer);
-        let admitted = async {
-            self.shared.admit(&request.headers).map_err(|refusal| *refusal)?;
-            // Read first: a client that sends slowly must not hold a slot.
-            let body = if reads { Bytes::new() } else { front::read(body).await? };
-            let look = async { if reads { self.look(path, &request.headers, true).await } else { None } };
-            Ok((body, front::pass(gate, op, &mut visit, look).await?))
-        };
-        let (mut response, outcome) = match admitted.await {
-            Err(refusal) => refusal,
-            Ok((body, known)) => {
-                let passed =
-                    |conditions| upstream::pass_on(&self.shared, &request.headers, &id, client, conditions);
-                let response = if reads {
-                    self.serve(&mut visit, &mut by, path, &request, || passed(false), known).await
-                } else {
-                    self.pass_through(&mut visit, &mut by, path, &request, passed(true), body).await
-                };
-                let outcome = self.shared.outcome(self.tier, &id, &response);
-                (response, outcome)
-            }
-        };
-        let trail = visit.end(outcome, reply::length(&response));
-        reply::sign(&mut response, &trail, by, id);
-        response.map(|body| gate.link.carry(body))
+        self.shared.admit(&request.headers).map_err(|refusal| *refusal)?;
+        // Read first: a client that sends slowly must not hold a slot.
+        let body = if reads { Bytes::new() } else { front::read(body).await? };
+        let look = async { if reads { self.look(path, &request.headers, true).await } else { None } };
+        let known = arrived.pass(look).await?;
+        let (visit, id) = (&mut arrived.visit, &arrived.id);
+        let passed =
+            |conditions| upstream::pass_on(&self.shared, self.tier, &request.headers, id, client, conditions);
+        Ok(if reads {
+            self.serve(visit, by, path, request, || passed(false), known).await
+        } else {
+            self.pass_through(visit, by, path, request, passed(true), body).await
+        })
     }
 
     /// The stored response for a request, fresh or not.
@@ -232,7 +222,7 @@ impl Cdn {
         let get = |key: &str| if counts { cache.get(key) } else { cache.peek(key) };
         let stored = match get(path)? {
             Entry::Stored(stored) => stored,
-            Entry::Varies(names) => match get(&stored::variant_key(path, &names, asked))? {
+            Entry::Varies(variants) => match get(&variants.key(path, asked))? {
                 Entry::Stored(stored) => stored,
                 Entry::Varies(_) => return None,
             },
@@ -251,17 +241,19 @@ impl Cdn {
         known: Option<Arc<Stored>>,
     ) -> Response<Body> {
         let control = Control::of_request(&request.headers);
-        if let Some(stored) = &known
-            && !control.wants_confirmation()
-        {
-            if stored.freshness.is_fresh() {
-                visit.looked_up(Found::Hit);
-                return self.with_status(stored.answer(request), None, "hit");
-            }
-            if stored.freshness.serves_while_asking() {
-                self.refresh(path, headers(), stored);
-                visit.looked_up(Found::Stale);
-                return self.with_status(stored.answer(request), None, "hit; detail=stale-while-revalidate");
+        if let Some(stored) = &known {
+            let (found, did) = match stored.freshness.use_for(&control) {
+                Use::Fresh => (Some(Found::Hit), "hit"),
+                Use::Stale => (Some(Found::Stale), "hit; detail=max-stale"),
+                Use::Meanwhile => {
+                    self.refresh(path, headers(), stored);
+                    (Some(Found::Stale), "hit; detail=stale-while-revalidate")
+                }
+                Use::Confirmed => (None, ""),
+            };
+            if let Some(found) = found {
+                visit.looked_up(found);
+                return self.with_status(stored.answer(request), None, did);
             }
         }
         if control.only_if_cached {
@@ -274,10 +266,18 @@ impl Cdn {
             let detail = "the fetch of this object was abandoned; try again";
             return reply::problem(StatusCode::BAD_GATEWAY, detail);
         };
-        if let (true, Some(stored)) = (fetched.is_failure(), known.filter(|s| s.freshness.serves_on_error()))
-        {
-            visit.looked_up(Found::Stale);
-            return self.with_status(stored.answer(request), None, "hit; detail=stale-if-error");
+        if let (true, Some(stored)) = (fetched.is_failure(), known) {
+            if stored.freshness.serves_on_error(&control) {
+                visit.looked_up(Found::Stale);
+                return self.with_status(stored.answer(request), None, "hit; detail=stale-if-error");
+            }
+            if stored.freshness.is_strict() && fetched.unreachable {
+                visit.looked_up(Found::Miss);
+                // RFC 9111, section 5.2.2.2.
+                let detail = "the copy of this must be confirmed, and nobody can be reached who could do so";
+                let problem = reply::problem(StatusCode::GATEWAY_TIMEOUT, detail);
+                return reply::headless(&request.method, problem);
+            }
         }
         if self.keeper.is_there() {
             visit.looked_up(if fetched.confirmed && found == Found::Miss {
@@ -305,15 +305,14 @@ impl Cdn {
         known: Option<Arc<Stored>>,
         control: &Control,
     ) -> (Option<Fetched>, Found) {
-        if !self.keeper.is_there() || control.no_store {
+        if !self.keeper.is_there() || control.no_store || self.keeper.is_told_too_little(&headers) {
             let fetched = self.fetch_past_cache(path, headers).await;
             visit.came_back(fetched.tier, fetched.took, fetched.trail.clone());
             return (Some(fetched), Found::Miss);
         }
         let landed = || {
             let stored = self.look_in_memory(path, &headers, false)?;
-            let usable = stored.freshness.is_fresh() && !control.wants_confirmation();
-            usable.then(|| Fetched::landed(stored))
+            (stored.freshness.use_for(control) == Use::Fresh).then(|| Fetched::landed(stored))
         };
         match self.flights.join(path, landed) {
             Role::Landed(fetched) => (Some(fetched), Found::Hit),
@@ -372,103 +371,15 @@ impl Cdn {
             if names.is_empty() {
                 cache.insert(&path, entry, bytes);
             } else {
-                cache.insert(&stored::variant_key(&path, &names, &headers), entry, bytes);
-                cache.insert(&path, Entry::Varies(names.into()), path.len());
+                let variants = match cache.peek(&path) {
+                    Some(Entry::Varies(known)) if *known.names == *names => known,
+                    _ => Variants::new(names),
+                };
+                cache.insert(&variants.key(&path, &headers), entry, bytes);
+                cache.insert(&path, Entry::Varies(variants), path.len());
             }
         }
         lead.land(fetched);
-    }
-
-    /// Fetches the whole object, and leaves the cache as it is.
-    async fn fetch_past_cache(&self, path: &str, headers: HeaderMap) -> Fetched {
-        match &self.keeper {
-            #[cfg(feature = "services")]
-            Keeper::Nginx(store) => self.fetch_past_nginx(store, path, headers).await,
-            _ => self.fetch(path, headers, None).await,
-        }
-    }
-
-    /// Fetches the whole object, or the confirmation of the copy that is there.
-    async fn fetch(&self, path: &str, headers: HeaderMap, known: Option<&Stored>) -> Fetched {
-        let begun = Instant::now();
-        let asked = headers.clone();
-        let mut headers = headers;
-        if let Some(known) = known {
-            for (ours, theirs) in [(ETAG, IF_NONE_MATCH), (LAST_MODIFIED, IF_MODIFIED_SINCE)] {
-                if let Some(value) = known.object.headers.get(ours) {
-                    headers.insert(theirs, value.clone());
-                }
-            }
-        }
-        let (tier, response) = match self.call(path, headers).await {
-            Ok(called) => called,
-            Err(error) => {
-                let tier = self.below.first().map_or("", |below| below.upstream.tier);
-                return Fetched::failed(tier, begun, error.status(), &error.to_string());
-            }
-        };
-        self.received(begun, tier, response, &asked, known).await
-    }
-
-    /// Takes in what the tier below has answered.
-    async fn received(
-        &self,
-        begun: Instant,
-        tier: &'static str,
-        response: Response<Incoming>,
-        asked: &HeaderMap,
-        known: Option<&Stored>,
-    ) -> Fetched {
-        let (head, body) = response.into_parts();
-        let (trail, served_by) = (Trail::read(&head.headers), head.headers.get(SERVED_BY).cloned());
-        let served_by = served_by.unwrap_or_else(|| HeaderValue::from_static(tier));
-        let status = head.headers.get(CACHE_STATUS).cloned();
-        let mut fetched = Fetched {
-            answer: Answer::none(),
-            confirmed: false,
-            #[cfg(feature = "services")]
-            is_wrong: false,
-            took: begun.elapsed(),
-            tier,
-            trail,
-            served_by,
-            status,
-        };
-        if let (StatusCode::NOT_MODIFIED, Some(known)) = (head.status, known)
-            && let Some(stored) = known.confirmed(&head.headers, begun.elapsed())
-        {
-            return Fetched { answer: Answer::Stored(Arc::new(stored)), confirmed: true, ..fetched };
-        }
-        let delay = begun.elapsed();
-        fetched.answer = match whole(tier, &head.headers, body).await {
-            Ok(body) => stored::answer(head.status, asked, &head.headers, body, delay),
-            Err(torn) => {
-                let failed = Fetched::failed(tier, begun, torn.status, &torn.detail);
-                #[cfg(feature = "services")]
-                let failed = Fetched { is_wrong: torn.is_wrong, ..failed };
-                return failed;
-            }
-        };
-        fetched.took = begun.elapsed();
-        fetched
-    }
-
-    /// Calls the tier below; one that can't be reached is passed over for the one behind it.
-    async fn call(
-        &self,
-        path: &str,
-        headers: HeaderMap,
-    ) -> Result<(&'static str, Response<Incoming>), HopError> {
-        let mut failed = HopError::Unreachable { tier: "the tier below", cause: "there is none".to_owned() };
-        for below in &self.below {
-            let call = below.upstream.call(&below.at, Method::GET, path, headers.clone(), Bytes::new());
-            match call.await {
-                Ok(response) => return Ok((below.upstream.tier, response)),
-                Err(error @ HopError::Unreachable { .. }) => failed = error,
-                Err(error) => return Err(error),
-            }
-        }
-        Err(failed)
     }
 
     /// Has the tier below do what the request asks for, and forgets what it may have changed.
@@ -487,13 +398,8 @@ impl Cdn {
         match call.await {
             Ok(mut response) => {
                 visit.came_back(below.upstream.tier, begun.elapsed(), Trail::read(response.headers()));
-                upstream::off_the_wire(response.headers_mut());
-                let safe = request.method.is_safe() || response.status().is_client_error();
-                if let (Keeper::Memory(cache), false) =
-                    (&self.keeper, safe || response.status().is_server_error())
-                {
-                    cache.remove(path);
-                }
+                wire::off_the_wire(response.headers_mut());
+                self.forget_changed(path, request, &response);
                 *by = response.headers().get(SERVED_BY).cloned().unwrap_or_else(|| by.clone());
                 response.map(Body::Through)
             }
@@ -501,6 +407,33 @@ impl Cdn {
                 visit.came_back(below.upstream.tier, begun.elapsed(), Trail::default());
                 reply::problem(error.status(), &error.to_string())
             }
+        }
+    }
+
+    /// Forgets what a request has changed (RFC 9111, section 4.4): the object that it went to, and those that the
+    /// response names on the same host.
+    fn forget_changed(&self, path: &str, request: &request::Parts, response: &Response<Incoming>) {
+        let failed = response.status().is_client_error() || response.status().is_server_error();
+        if request.method.is_safe() || failed {
+            return;
+        }
+        self.forget(path);
+        let named = [LOCATION, CONTENT_LOCATION].into_iter().filter_map(|name| response.headers().get(name));
+        for uri in named.filter_map(|named| Uri::try_from(named.as_bytes()).ok()) {
+            let here = request.headers.get(HOST).map(HeaderValue::as_bytes);
+            let there = uri.authority().map(|authority| authority.as_str().as_bytes());
+            if let Some(path) = uri.path_and_query().filter(|_| there.is_none() || there == here) {
+                self.forget(path.as_str());
+            }
+        }
+    }
+
+    fn forget(&self, path: &str) {
+        match &self.keeper {
+            Keeper::Nobody => {}
+            Keeper::Memory(cache) => cache.remove(path),
+            #[cfg(feature = "services")]
+            Keeper::Nginx(store) => store.forget(path),
         }
     }
 
@@ -532,104 +465,5 @@ impl Cdn {
             response.headers_mut().insert(CACHE_STATUS, value);
         }
         response
-    }
-}
-
-/// Why there is no body.
-struct Torn {
-    status: StatusCode,
-    detail: String,
-    /// It is there, and is not what its hash says.
-    #[cfg(feature = "services")]
-    is_wrong: bool,
-}
-
-/// The whole body, if it comes in time and is what its hash says.
-async fn whole(tier: &str, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Torn> {
-    let torn = |status, detail| Torn {
-        status,
-        detail,
-        #[cfg(feature = "services")]
-        is_wrong: false,
-    };
-    let body = match tokio::time::timeout(HOP_TIMEOUT, Limited::new(body, OBJECT_BYTES_MAX).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) => {
-            return Err(torn(StatusCode::BAD_GATEWAY, format!("the body from {tier} broke off: {error}")));
-        }
-        Err(_) => {
-            let detail = format!("the body from {tier} did not end in time");
-            return Err(torn(StatusCode::GATEWAY_TIMEOUT, detail));
-        }
-    };
-    let stated = headers.get(REPR_DIGEST).and_then(digest::stated);
-    match stated {
-        Some(stated) if digest::of_body(&body).await != stated && !body.is_empty() => {
-            let detail = format!("the body from {tier} is not what its hash says; try again");
-            let torn = torn(StatusCode::BAD_GATEWAY, detail);
-            #[cfg(feature = "services")]
-            let torn = Torn { is_wrong: true, ..torn };
-            Err(torn)
-        }
-        _ => Ok(body),
-    }
-}
-
-impl Answer {
-    /// Until there is one.
-    fn none() -> Self {
-        Self::Other {
-            status: StatusCode::BAD_GATEWAY,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            shareable: true,
-        }
-    }
-}
-
-impl Fetched {
-    /// Something that was in the cache by the time we looked again.
-    fn landed(stored: Arc<Stored>) -> Self {
-        let served_by = HeaderValue::from_static("");
-        Self {
-            answer: Answer::Stored(stored),
-            confirmed: false,
-            #[cfg(feature = "services")]
-            is_wrong: false,
-            took: Duration::ZERO,
-            tier: "",
-            trail: Trail::default(),
-            served_by,
-            status: None,
-        }
-    }
-
-    fn failed(tier: &'static str, begun: Instant, status: StatusCode, detail: &str) -> Self {
-        let headers = std::iter::once((CONTENT_TYPE, reply::PROBLEM)).collect();
-        let body = reply::problem_text(status, detail);
-        Self {
-            answer: Answer::Other { status, headers, body, shareable: true },
-            confirmed: false,
-            #[cfg(feature = "services")]
-            is_wrong: false,
-            took: begun.elapsed(),
-            tier,
-            trail: Trail::default(),
-            served_by: HeaderValue::from_static("none"),
-            status: None,
-        }
-    }
-
-    /// Whether the tier below failed, rather than saying no.
-    fn is_failure(&self) -> bool {
-        matches!(&self.answer, Answer::Other { status, .. } if status.is_server_error())
-    }
-
-    /// Whether somebody who asked with these headers may have it too.
-    fn is_for(&self, asked: &HeaderMap) -> bool {
-        match &self.answer {
-            Answer::Stored(stored) => stored.suits(asked),
-            Answer::Other { shareable, .. } => *shareable,
-        }
     }
 }

@@ -6,10 +6,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::header::SERVER;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::Cdn;
+use super::fetch::{Fetched, whole};
 use super::stored::{Answer, Stored};
-use super::{Cdn, Fetched, whole};
 use crate::reply::SERVED_BY;
 use crate::services::nginx::{CACHE, FROM, NginxStore, Wish};
 
@@ -22,12 +24,13 @@ impl Cdn {
         asked: &HeaderMap,
     ) -> Option<Arc<Stored>> {
         let begun = Instant::now();
-        let (head, body) = store.look(path, asked).await.ok()?.into_parts();
-        if head.status != StatusCode::OK {
+        let (mut head, body) = store.look(path, asked).await.ok()?.into_parts();
+        head.headers.remove(SERVER);
+        if head.status.is_server_error() {
             return None;
         }
         let body = whole(self.tier, &head.headers, body).await.ok()?;
-        let stored = Stored::of(asked, &head.headers, body, begun.elapsed())?;
+        let stored = Stored::of(head.status, asked, &head.headers, body, begun.elapsed())?;
         stored.suits(asked).then(|| Arc::new(stored))
     }
 
@@ -55,16 +58,19 @@ impl Cdn {
         let mut wish = Wish::Any;
         if let Some(known) = known.filter(|known| known.freshness.is_fresh()) {
             // nginx would take its copy for good enough: the client does not.
-            let fetched = self.fetch(path, headers.clone(), Some(known)).await;
-            if fetched.confirmed || fetched.is_failure() {
-                return fetched;
+            if known.can_be_confirmed() {
+                let fetched = self.fetch(path, headers.clone(), Some(known)).await;
+                if fetched.confirmed || fetched.is_failure() {
+                    return fetched;
+                }
             }
             wish = Wish::Renew;
         }
         let begun = Instant::now();
         let mut fetched = self.fetched(store, begun, path, &headers, wish).await;
-        if wish == Wish::Any && fetched.as_ref().is_some_and(|fetched| fetched.is_wrong) {
-            // Its copy was harmed on the disk: another, from below.
+        let no_good = |fetched: &Fetched| fetched.is_wrong || fetched.is_outdated();
+        if wish == Wish::Any && fetched.as_ref().is_some_and(no_good) {
+            // Its copy was harmed on the disk, or came with an age, of which nginx knows nothing: another, from below.
             fetched = self.fetched(store, begun, path, &headers, Wish::Renew).await;
         }
         match fetched {
@@ -84,6 +90,7 @@ impl Cdn {
         wish: Wish,
     ) -> Option<Fetched> {
         let mut response = store.fetch(path, headers, wish).await.ok()?;
+        response.headers_mut().remove(SERVER);
         let did = response.headers().get(CACHE).cloned();
         let did = did.as_ref().and_then(|did| did.to_str().ok()).unwrap_or_default();
         let from = response.headers().get(FROM).and_then(|from| from.to_str().ok()).unwrap_or_default();
@@ -103,7 +110,8 @@ impl Cdn {
             } else {
                 "the server refuses such a request".to_owned()
             };
-            return Some(Fetched::failed(tier, begun, status, &detail));
+            let failed = Fetched::failed(tier, begun, status, &detail);
+            return Some(Fetched { unreachable: is_own && status.is_server_error(), ..failed });
         }
         if did == "HIT" {
             response.headers_mut().insert(SERVED_BY, HeaderValue::from_static(self.tier));
@@ -111,6 +119,7 @@ impl Cdn {
         let confirmed = did == "REVALIDATED";
         let mut fetched = self.received(begun, tier, response, headers, None).await;
         fetched.confirmed = confirmed && matches!(fetched.answer, Answer::Stored(_));
+        fetched.is_copy = did == "HIT";
         Some(fetched)
     }
 }

@@ -12,6 +12,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 pub struct Validators<'a> {
     pub etag: Option<&'a HeaderValue>,
     pub last_modified: Option<SystemTime>,
+    /// When a copy was made, where it is one.
+    pub date: Option<&'a HeaderValue>,
+}
+
+impl Validators<'_> {
+    fn dated(&self) -> Option<SystemTime> {
+        httpdate::parse_http_date(self.date?.to_str().ok()?).ok()
+    }
 }
 
 /// What the conditions leave to do.
@@ -43,21 +51,27 @@ pub fn judge(method: &Method, asked: &HeaderMap, ours: Validators<'_>) -> Verdic
             (false, _) => Verdict::Proceed,
         };
     }
-    match (date(asked, &IF_MODIFIED_SINCE), ours.last_modified) {
-        (Some(date), Some(modified)) if reads && modified <= date => Verdict::NotModified,
+    let Some(date) = date(asked, &IF_MODIFIED_SINCE).filter(|_| reads) else { return Verdict::Proceed };
+    // A copy that does not say when it was changed was not changed after it was made (RFC 9111, section 4.3.2).
+    match ours.last_modified.or_else(|| ours.dated()) {
+        Some(modified) if modified <= date => Verdict::NotModified,
         _ => Verdict::Proceed,
     }
 }
 
 /// Whether `If-Range`, where there is one, lets a range be answered: the very same strong tag, or the very
-/// same date, which is strong here because objects are never changed within a second of their date.
+/// same date, if that was over by a second when the copy was made (RFC 9110, section 8.8.2.2). The origin knows
+/// that its objects are never changed within a second.
 pub fn if_range_holds(asked: &HeaderMap, ours: Validators<'_>) -> bool {
     let Some(validator) = asked.get(IF_RANGE) else { return true };
     if validator.as_bytes().starts_with(b"\"") {
         return ours.etag == Some(validator);
     }
     let date = validator.to_str().ok().and_then(|text| httpdate::parse_http_date(text).ok());
-    date.is_some() && date == ours.last_modified
+    let is_strong = |modified| {
+        ours.dated().is_none_or(|made| made.duration_since(modified).is_ok_and(|since| since.as_secs() >= 1))
+    };
+    date.is_some_and(|date| ours.last_modified == Some(date) && is_strong(date))
 }
 
 /// Whole seconds, as HTTP's dates are.
@@ -125,7 +139,7 @@ mod tests {
         let etag = HeaderValue::from_static("\"a,b\"");
         let last_modified = httpdate::parse_http_date(THEN).ok();
         let asked = conditions.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-        judge(method, &asked, Validators { etag: Some(&etag), last_modified })
+        judge(method, &asked, Validators { etag: Some(&etag), last_modified, date: None })
     }
 
     #[test]
@@ -161,7 +175,9 @@ mod tests {
     #[test]
     fn if_range_needs_the_very_same_tag_or_date() {
         let etag = HeaderValue::from_static("\"a\"");
-        let ours = Validators { etag: Some(&etag), last_modified: httpdate::parse_http_date(THEN).ok() };
+        let then = HeaderValue::from_static(THEN);
+        let last_modified = httpdate::parse_http_date(THEN).ok();
+        let ours = Validators { etag: Some(&etag), last_modified, date: None };
         for (validator, holds) in [
             ("\"a\"", true),
             ("\"b\"", false),
@@ -175,5 +191,10 @@ mod tests {
             assert_eq!(if_range_holds(&asked, ours), holds, "{validator}");
         }
         assert!(if_range_holds(&HeaderMap::new(), ours));
+        let asked = HeaderMap::from_iter([(IF_RANGE, then.clone())]);
+        let later = HeaderValue::from_static(LATER);
+        for (made, holds) in [(&then, false), (&later, true)] {
+            assert_eq!(if_range_holds(&asked, Validators { date: Some(made), ..ours }), holds);
+        }
     }
 }

@@ -4,15 +4,17 @@ pub mod conditions;
 pub mod encoding;
 mod object;
 pub mod ranges;
+pub mod wire;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Body as _;
 
 pub use crate::body::Body;
 use crate::visit::Trail;
 pub use object::{Object, REPR_DIGEST};
+pub use wire::CACHE_STATUS;
 
 pub const SERVED_BY: HeaderName = HeaderName::from_static("x-served-by");
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -58,13 +60,19 @@ pub fn empty(status: StatusCode) -> Response<Body> {
 pub fn problem(status: StatusCode, detail: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(problem_text(status, detail)));
     *response.status_mut() = status;
-    let headers = response.headers_mut();
+    *response.headers_mut() = problem_headers(status);
+    response
+}
+
+/// The headers of a problem.
+pub fn problem_headers(status: StatusCode) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(4);
     headers.insert(CONTENT_TYPE, PROBLEM);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
         headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
     }
-    response
+    headers
 }
 
 /// The body of a problem.

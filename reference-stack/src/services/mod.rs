@@ -23,6 +23,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use plimsoll_scenarios::Policy;
 use tokio::net::TcpSocket;
 
 use crate::error::StackError;
@@ -31,7 +32,7 @@ use crate::plan::Plan;
 use crate::ports::Ports;
 use crate::stack::StackOptions;
 use crate::tiers;
-use guardian::Guardian;
+pub use guardian::Guardian;
 use nats::{Nats, Plays};
 use nginx::NginxCache;
 use objects::ObjectServer;
@@ -207,6 +208,26 @@ impl Services {
     }
 }
 
+/// What the servers do otherwise than the scenario says.
+pub fn notes(plan: &Plan) -> Vec<String> {
+    let mut notes = Vec::new();
+    for tier in [&plan.edge, &plan.shield] {
+        if let Some(cache) = tier.cache.filter(|cache| cache.policy != Policy::Lru) {
+            let name = cache.policy.label();
+            notes.push(format!(
+                "{} is nginx, which evicts by LRU only: the scenario's {name} is not played",
+                tier.name
+            ));
+        }
+    }
+    if let Some(cache) = plan.metadata_cache.cache.filter(|cache| cache.policy != Policy::Lru) {
+        let (name, nearest) = (cache.policy.label(), redis::policy(cache.policy));
+        let tier = plan.metadata_cache.name;
+        notes.push(format!("{tier} is Redis, which comes nearest to the scenario's {name} by its {nearest}"));
+    }
+    notes
+}
+
 type Parts = (NginxParts, Vec<(&'static str, usize, Spec)>);
 
 /// An nginx for every cache of edge and shield, and one for the gateway.
@@ -233,7 +254,7 @@ fn nginx_parts(setting: &Setting<'_>, plan: &Plan, ports: &Ports) -> Result<Part
 }
 
 /// Lets servers that run as other users pass through a directory, and see nothing in it.
-fn open_to_servers(directory: &Path) -> Result<(), StackError> {
+pub fn open_to_servers(directory: &Path) -> Result<(), StackError> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let mode = if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 };

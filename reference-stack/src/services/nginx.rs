@@ -3,9 +3,11 @@
 //! Each cache is an nginx of its own with two ports: one fetches what it lacks from the tier below, the other gives
 //! only what is there. Keys carry a generation, so that a cache can be told to forget everything at once.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,13 +32,15 @@ const RENEW: HeaderName = HeaderName::from_static("x-plimsoll-renew");
 /// Tells nginx to keep out of it: neither to look nor to store.
 const PASS: HeaderName = HeaderName::from_static("x-plimsoll-pass");
 /// What nginx's cache did, and whom it asked.
-pub const CACHE: HeaderName = HeaderName::from_static("x-plimsoll-cache");
-pub const FROM: HeaderName = HeaderName::from_static("x-plimsoll-from");
+pub use crate::reply::wire::{SERVERS_CACHE as CACHE, SERVERS_SOURCE as FROM};
 
 /// Bytes that are fetched and stored as one piece of a song.
 const SLICE: &str = "1m";
 /// Bytes in which nginx keeps what it knows of its objects; about 8,000 a megabyte.
 const ZONE: &str = "32m";
+
+/// Objects whose changes a cache remembers; beyond that it forgets everything once.
+const CHANGED_MAX: usize = 1 << 16;
 
 /// What all of them begin with.
 fn head(setting: &Setting<'_>, name: &str) -> String {
@@ -124,7 +128,8 @@ pub fn cache(
         directory.display(),
         plan.bytes.max(1),
     );
-    text += "  upstream below {\n";
+    text += "  map $upstream_status $failed { default 0; \"~5[0-9][0-9]$\" 1; }\n  \
+             map $upstream_status $unkept { default 0; \"~5[0-9][0-9]$\" 1; \"~206$\" 1; }\n  upstream below {\n";
     for (index, address) in below.iter().enumerate() {
         let _ = writeln!(text, "    server {address} max_fails=0{};", if index > 0 { " backup" } else { "" });
     }
@@ -145,9 +150,10 @@ pub fn cache(
              proxy_cache_lock_timeout 15s;\n    proxy_cache_lock_age 15s;\n    proxy_cache_revalidate on;\n    \
              proxy_cache_use_stale error timeout http_500 http_502 http_503 http_504;\n    \
              proxy_cache_bypass $http_x_plimsoll_renew $http_x_plimsoll_pass;\n    \
-             proxy_no_cache $http_x_plimsoll_pass;\n    add_header {CACHE} $upstream_cache_status always;\n    \
+             proxy_no_cache $http_x_plimsoll_pass $unkept;\n    add_header {CACHE} $upstream_cache_status always;\n    \
              location / {{ proxy_pass http://{upstream}; }}\n    \
              location ~ \"^/v1/songs/[0-9]+/audio$\" {{\n      slice {SLICE};\n      \
+             proxy_no_cache $http_x_plimsoll_pass $failed;\n      \
              proxy_cache_key \"$http_x_plimsoll_key $slice_range\";\n"
         );
         // A location with headers of its own has none of those around it.
@@ -164,7 +170,13 @@ pub fn cache(
     }
     text += "}\n";
     Ok((
-        NginxCache { at: at.to_string(), only: only.to_string(), tier, generation: AtomicU64::new(0) },
+        NginxCache {
+            at: at.to_string(),
+            only: only.to_string(),
+            tier,
+            generation: AtomicU64::new(0),
+            changed: Mutex::default(),
+        },
         spec(setting, &name, &of, &text, at)?,
     ))
 }
@@ -215,6 +227,8 @@ pub struct NginxCache {
     only: String,
     tier: &'static str,
     generation: AtomicU64,
+    /// How often objects have been driven out, by path.
+    changed: Mutex<HashMap<String, u64>>,
 }
 
 /// The cache with a client for it.
@@ -244,8 +258,24 @@ impl NginxCache {
 
 impl NginxStore {
     /// Forgets everything.
-    pub fn forget(&self) {
+    pub fn forget_all(&self) {
         self.cache.generation.fetch_add(1, Ordering::Relaxed);
+        self.changed().clear();
+    }
+
+    /// Forgets one object.
+    pub fn forget(&self, path: &str) {
+        let mut changed = self.changed();
+        if changed.len() >= CHANGED_MAX {
+            // Better too much than too little.
+            self.cache.generation.fetch_add(1, Ordering::Relaxed);
+            changed.clear();
+        }
+        *changed.entry(path.to_owned()).or_insert(0) += 1;
+    }
+
+    fn changed(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.cache.changed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is there, fresh or not.
@@ -282,7 +312,8 @@ impl NginxStore {
     /// Key and variant. Encodings that come to the same are the same.
     fn address(&self, path: &str, asked: &HeaderMap, headers: &mut HeaderMap) {
         let generation = self.cache.generation.load(Ordering::Relaxed);
-        if let Ok(key) = HeaderValue::try_from(format!("{generation} {path}")) {
+        let changes = self.changed().get(path).copied().unwrap_or(0);
+        if let Ok(key) = HeaderValue::try_from(format!("{generation}.{changes} {path}")) {
             headers.insert(KEY, key);
         }
         headers.remove(ACCEPT_ENCODING);

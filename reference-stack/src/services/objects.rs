@@ -19,7 +19,7 @@ use object_store::path::Path as Key;
 use object_store::{BackoffConfig, ClientOptions, ObjectStoreExt as _, RetryConfig};
 
 use super::Setting;
-use super::supervise::{Spec, listens};
+use super::supervise::{Identity, Spec, listens};
 use crate::audio::Layout;
 use crate::error::StackError;
 
@@ -27,6 +27,8 @@ use crate::error::StackError;
 pub const SERVE: &str = "serve-objects";
 const KEY: &str = "PLIMSOLL_OBJECTS_KEY";
 const SECRET: &str = "PLIMSOLL_OBJECTS_SECRET";
+/// Whom the server becomes, where it is started as root: `UID:GID`.
+const USER: &str = "PLIMSOLL_OBJECTS_USER";
 /// Connections of the server.
 const CONNECTIONS_MAX: usize = 1024;
 /// Songs that share a directory, and are lost together.
@@ -41,6 +43,7 @@ pub struct ObjectServer {
     key: String,
     secret: String,
     root: PathBuf,
+    user: Option<Identity>,
 }
 
 impl ObjectServer {
@@ -50,20 +53,42 @@ impl ObjectServer {
     /// If there is no port.
     pub fn prepare(setting: &Setting<'_>, program: PathBuf, root: &Path) -> Result<(Self, Spec), StackError> {
         let at = setting.ports.take("the object store")?;
-        let server = Self { at, key: super::secret()?, secret: super::secret()?, root: root.to_owned() };
+        let user = Identity::of_server("nobody")?;
+        let server =
+            Self { at, key: super::secret()?, secret: super::secret()?, root: root.to_owned(), user };
+        let mut env = vec![(KEY, OsString::from(&server.key)), (SECRET, OsString::from(&server.secret))];
+        env.extend(user.map(|Identity { uid, gid }| (USER, OsString::from(format!("{uid}:{gid}")))));
         let spec = Spec {
             name: "the S3 server".to_owned(),
             program,
             args: vec![SERVE.into(), root.into(), at.port().to_string().into()],
-            env: vec![(KEY, OsString::from(&server.key)), (SECRET, OsString::from(&server.secret))],
+            env,
             directory: root.to_owned(),
             output: setting.output("objects"),
-            // It runs what we run, and reads what we have written.
+            // It runs what we run, which others may not be able to read; so it becomes somebody else by itself.
             identity: None,
             stop: Signal::SIGTERM,
             probe: listens(at),
         };
         Ok((server, spec))
+    }
+
+    /// Gives the server what was written to its directory on its behalf.
+    ///
+    /// # Errors
+    /// If it can't be given.
+    pub fn hand_over(&self) -> std::io::Result<()> {
+        let Some(user) = self.user else { return Ok(()) };
+        let mut places = vec![self.root.clone()];
+        while let Some(place) = places.pop() {
+            std::os::unix::fs::lchown(&place, Some(user.uid), Some(user.gid))?;
+            if std::fs::symlink_metadata(&place)?.is_dir() {
+                for entry in std::fs::read_dir(&place)? {
+                    places.push(entry?.path());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The client of one copy. Called on the stack's runtime.
@@ -188,10 +213,25 @@ pub fn serve_objects() -> Option<u8> {
     }
 }
 
+/// Gives up the rights of root for good.
+fn become_user(user: &str) -> std::io::Result<()> {
+    let parsed = user.split_once(':').and_then(|(uid, gid)| Some((uid.parse().ok()?, gid.parse().ok()?)));
+    let (uid, gid) =
+        parsed.ok_or_else(|| std::io::Error::other(format!("{USER} is `{user}`, no UID:GID")))?;
+    let gid = nix::unistd::Gid::from_raw(gid);
+    nix::unistd::setgroups(&[gid])?;
+    nix::unistd::setgid(gid)?;
+    nix::unistd::setuid(nix::unistd::Uid::from_raw(uid))?;
+    Ok(())
+}
+
 fn serve(root: &Path, port: u16) -> std::io::Result<()> {
     let (Ok(key), Ok(secret)) = (std::env::var(KEY), std::env::var(SECRET)) else {
         return Err(std::io::Error::other(format!("{KEY} and {SECRET} are not set")));
     };
+    if nix::unistd::geteuid().is_root() {
+        become_user(&std::env::var(USER).unwrap_or_default())?;
+    }
     let files = s3s_fs::FileSystem::new(root).map_err(|error| std::io::Error::other(format!("{error:?}")))?;
     let mut service = s3s::service::S3ServiceBuilder::new(files);
     service.set_auth(s3s::auth::SimpleAuth::from_single(key, secret));

@@ -100,7 +100,7 @@ impl Redis {
 }
 
 /// Redis has two of the policies, in their sampled forms; the others become the nearer of them.
-const fn policy(policy: Policy) -> &'static str {
+pub const fn policy(policy: Policy) -> &'static str {
     match policy {
         Policy::Lfu | Policy::WTinyLfu => "allkeys-lfu",
         _ => "allkeys-lru",

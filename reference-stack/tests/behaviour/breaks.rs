@@ -1,5 +1,6 @@
 //! What the service survives, and how it recovers. Whatever happens, no wrong byte is served: `play` checks.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
@@ -10,15 +11,15 @@ use crate::service::{Service, until};
 #[tokio::test]
 async fn a_dead_web_server_costs_no_request_and_comes_back() {
     let service = Service::start().await;
+    let up = service.metric("plimsoll_up", "web").await;
+    let begun = Instant::now();
     let done = service.break_it(&json!({"kind": "kill", "target": "web/0", "for_s": 1.0})).await;
     assert!(done["what"].as_str().unwrap().contains("web/0"), "{done}");
-    let begun = Instant::now();
     for song in 1..=40 {
         assert!(service.play(song).await.is_right(), "song {song}");
     }
     assert!(service.metric("plimsoll_retries_total", "gateway").await >= 1.0, "one attempt met the dead one");
-    let up = service.metric("plimsoll_up", "web").await;
-    until("healed by itself", || async { service.metric("plimsoll_up", "web").await == up + 1.0 }).await;
+    until("healed by itself", || async { service.metric("plimsoll_up", "web").await == up }).await;
     assert!(begun.elapsed() >= Duration::from_millis(950), "{:?}", begun.elapsed());
     // It is healthy a moment before its port is open again.
     let at_the_first = &service.card.tiers["web"][0];
@@ -235,10 +236,10 @@ async fn under_load_every_break_ends_in_right_bytes_or_a_clear_no() {
         json!({"kind": "corrupt", "target": "song/80", "for_s": 0.2}),
         json!({"kind": "lose", "target": "song/90", "for_s": 0.2}),
     ];
-    let ended = std::sync::atomic::AtomicBool::new(false);
+    let ended = AtomicBool::new(false);
     let play = async |user: u64| {
         let (mut right, mut refused) = (0, 0);
-        while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+        while !ended.load(Ordering::Relaxed) {
             // `play` fails on wrong bytes.
             let answer = service.play(70 + (user * 7 + right) % 40).await;
             if answer.is_right() {
@@ -256,12 +257,81 @@ async fn under_load_every_break_ends_in_right_bytes_or_a_clear_no() {
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
         service.heal().await;
-        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        ended.store(true, Ordering::Relaxed);
     };
     let (played, ()) = tokio::join!(futures_util::future::join_all((0..8).map(play)), breaking);
     let (right, refused) = played.iter().fold((0, 0), |(a, b), (right, refused)| (a + right, b + refused));
     assert!(right > 100 && refused * 20 < right, "{right} right, {refused} refused");
     assert!(service.play(80).await.is_right());
+}
+
+#[tokio::test]
+async fn every_single_part_may_die_under_load_and_no_byte_is_wrong() {
+    let service = Service::start().await;
+    let status = service.admin("GET", "/status", "").await.json();
+    let parts: Vec<String> = status["parts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| format!("{}/{}", part["tier"].as_str().unwrap(), part["replica"]))
+        .collect();
+    assert!(parts.len() >= 8, "{parts:?}");
+    let ended = AtomicBool::new(false);
+    let play = async |user: u64| {
+        let (mut right, mut refused) = (0_u64, 0_u64);
+        while !ended.load(Ordering::Relaxed) {
+            let path = format!("/v1/songs/{}/audio", 100 + (user * 31 + right) % 90);
+            // A connection to a dead edge is refused or cut: that is no wrong byte.
+            let answer = service.try_send("GET", service.base(), &path, &[], "").await;
+            match answer {
+                Ok(answer) if answer.status == StatusCode::OK => {
+                    assert!(answer.is_right(), "wrong bytes of {path}: {:?}", answer.headers);
+                    right += 1;
+                }
+                Ok(answer) => {
+                    assert!([500, 502, 503, 504].contains(&answer.problem()));
+                    refused += 1;
+                }
+                Err(_) => {
+                    refused += 1;
+                    // Whoever is refused at once does not come back at once.
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+        }
+        (right, refused)
+    };
+    let works = async |number: usize| {
+        // An object that no cache has, a search that none has seen, a play.
+        let base = service.base();
+        let song = format!("/v1/songs/{}/audio", 200 + number % 90);
+        let search = format!("/v1/search?q=golden+x{number}");
+        let (song, search, told) = tokio::join!(
+            service.try_send("GET", base, &song, &[], ""),
+            service.try_send("GET", base, &search, &[], ""),
+            service.try_send("POST", base, "/v1/events", &[], "{\"song\":5}"),
+        );
+        song.is_ok_and(|answer| answer.is_right())
+            && search.is_ok_and(|answer| answer.status == StatusCode::OK)
+            && told.is_ok_and(|answer| answer.status == StatusCode::ACCEPTED)
+    };
+    let killing = async {
+        for (number, part) in parts.iter().enumerate() {
+            service.break_it(&json!({"kind": "kill", "target": part})).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            service.heal().await;
+            let tries = AtomicUsize::new(number * 7);
+            until(&format!("all works again after {part} died"), || {
+                works(tries.fetch_add(1, Ordering::Relaxed))
+            })
+            .await;
+        }
+        ended.store(true, Ordering::Relaxed);
+    };
+    let (played, ()) = tokio::join!(futures_util::future::join_all((0..4).map(play)), killing);
+    let (right, refused) = played.iter().fold((0, 0), |(a, b), (right, refused)| (a + right, b + refused));
+    assert!(right > 0, "{right} right, {refused} refused");
+    assert_eq!(service.admin("GET", "/breaks", "").await.json(), json!([]));
 }
 
 #[tokio::test]

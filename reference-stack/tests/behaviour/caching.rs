@@ -145,3 +145,66 @@ async fn a_change_drives_out_what_it_changed() {
     service.post(&format!("{path}/songs"), &user, &json!({"song": 4})).await;
     assert_eq!(service.get_with(&path, &user).await.json()["songs"], json!([4]));
 }
+
+#[tokio::test]
+async fn a_song_is_the_same_by_its_hash_in_every_state_of_the_caches() {
+    let service = Service::start().await;
+    let path = "/v1/songs/44/audio";
+    let flush = async |tiers: &[&str]| {
+        for tier in tiers {
+            service.break_it(&json!({"kind": "flush-cache", "target": tier})).await;
+        }
+    };
+    // What the song is, straight from the web tier.
+    let song = service.send("GET", service.gateway(), path, &[], "").await;
+    assert!(song.is_right());
+    let same = |state: &str, answer: &Answer, cache: &str, by: &str| {
+        assert!(answer.is_right() && answer.body == song.body, "{state}: {:?}", answer.headers);
+        assert_eq!((first_cache(answer).as_str(), answer.header("x-served-by")), (cache, by), "{state}");
+    };
+    flush(&["edge", "shield", "web"]).await;
+    same("missed everywhere", &service.play(44).await, "fwd=miss", "audio-store");
+    same("hit", &service.play(44).await, "hit", "edge");
+    let confirmed = service.get_with(path, &[("cache-control", "no-cache")]).await;
+    assert_eq!(
+        (first_cache(&confirmed).as_str(), &confirmed.body),
+        ("fwd=stale; fwd-status=304", &song.body)
+    );
+    flush(&["edge"]).await;
+    same("hit in the shield", &service.play(44).await, "fwd=miss", "shield");
+    flush(&["edge", "shield"]).await;
+    let from_web = service.play(44).await;
+    assert!(["web", "audio-store"].contains(&from_web.header("x-served-by")), "whichever server was asked");
+    same("in a web server's memory", &from_web, "fwd=miss", from_web.header("x-served-by"));
+    for state in ["cold", "warm"] {
+        if state == "cold" {
+            flush(&["edge", "shield", "web"]).await;
+        }
+        let mut pieces = Vec::new();
+        let step = song.body.len() / 7 + 1;
+        for first in (0..song.body.len()).step_by(step) {
+            let range = format!("bytes={first}-{}", first + step - 1);
+            let part = service.get_with(path, &[("range", &range)]).await;
+            assert_eq!(part.status, StatusCode::PARTIAL_CONTENT, "{state} {range}");
+            assert_eq!(
+                part.header("repr-digest"),
+                song.header("repr-digest"),
+                "the hash is that of the whole"
+            );
+            pieces.extend_from_slice(&part.body);
+        }
+        assert!(pieces == song.body, "assembled from parts, {state}");
+    }
+    flush(&["edge", "shield", "web"]).await;
+    for answer in futures_util::future::join_all((0..8).map(|_| service.play(44))).await {
+        assert!(answer.is_right() && answer.body == song.body, "all who waited for one fetch");
+    }
+    // The shield too, for it would confirm by a copy of its own.
+    for target in ["web", "shield"] {
+        service.break_it(&json!({"kind": "kill", "target": target})).await;
+    }
+    let insisting = [("cache-control", "no-cache, stale-if-error=600")];
+    let stale = service.get_with(path, &insisting).await;
+    same("outdated, as nobody can confirm it", &stale, "hit; detail=stale-if-error", "edge");
+    service.heal().await;
+}

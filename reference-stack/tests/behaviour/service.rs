@@ -1,62 +1,22 @@
 //! The service under test, and a client for it.
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+#[path = "../common/answer.rs"]
+mod answer;
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use std::path::PathBuf;
+
+pub use answer::{Answer, until};
+use answer::{HttpClient, client, exchange};
+use http::StatusCode;
 use plimsoll_scenarios::units::Count;
 use plimsoll_stack::{Profile, Running, Stack, StackOptions};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-
-/// Nothing here takes longer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Service {
     pub card: Running,
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: HttpClient,
     /// Stopped when dropped; none where somebody else's is tested.
     _stack: Option<Stack>,
-}
-
-#[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
-
-impl Answer {
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// Its status, of a problem that says what to do.
-    pub fn problem(&self) -> u16 {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
-        let problem = self.json();
-        assert_eq!(problem["status"], self.status.as_u16());
-        assert!(
-            !problem["detail"].as_str().unwrap().is_empty() && !problem["title"].as_str().unwrap().is_empty()
-        );
-        self.status.as_u16()
-    }
-
-    /// Whether the body is what its hash says.
-    pub fn is_right(&self) -> bool {
-        use base64::Engine as _;
-        let digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&self.body));
-        self.status == StatusCode::OK && self.header("repr-digest") == format!("sha-256=:{digest}:")
-    }
 }
 
 /// What the environment asks for.
@@ -76,10 +36,8 @@ fn objects() -> Option<PathBuf> {
 impl Service {
     /// The service that the environment names, healed and with cold caches; or one of one's own.
     pub async fn start() -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
         // A connection that the service cuts must not fail the next request.
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+        let client = client(0);
         let Some(card) = std::env::var_os("PLIMSOLL_STACK_CARD") else {
             let mut scenario = plimsoll_scenarios::load("spotify").unwrap().scaled_for_load().unwrap();
             scenario.datasets["song"].count = Count::given(300.0, "300");
@@ -142,20 +100,11 @@ impl Service {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Result<Answer, Box<dyn std::error::Error>> {
-        let mut request = Request::builder().method(method).uri(format!("{base}{path}"));
+        let mut all = headers.to_vec();
         if !headers.iter().any(|(name, _)| *name == "x-api-key") {
-            request = request.header("x-api-key", &self.card.api_key);
+            all.push(("x-api-key", &self.card.api_key));
         }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
-        let exchange = async {
-            let (head, body) = self.client.request(request).await?.into_parts();
-            let body = body.collect().await?.to_bytes();
-            Ok(Answer { status: head.status, headers: head.headers, body })
-        };
-        tokio::time::timeout(PATIENCE, exchange).await.expect("an answer in time")
+        exchange(&self.client, method, &format!("{base}{path}"), &all, body).await
     }
 
     pub async fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
@@ -180,10 +129,7 @@ impl Service {
     /// The value of one metric, summed over all series of a tier.
     pub async fn metric(&self, name: &str, tier: &str) -> f64 {
         let text = self.send("GET", &self.card.metrics, "", &[], "").await.body;
-        let start = format!("{name}{{tier=\"{tier}\",");
-        let text = String::from_utf8(text.to_vec()).unwrap();
-        let values = text.lines().filter(|line| line.starts_with(&start));
-        values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        answer::metric(str::from_utf8(&text).unwrap(), name, tier, "")
     }
 
     /// Whose answer the first cache gave: RFC 9211's `hit` or `fwd`.
@@ -195,14 +141,5 @@ impl Service {
             answer.headers
         );
         answer
-    }
-}
-
-/// Waits until something holds.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let begun = Instant::now();
-    while !holds().await {
-        assert!(begun.elapsed() < PATIENCE, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

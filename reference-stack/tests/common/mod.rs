@@ -1,14 +1,12 @@
 //! A small client for the tests, and scenarios to start.
 
 // Each test binary uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+mod answer;
+
+pub use answer::{Answer, PATIENCE, until};
+use answer::{HttpClient, client, exchange};
 use plimsoll_scenarios::Scenario;
 use plimsoll_scenarios::units::{Count, Size};
 use plimsoll_stack::{Stack, StackOptions};
@@ -38,36 +36,16 @@ pub fn start(scenario: &Scenario, emulate: bool) -> Stack {
     Stack::start(scenario, &StackOptions { seed: SEED, emulate, ..StackOptions::default() }).unwrap()
 }
 
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
-
-impl Answer {
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-
-    /// Names of the `Server-Timing` entries.
-    pub fn hops(&self) -> Vec<&str> {
-        self.header("server-timing").split(", ").filter_map(|entry| entry.split(';').next()).collect()
-    }
-}
-
 /// A client with the stack's key.
 #[derive(Clone)]
 pub struct User {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: HttpClient,
     key: String,
 }
 
 impl User {
     pub fn new(stack: &Stack) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { client, key: stack.endpoints().api_key.clone() }
+        Self { client: client(usize::MAX), key: stack.endpoints().api_key.clone() }
     }
 
     pub fn with_key(&self, key: &str) -> Self {
@@ -90,26 +68,15 @@ impl User {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
-        let mut request =
-            Request::builder().method(method).uri(format!("{base}{path}")).header("x-api-key", &self.key);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap();
-        let (head, body) = self.client.request(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: head.status, headers: head.headers, body }
+        let mut all = vec![("x-api-key", self.key.as_str())];
+        all.extend_from_slice(headers);
+        exchange(&self.client, method, &format!("{base}{path}"), &all, body).await.unwrap()
     }
 
     /// The value of one series of the metrics, summed over replicas.
     pub async fn metric(&self, stack: &Stack, name: &str, tier: &str, label: &str) -> f64 {
         let text = self.get(&stack.endpoints().metrics, "").await.body;
-        String::from_utf8(text.to_vec())
-            .unwrap()
-            .lines()
-            .filter(|line| line.starts_with(&format!("{name}{{tier=\"{tier}\",")) && line.contains(label))
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
-            .sum()
+        answer::metric(str::from_utf8(&text).unwrap(), name, tier, label)
     }
 }
 

@@ -49,13 +49,15 @@ pub fn run(args: &StackUpArgs, terminal: &Terminal) -> Result<Code, Failure> {
         object_server: None,
         warm_every: args.warm_every.as_deref().map(|text| time("--warm-every", text)).transpose()?,
     };
+    // What can be wrong with the scenario is said here, also where the stack starts in the background.
+    let notes = Stack::notes(&scenario.scaled_for_load()?, options.profile)?;
     if args.detach {
-        // What can be wrong with the scenario is said here.
-        Stack::check(&scenario.scaled_for_load()?, options.profile)?;
+        notes.iter().for_each(|note| terminal.say(&format!("note: {note}")));
         return detach(args, terminal);
     }
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let stack = start(&scenario, &options, terminal)?;
+    notes.iter().for_each(|note| terminal.say(&format!("note: {note}")));
     show(stack.running(), args.format, terminal)?;
     terminal.say("up; Ctrl-C stops it");
     while !stop.load(Ordering::Relaxed) && !stack.has_ended() {
