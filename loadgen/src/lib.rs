@@ -40,6 +40,7 @@ mod seconds;
 mod supervisor;
 mod targets;
 mod template;
+mod walks;
 
 pub use arrivals::Arrivals;
 pub use checks::{Check, Rule};

@@ -45,7 +45,7 @@ pub fn pace(
     for due in schedule {
         let at = start + Duration::from_secs_f64(due.at_s);
         let counted = due.at_s >= warmup_s;
-        let What::Send { route, site, object } = due.what else {
+        let What::Send { route, site, object, user } = due.what else {
             if !wait_until(at, shared) {
                 return;
             }
@@ -53,7 +53,7 @@ pub fn pace(
             continue;
         };
         // Made before the wait, so that making it delays nothing.
-        let request = plan.request(route, site, object);
+        let request = plan.request(route, (site, object, user));
         if !wait_until(at, shared) {
             return;
         }
@@ -80,11 +80,11 @@ pub fn supply(
         return;
     }
     for due in schedule {
-        let What::Send { route, site, object } = due.what else {
+        let What::Send { route, site, object, user } = due.what else {
             shared.local.fetch_add(u64::from(Instant::now() >= counted_from), Relaxed);
             continue;
         };
-        let Ok(request) = plan.request(route, site, object) else { continue };
+        let Ok(request) = plan.request(route, (site, object, user)) else { continue };
         let mut planned = Planned { due: end, route, counted: false, request };
         while let Err(back) = queue.push(planned) {
             if Instant::now() >= end || !wait_until(Instant::now() + SUPPLY_PAUSE, shared) {
@@ -99,7 +99,7 @@ pub fn supply(
 }
 
 /// Waits for an instant; `false` if the run was halted before it.
-fn wait_until(at: Instant, shared: &Shared) -> bool {
+pub fn wait_until(at: Instant, shared: &Shared) -> bool {
     loop {
         if shared.halted() {
             return false;

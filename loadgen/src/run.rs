@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use plimsoll_reports::gate::Round;
 use plimsoll_reports::record::Measurement;
 use plimsoll_scenarios::Scenario;
+use plimsoll_scenarios::visits::Visits;
 
 use crate::arrivals::Arrivals;
 use crate::attack::{Closed, Work, attack};
+use crate::walks::Walks;
 use crate::client;
 use crate::error::LoadError;
 use crate::files;
@@ -20,7 +22,7 @@ use crate::interrupt::stop_on_ctrl_c;
 use crate::interval::Watch;
 use crate::measure::{generators_fault, measurement, round};
 use crate::options::LoadOptions;
-use crate::pace::{pace, supply};
+use crate::pace::{pace, supply, wait_until};
 use crate::queue::{CloseAtEnd, Queue};
 use crate::record::Shared;
 use crate::schedule::{Plan, What};
@@ -81,10 +83,14 @@ pub fn play(
     watch: Watch<'_>,
 ) -> Result<Played, LoadError> {
     options.check()?;
+    if matches!(options.arrivals, Arrivals::Sessions { .. }) && Visits::of(scenario, options.seed).is_none() {
+        return Err(LoadError::NoSessions { scenario: scenario.name.clone() });
+    }
     let mut plan = Plan::new(scenario, targets)?;
     plan.handle(&options.checks, &options.playback)?;
     files::room_for(options.users())?;
     plan.reach()?;
+    let plan = Arc::new(plan);
     // A thread of its own, because a runtime must not be started or dropped inside another one.
     std::thread::scope(|scope| {
         let run = std::thread::Builder::new()
@@ -112,7 +118,7 @@ pub fn planned_rate(scenario: &Scenario, targets: &Targets, seed: u64) -> Result
 
 fn run(
     scenario: &Scenario,
-    plan: &Plan,
+    plan: &Arc<Plan>,
     options: &LoadOptions,
     watch: Watch<'_>,
 ) -> Result<Played, LoadError> {
@@ -126,7 +132,7 @@ fn run(
     let (starter, start) = mpsc::sync_channel::<Instant>(1);
     let work = {
         let _context = runtime.enter();
-        Arc::new(work(plan, options, &shared))
+        Arc::new(work(scenario, plan, options, &shared))
     };
     let host = plan.bases.first().map_or("http://127.0.0.1", |base| base.prefix.as_str());
     let attack = attack(Arc::clone(&work), options.users(), host).map_err(|e| goose_error(&e))?;
@@ -139,10 +145,7 @@ fn run(
             .name("plimsoll-pace".to_owned())
             .spawn_scoped(scope, move || {
                 let _close = CloseAtEnd(&paced.queue);
-                // An error means that the run ended before it began.
-                if let Ok(start) = start.recv() {
-                    feed(scenario, plan, options, paced, start);
-                }
+                feed(scenario, plan, options, paced, &start);
             })
             .map_err(|source| LoadError::Start { what: "pacer", source })?;
         let supervisor =
@@ -166,9 +169,13 @@ fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX)
 }
 
-fn work(plan: &Plan, options: &LoadOptions, shared: &Arc<Shared>) -> Work {
+fn work(scenario: &Scenario, plan: &Arc<Plan>, options: &LoadOptions, shared: &Arc<Shared>) -> Work {
     let timeout = Duration::from_secs_f64(options.timeout_s);
-    let closed = options.arrivals.closed().map(|(_, think_s)| Closed::new(think_s, options.seed));
+    let closed = options.arrivals.closed().map(|(users, think_s)| {
+        let visits = Visits::of(scenario, options.seed).filter(|_| think_s == 0.0);
+        let walks = visits.map(|visits| Walks::new(visits, Arc::clone(plan), users));
+        Closed::new(think_s, walks, options.seed)
+    });
     // What users of a closed model will ask for needs no long list.
     let queue_max = if closed.is_some() { options.users().min(options.queue_max) } else { options.queue_max };
     Work {
@@ -182,15 +189,29 @@ fn work(plan: &Plan, options: &LoadOptions, shared: &Arc<Shared>) -> Work {
 }
 
 /// The pacer's thread: hands out the schedule.
-fn feed(scenario: &Scenario, plan: &Plan, options: &LoadOptions, work: &Work, start: Instant) {
+fn feed(
+    scenario: &Scenario,
+    plan: &Plan,
+    options: &LoadOptions,
+    work: &Work,
+    starter: &mpsc::Receiver<Instant>,
+) {
     let spans = (options.warmup_s, options.duration_s);
+    // Made before the start: sessions that are under way then take time to find.
     let schedule = plan.schedule(scenario, &options.arrivals, options.seed, spans);
+    // An error means that the run ended before it began.
+    let Ok(start) = starter.recv() else { return };
     let Some(closed) = &work.closed else {
         return pace(plan, schedule, start, options.warmup_s, &work.queue, &work.shared);
     };
     let after = |s: f64| start + Duration::from_secs_f64(s);
     let (counted_from, end) = (after(options.warmup_s), after(options.total_s()));
-    let (counted_from, end) = *closed.span.get_or_init(|| (counted_from, end));
+    let (_, counted_from, end) = *closed.span.get_or_init(|| (start, counted_from, end));
+    if closed.walks.is_some() {
+        // Users know themselves what they do next.
+        wait_until(end, &work.shared);
+        return;
+    }
     supply(plan, schedule, (start, counted_from, end), &work.queue, &work.shared);
 }
 

@@ -7,6 +7,7 @@ use crate::popularity::{RankSampler, lru_characteristic_time};
 use crate::rng::Stream;
 use crate::scenario::{Action, ActionId, Scenario};
 use crate::tier::Scope;
+use crate::visits::{Visits, Walk};
 
 /// One request of one user.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,6 +70,8 @@ impl DeviceCache {
 pub struct Requests<'a> {
     scenario: &'a Scenario,
     sources: Vec<Source>,
+    /// Requests that come in sessions.
+    walk: Option<Walk>,
     duration_s: f64,
 }
 
@@ -95,8 +98,25 @@ pub fn requests(scenario: &Scenario, seed: u64, duration_s: f64) -> Requests<'_>
     between(scenario, seed, (0.0, duration_s), "", &|_, _| 1.0)
 }
 
+/// The same with so many sessions a second, which must be above 0, in place of its own number; `None` where the scenario
+/// has no sessions.
+#[must_use]
+pub fn with_sessions(
+    scenario: &Scenario,
+    seed: u64,
+    duration_s: f64,
+    sessions_per_s: f64,
+) -> Option<Requests<'_>> {
+    let visits = Visits::of(scenario, seed)?.beginning(sessions_per_s);
+    let mut requests = between(scenario, seed, (0.0, duration_s), "", &|_, _| 1.0);
+    requests.walk = Some(Walk::new(visits, 0.0));
+    Some(requests)
+}
+
 /// Requests from one time of the day to another, seconds after midnight UTC. Of an action in a region there are
 /// `times` as many as usual. `name` tells these requests from others of the same seed.
+///
+/// Where the scenario has sessions (one that was scaled down may), actions of theirs come in them: all day alike.
 #[must_use]
 pub fn between<'a>(
     scenario: &'a Scenario,
@@ -106,8 +126,12 @@ pub fn between<'a>(
     times: &dyn Fn(ActionId, usize) -> f64,
 ) -> Requests<'a> {
     let label = name;
+    let walk = Visits::of(scenario, seed).map(|visits| Walk::new(visits, from_s));
     let mut sources = Vec::new();
     for (action_id, (name, action)) in scenario.actions.iter().enumerate() {
+        if walk.is_some() && scenario.sessions.as_ref().is_some_and(|plan| plan.has(action_id)) {
+            continue;
+        }
         let device = DeviceCache::of(scenario, action);
         let law = action.of.map(|d| {
             let dataset = &scenario.datasets[d];
@@ -139,7 +163,7 @@ pub fn between<'a>(
             first_site += region.sites;
         }
     }
-    Requests { scenario, sources, duration_s: to_s }
+    Requests { scenario, sources, walk, duration_s: to_s }
 }
 
 impl Source {
@@ -195,6 +219,10 @@ impl Iterator for Requests<'_> {
             if self.sources[i].next_s < self.sources[first].next_s {
                 first = i;
             }
+        }
+        let next_s = self.sources.get(first).map_or(f64::INFINITY, |source| source.next_s);
+        if let Some(walk) = self.walk.as_mut().filter(|walk| walk.at_s() < next_s) {
+            return if walk.at_s() < self.duration_s { walk.take() } else { None };
         }
         let source = self.sources.get_mut(first)?;
         if source.next_s >= self.duration_s {
