@@ -1,6 +1,6 @@
 //! The goose attack: its users take requests from the pacer's queue and send them.
 //!
-//! One transaction is one request: goose starts the users, runs their loops and counts their iterations,
+//! One transaction is some requests (one each would cost twice as much): goose starts the users, runs their loops and counts their iterations,
 //! and waits for them at the end. What it must not do is set aside here: it reads no command line, prints
 //! nothing, listens on no port, keeps no metrics (ours count from the intended start), and opens no
 //! connection with its own client, which all users share, unused.
@@ -123,47 +123,54 @@ pub fn attack(work: Arc<Work>, users: usize, host: &str) -> Result<GooseAttack, 
         Box::pin(std::future::ready(Ok(())))
     }))
     .set_on_start();
-    let request = Transaction::new(Arc::new(move |user| Box::pin(one_request(user, Arc::clone(&work)))));
+    let request = Transaction::new(Arc::new(move |user| Box::pin(requests(user, Arc::clone(&work)))));
     let scenario = Scenario::new("plimsoll").register_transaction(arrive).register_transaction(request);
     Ok(GooseAttack::initialize_with_config(configuration)?
         .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())?
         .register_scenario(scenario))
 }
 
-/// Takes the next due request, sends it and records what came of it.
-async fn one_request(user: &mut GooseUser, work: Arc<Work>) -> TransactionResult {
+/// Requests of one transaction.
+const REQUESTS: usize = 256;
+
+/// Some requests, one after the other. A user ends after so many iterations, and this is one; once all users have
+/// ended, goose ends the attack.
+async fn requests(user: &mut GooseUser, work: Arc<Work>) -> TransactionResult {
+    for _ in 0..REQUESTS {
+        if !one_request(user, &work).await {
+            user.config.iterations = Some(1);
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the next due request, sends it and records what came of it; `false` when the schedule is over.
+async fn one_request(user: &GooseUser, work: &Work) -> bool {
     if let Some(closed) = &work.closed {
         if let Some(walks) = &closed.walks {
-            return walk(user, &work, closed, walks).await;
+            return walk(user, work, closed, walks).await;
         }
         closed.think(closed.thought_s(), &work.shared).await;
     }
-    let Some(planned) = work.queue.pop().await else {
-        // The schedule is over. A user ends after so many iterations, and this is one; once all users
-        // have ended, goose ends the attack.
-        user.config.iterations = Some(1);
-        return Ok(());
-    };
+    let Some(planned) = work.queue.pop().await else { return false };
     if work.shared.halted() {
         // Planned and not sent: missed.
-        return Ok(());
+        return true;
     }
     let planned = match &work.closed {
         Some(closed) => closed.take(planned, &work.shared),
         None => Some(planned),
     };
     if let Some(planned) = planned {
-        exchange(user, &work, planned).await;
+        exchange(user, work, planned).await;
     }
-    Ok(())
+    true
 }
 
-/// One turn of a user's own session: a request, what it sets off, and a thought. The user ends with the run.
-async fn walk(user: &mut GooseUser, work: &Work, closed: &Closed, walks: &Walks) -> TransactionResult {
-    let Some((_, _, end)) = closed.started(&work.shared).await else {
-        user.config.iterations = Some(1);
-        return Ok(());
-    };
+/// One turn of a user's own session: a request, what it sets off, and a thought; `false` when the run is over.
+async fn walk(user: &GooseUser, work: &Work, closed: &Closed, walks: &Walks) -> bool {
+    let Some((_, _, end)) = closed.started(&work.shared).await else { return false };
     let (whats, think_s) = walks.turn(user.weighted_users_index);
     for what in whats {
         let Some(planned) = walks.planned(what, end) else {
@@ -181,17 +188,14 @@ async fn walk(user: &mut GooseUser, work: &Work, closed: &Closed, walks: &Walks)
     closed.think(think_s, &work.shared).await;
     // What the device answers takes no time, and others want their turn.
     tokio::task::yield_now().await;
-    if Instant::now() >= end || work.shared.halted() {
-        user.config.iterations = Some(1);
-    }
-    Ok(())
+    Instant::now() < end && !work.shared.halted()
 }
 
 /// Sends a request and records what came of it.
 async fn exchange(user: &GooseUser, work: &Work, planned: Planned) {
     let number = user.weighted_users_index;
     work.shared.sending(number, &planned);
-    let Planned { due, route, counted, request } = planned;
-    let outcome = client::send(&work.client, request, work.timeout, &work.handling[route]).await;
+    let Planned { due, route, base, counted, request } = planned;
+    let outcome = client::send(&work.client, (base, request), work.timeout, &work.handling[route]).await;
     work.shared.ended(number, due, route, counted, outcome);
 }

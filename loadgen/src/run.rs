@@ -15,7 +15,7 @@ use plimsoll_scenarios::visits::Visits;
 use crate::arrivals::Arrivals;
 use crate::attack::{Closed, Work, attack};
 use crate::walks::Walks;
-use crate::client;
+use crate::client::HttpClient;
 use crate::error::LoadError;
 use crate::files;
 use crate::interrupt::stop_on_ctrl_c;
@@ -28,7 +28,7 @@ use crate::record::Shared;
 use crate::schedule::{Plan, What};
 use crate::seconds::Seconds;
 use crate::supervisor::{Supervisor, goose_error};
-use crate::targets::Targets;
+use crate::targets::{Base, Targets};
 
 /// What a run has found.
 #[derive(Debug, Clone)]
@@ -180,7 +180,7 @@ fn work(scenario: &Scenario, plan: &Arc<Plan>, options: &LoadOptions, shared: &A
     let queue_max = if closed.is_some() { options.users().min(options.queue_max) } else { options.queue_max };
     Work {
         queue: Arc::new(Queue::new(queue_max)),
-        client: client::client(timeout, shared),
+        client: HttpClient::new(plan.bases.iter().chain(&plan.metrics).map(Base::address), shared),
         timeout,
         shared: Arc::clone(shared),
         handling: plan.routes.iter().map(|route| route.handling.clone()).collect(),

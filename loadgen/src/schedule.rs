@@ -29,6 +29,8 @@ pub struct Plan {
     /// Routes of each action of the scenario, in its order.
     actions: Vec<ActionRoutes>,
     headers: HeaderMap,
+    /// `Host` of each base url.
+    hosts: Vec<HeaderValue>,
 }
 
 /// One kind of request: an action, or one of its branches.
@@ -48,6 +50,12 @@ pub struct Route {
     pub handling: Handling,
 }
 
+impl Route {
+    fn base(&self, site: u32) -> usize {
+        self.instances[site as usize % self.instances.len()]
+    }
+}
+
 #[derive(Debug, Default)]
 struct ActionRoutes {
     /// `None` if the whole path is on the device.
@@ -64,6 +72,7 @@ impl Plan {
             routes: Vec::new(),
             actions: Vec::new(),
             headers: headers(&targets.headers)?,
+            hosts: Vec::new(),
         };
         let mut missing = Vec::new();
         for (name, action) in &scenario.actions {
@@ -145,7 +154,10 @@ impl Plan {
         if let Some(known) = self.bases.iter().position(|base| base.url == url) {
             return Ok(known);
         }
-        self.bases.push(Base::parse(url)?);
+        let base = Base::parse(url)?;
+        let bad = |e: http::header::InvalidHeaderValue| LoadError::BadUrl { url: url.to_owned(), cause: e.to_string() };
+        self.hosts.push(HeaderValue::try_from(&base.host).map_err(bad)?);
+        self.bases.push(base);
         Ok(self.bases.len() - 1)
     }
 
@@ -175,16 +187,21 @@ impl Plan {
         self.bases.iter_mut().chain(&mut self.metrics).try_for_each(Base::reach)
     }
 
-    /// The request of a route for one site, object and user.
+    /// Position of the base url to which requests of a route from a site go.
+    pub fn base_of(&self, route: usize, site: u32) -> usize {
+        self.routes[route].base(site)
+    }
+
+    /// The request of a route for one site, object and user, as it goes to its base url.
     pub fn request(
         &self,
         route: usize,
         (site, object, user): (u32, u64, u64),
     ) -> Result<HttpRequest, http::Error> {
         let route = &self.routes[route];
-        let base = &self.bases[route.instances[site as usize % route.instances.len()]];
-        let mut uri = String::with_capacity(base.prefix.len() + 64);
-        uri.push_str(&base.prefix);
+        let base = route.base(site);
+        let mut uri = String::with_capacity(64);
+        uri.push_str(self.bases[base].path());
         route.path.fill(object, user, &mut uri);
         let mut body = String::new();
         if let Some(template) = &route.body {
@@ -203,8 +220,8 @@ impl Plan {
         if route.body.is_some() && !request.headers().contains_key(CONTENT_TYPE) {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        if let (Some(host), false) = (&base.host, request.headers().contains_key(HOST)) {
-            request.headers_mut().insert(HOST, HeaderValue::try_from(host)?);
+        if !request.headers().contains_key(HOST) {
+            request.headers_mut().insert(HOST, self.hosts[base].clone());
         }
         Ok(request)
     }
@@ -405,7 +422,10 @@ mod tests {
         assert!(local > plays / 3, "{local} of {plays}");
         assert_eq!((sent(0) + local, sent(1), sent(2)), (plays, plays, trace.len() - plays));
 
-        let uri = |route, site, object| plan.request(route, (site, object, 0)).unwrap().uri().to_string();
+        let uri = |route, site, object| {
+            let address = plan.bases[plan.base_of(route, site)].address();
+            format!("http://{address}{}", plan.request(route, (site, object, 0)).unwrap().uri())
+        };
         assert_eq!(uri(0, 0, 0), "http://127.0.0.1:2/v1/songs/1/audio");
         assert_eq!(uri(0, 3, 9), "http://127.0.0.1:3/edge/v1/songs/10/audio");
         assert!(uri(2, 1, 5).starts_with("http://127.0.0.1:1/v1/search?q="), "{}", uri(2, 1, 5));

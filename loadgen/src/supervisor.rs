@@ -195,7 +195,10 @@ impl Supervisor<'_> {
     async fn scrape(&self) -> Option<Result<(Instant, Snapshot), String>> {
         let metrics = self.plan.metrics.as_ref()?;
         let at = Instant::now();
-        let text = client::get_text(self.client, &metrics.prefix, SCRAPE_TIMEOUT).await;
+        // Its connections are the last ones of the client.
+        let base = self.plan.bases.len();
+        let text =
+            client::get_text(self.client, base, (&metrics.host, metrics.path_or_root()), SCRAPE_TIMEOUT).await;
         Some(text.map(|text| (at, scrape::parse(&text))).map_err(|cause| format!("{}: {cause}", metrics.url)))
     }
 

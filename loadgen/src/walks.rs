@@ -57,6 +57,6 @@ impl Walks {
         let What::Send { route, site, object, user } = what else { return None };
         // The plan has tried each template.
         let request = self.plan.request(route, (site, object, user)).ok()?;
-        Some(Planned { due, route, counted: false, request })
+        Some(Planned { due, route, base: self.plan.base_of(route, site), counted: false, request })
     }
 }

@@ -121,7 +121,7 @@ fn post(to: &Destination, body: &str) -> io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, COLLECTOR_MAX)?;
     stream.set_read_timeout(Some(COLLECTOR_MAX))?;
     stream.set_write_timeout(Some(COLLECTOR_MAX))?;
-    let host = to.base.host.clone().unwrap_or_else(|| address.to_string());
+    let host = to.base.host.clone();
     write!(
         stream,
         "POST {} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
