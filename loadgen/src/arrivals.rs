@@ -107,6 +107,18 @@ impl Arrivals {
         }
     }
 
+    /// Requests a second at the busiest moment, where the model says so itself.
+    pub(crate) fn rate_max(&self) -> Option<f64> {
+        match self {
+            Self::Constant { rate_per_s } | Self::Poisson { rate_per_s } => Some(*rate_per_s),
+            Self::Ramp { from_per_s, to_per_s } | Self::Step { from_per_s, to_per_s, .. } => {
+                Some(from_per_s.max(*to_per_s))
+            }
+            Self::Day { day, mean_per_s } => Some(mean_per_s * day.peak()),
+            Self::Scenario | Self::Sessions { .. } | Self::Recorded(_) | Self::Closed { .. } => None,
+        }
+    }
+
     /// Times of an open model that is not the scenario's or a recording, from the start of the warm-up on.
     pub fn times(&self, seed: u64, warmup_s: f64, duration_s: f64) -> Option<Times> {
         let shape = match self {

@@ -53,6 +53,11 @@ pub struct Progress {
 }
 
 const WORKERS_MAX: usize = 4;
+/// Processor time of a request and of a byte of its answer, seconds, with room for slow machines and for checks.
+const REQUEST_S: f64 = 1e-4;
+const BYTE_S: f64 = 5e-9;
+/// Share of its time that a thread should be busy at most: with more, answers wait for each other.
+const WORKER_BUSY: f64 = 0.4;
 
 /// Plays a scenario, already scaled to the load, against the targets.
 ///
@@ -106,14 +111,19 @@ pub fn play(
 /// # Errors
 /// [`LoadError`] if the plan does not hold. Nothing is connected to.
 pub fn planned_rate(scenario: &Scenario, targets: &Targets, seed: u64) -> Result<f64, LoadError> {
+    let plan = Plan::new(scenario, targets)?;
+    Ok(mean_rate(scenario, &plan, &Arrivals::Scenario, seed))
+}
+
+/// Requests a second of a model whose rate only its schedule tells.
+fn mean_rate(scenario: &Scenario, plan: &Plan, arrivals: &Arrivals, seed: u64) -> f64 {
     /// Seconds that are counted, and the most requests.
     const SPAN_S: f64 = 30.0;
     const REQUESTS_MAX: usize = 100_000;
-    let plan = Plan::new(scenario, targets)?;
-    let schedule = plan.schedule(scenario, &Arrivals::Scenario, seed, (0.0, SPAN_S));
+    let schedule = plan.schedule(scenario, arrivals, seed, (0.0, SPAN_S));
     let sent = schedule.filter(|due| due.what != What::Local).take(REQUESTS_MAX);
     let (n, last_s) = sent.fold((0_u64, 0.0), |(n, _), due| (n + 1, due.at_s));
-    Ok(if n == REQUESTS_MAX as u64 { n as f64 / last_s } else { n as f64 / SPAN_S })
+    if n == REQUESTS_MAX as u64 { n as f64 / last_s } else { n as f64 / SPAN_S }
 }
 
 fn run(
@@ -122,8 +132,9 @@ fn run(
     options: &LoadOptions,
     watch: Watch<'_>,
 ) -> Result<Played, LoadError> {
+    let workers = workers(scenario, plan, options);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers())
+        .worker_threads(workers)
         .thread_name("plimsoll-user")
         .enable_all()
         .build()
@@ -156,7 +167,7 @@ fn run(
     });
     // Drops the tasks of requests that were cut off, and idle connections.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    let course = ending?.course(scenario, options, workers());
+    let course = ending?.course(scenario, options, workers);
     let record = seconds.end(watch, course.ended_s);
     let cpu = course.cpu;
     let measurement = measurement(scenario, plan, options, &shared, &record, course);
@@ -165,8 +176,29 @@ fn run(
     Ok(Played { measurement, round, disturbed })
 }
 
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX)
+/// Threads for the users: as few as have time enough. One that is woken wakes the next to look for work, which on a
+/// machine that is mostly idle costs more than the requests.
+fn workers(scenario: &Scenario, plan: &Plan, options: &LoadOptions) -> usize {
+    let most = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    let Some(rate_per_s) = rate_max(scenario, plan, options) else { return most };
+    let (requests, bytes) = scenario.actions.values().fold((0.0, 0.0), |(requests, bytes), action| {
+        let rate = scenario.mean_rate(action);
+        (requests + rate, bytes + rate * action.response.get())
+    });
+    let bytes_each = if requests > 0.0 { bytes / requests } else { 0.0 };
+    let busy = rate_per_s * (REQUEST_S + bytes_each * BYTE_S);
+    ((busy / WORKER_BUSY).ceil() as usize).clamp(1, most)
+}
+
+/// Requests a second at the busiest moment; `None` of a closed model, which is as fast as its target.
+fn rate_max(scenario: &Scenario, plan: &Plan, options: &LoadOptions) -> Option<f64> {
+    match &options.arrivals {
+        Arrivals::Closed { .. } => None,
+        arrivals => {
+            let known = arrivals.rate_max();
+            Some(known.unwrap_or_else(|| mean_rate(scenario, plan, arrivals, options.seed)))
+        }
+    }
 }
 
 fn work(scenario: &Scenario, plan: &Arc<Plan>, options: &LoadOptions, shared: &Arc<Shared>) -> Work {
