@@ -19,6 +19,8 @@ pub struct Nginx {
 }
 
 const READY_MAX: Duration = Duration::from_secs(5);
+/// Ends what it has started when its standard input does, so that nothing is left behind however the bench ends.
+const GUARDIAN: &str = r#""$0" "$@" & server=$!; read -r _; kill "$server"; wait "$server""#;
 
 impl Nginx {
     /// Starts it, and waits until it listens.
@@ -30,20 +32,18 @@ impl Nginx {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let place = directory.path().display().to_string();
         fs::write(directory.path().join("nginx.conf"), configuration(&place, port))?;
-        let mut process = Command::new(program)
+        let mut process = Command::new("sh")
+            .args(["-c", GUARDIAN])
+            .arg(program)
             .args(["-p", &place, "-c", &format!("{place}/nginx.conf"), "-e", &format!("{place}/error.log")])
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()?;
         let deadline = Instant::now() + READY_MAX;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if let Some(status) = process.try_wait()? {
-                return Err(format!("{} ended with {status}", program.display()).into());
-            }
             if Instant::now() > deadline {
-                process.kill()?;
-                process.wait()?;
+                end(&mut process);
                 return Err(format!("{} does not listen on port {port}", program.display()).into());
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -54,11 +54,14 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // SIGTERM: the master ends its worker, which a SIGKILL would leave behind.
-        let id = nix::unistd::Pid::from_raw(self.process.id().cast_signed());
-        let _ = nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM);
-        let _ = self.process.wait();
+        end(&mut self.process);
     }
+}
+
+fn end(guardian: &mut Child) {
+    drop(guardian.stdin.take());
+    // Its status says nothing that matters now.
+    let _ = guardian.wait();
 }
 
 fn configuration(place: &str, port: u16) -> String {
