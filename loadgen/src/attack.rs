@@ -138,7 +138,8 @@ const REQUESTS: usize = 256;
 async fn requests(user: &mut GooseUser, work: Arc<Work>) -> TransactionResult {
     for _ in 0..REQUESTS {
         if !one_request(user, &work).await {
-            user.config.iterations = Some(1);
+            let first = user.config.iterations.replace(1).is_none();
+            work.shared.done.fetch_add(usize::from(first), Relaxed);
             break;
         }
     }

@@ -123,6 +123,8 @@ impl Supervisor<'_> {
                     if stopped.is_some() || now >= end + DRAIN_MAX || self.stop_wanted() {
                         self.shared.halt();
                     }
+                    // Goose itself looks every half second only.
+                    goose_ended = goose_ended || self.shared.done.load(Relaxed) >= self.options.users();
                     if self.overdue(now, end, stopped) {
                         cut_off = true;
                         break;
