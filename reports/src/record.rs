@@ -503,6 +503,23 @@ pub struct Report {
     pub stages: Vec<Stage>,
 }
 
+impl Report {
+    /// One in which nothing has been found yet.
+    #[must_use]
+    pub fn new(scenario: &str, summary: &str) -> Self {
+        Self {
+            scenario: scenario.to_owned(),
+            summary: summary.to_owned(),
+            estimate: None,
+            simulation: None,
+            prediction: None,
+            measurement: None,
+            comparison: None,
+            stages: Vec::new(),
+        }
+    }
+}
+
 /// How long a stage of `run` took.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stage {

@@ -8,16 +8,7 @@ use plimsoll_reports::plot::{self, Plot};
 use plimsoll_reports::record::*;
 
 fn empty() -> Report {
-    Report {
-        scenario: "nothing".into(),
-        summary: String::new(),
-        estimate: None,
-        simulation: None,
-        prediction: None,
-        measurement: None,
-        comparison: None,
-        stages: Vec::new(),
-    }
+    Report::new("nothing", "")
 }
 
 fn plots(report: &Report) -> Vec<Plot> {

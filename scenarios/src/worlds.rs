@@ -3,6 +3,8 @@
 //! Why by place: a value that several parts share (an object's size is also its response) keeps its origin in
 //! each of them, so one draw for each origin keeps them the same value.
 
+use std::fmt;
+
 use crate::arrivals::Diurnal;
 use crate::diagnostic::Origin;
 use crate::scenario::{ActorNumber, Demand, Growth, Scenario};
@@ -37,6 +39,9 @@ impl<D: Dimension> AnyQuantity for Quantity<D> {
     }
 }
 
+/// What is done with a quantity of this name.
+type Visit<'v> = dyn FnMut(fmt::Arguments<'_>, &mut dyn AnyQuantity) + 'v;
+
 /// An input that is known as a range only.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Uncertain {
@@ -55,7 +60,7 @@ impl Scenario {
         self.clone().each_quantity(&mut |name, quantity| {
             if quantity.range().is_some() && !found.iter().any(|u| u.origin == quantity.origin()) {
                 found.push(Uncertain {
-                    name: name.to_owned(),
+                    name: name.to_string(),
                     origin: quantity.origin(),
                     text: quantity.text().to_owned(),
                 });
@@ -95,80 +100,78 @@ impl Scenario {
         world
     }
 
-    /// Visits every quantity with a name for people.
-    fn each_quantity(&mut self, visit: &mut dyn FnMut(&str, &mut dyn AnyQuantity)) {
+    /// Visits every quantity with a name for people, which is only spelt out where it is wanted.
+    fn each_quantity(&mut self, visit: &mut Visit<'_>) {
         let population = &mut self.population;
-        visit("users", &mut population.users);
-        visit("active share", &mut population.active);
-        visit("growth a year", &mut population.growth_per_year);
-        population.downlink.iter_mut().for_each(|q| visit("downlink", q));
+        visit(format_args!("users"), &mut population.users);
+        visit(format_args!("active share"), &mut population.active);
+        visit(format_args!("growth a year"), &mut population.growth_per_year);
+        population.downlink.iter_mut().for_each(|q| visit(format_args!("downlink"), q));
         population
             .regions
             .iter_mut()
             .filter_map(|r| r.peak_to_mean.as_mut())
-            .for_each(|q| visit("peak to mean", q));
+            .for_each(|q| visit(format_args!("peak to mean"), q));
         if let Some(sessions) = &mut population.sessions {
-            visit("sessions, per user", &mut sessions.per_user);
-            visit("sessions, length", &mut sessions.lasts);
+            visit(format_args!("sessions, per user"), &mut sessions.per_user);
+            visit(format_args!("sessions, length"), &mut sessions.lasts);
         }
         for (name, actor) in &mut population.actors {
             match &mut actor.number {
-                ActorNumber::Count(count) => visit(&format!("{name}, count"), count),
-                ActorNumber::Share(share) => visit(&format!("{name}, share"), share),
+                ActorNumber::Count(count) => visit(format_args!("{name}, count"), count),
+                ActorNumber::Share(share) => visit(format_args!("{name}, share"), share),
             }
-            visit(&format!("{name}, active share"), &mut actor.active);
+            visit(format_args!("{name}, active share"), &mut actor.active);
         }
         self.each_of_datasets(visit);
         self.each_of_actions(visit);
         self.each_of_tiers(visit);
     }
 
-    fn each_of_datasets(&mut self, visit: &mut dyn FnMut(&str, &mut dyn AnyQuantity)) {
+    fn each_of_datasets(&mut self, visit: &mut Visit<'_>) {
         for (name, dataset) in &mut self.datasets {
-            visit(&format!("{name}, count"), &mut dataset.count);
+            visit(format_args!("{name}, count"), &mut dataset.count);
             match &mut dataset.growth {
-                Some(Growth::Rate(rate)) => visit(&format!("{name}, growth"), rate),
-                Some(Growth::By { each, .. }) => visit(&format!("{name}, growth"), each),
+                Some(Growth::Rate(rate)) => visit(format_args!("{name}, growth"), rate),
+                Some(Growth::By { each, .. }) => visit(format_args!("{name}, growth"), each),
                 None => {}
             }
-            dataset.retention.iter_mut().for_each(|q| visit(&format!("{name}, retention"), q));
-            let size = format!("{name}, size");
-            visit(&size, &mut dataset.size);
-            dataset.sizes.each_quantity(&mut |q| visit(&size, q));
-            dataset.metadata.iter_mut().for_each(|q| visit(&format!("{name}, metadata"), q));
-            visit(&format!("{name}, churn a day"), &mut dataset.churn_per_day);
-            let popularity = format!("{name}, popularity");
-            dataset.popularity.each_quantity(&mut |q| visit(&popularity, q));
+            dataset.retention.iter_mut().for_each(|q| visit(format_args!("{name}, retention"), q));
+            visit(format_args!("{name}, size"), &mut dataset.size);
+            dataset.sizes.each_quantity(&mut |q| visit(format_args!("{name}, size"), q));
+            dataset.metadata.iter_mut().for_each(|q| visit(format_args!("{name}, metadata"), q));
+            visit(format_args!("{name}, churn a day"), &mut dataset.churn_per_day);
+            dataset.popularity.each_quantity(&mut |q| visit(format_args!("{name}, popularity"), q));
         }
     }
 
-    fn each_of_actions(&mut self, visit: &mut dyn FnMut(&str, &mut dyn AnyQuantity)) {
+    fn each_of_actions(&mut self, visit: &mut Visit<'_>) {
         let tiers: Vec<String> = self.tiers.keys().cloned().collect();
         for (name, action) in &mut self.actions {
             match &mut action.demand {
-                Demand::PerUser(rate) => visit(&format!("{name}, per user"), rate),
-                Demand::PerActor(_, rate) => visit(&format!("{name}, per actor"), rate),
-                Demand::PerAction(_, each) => visit(&format!("{name}, per action"), each),
-                Demand::Total(rate) => visit(&format!("{name}, rate"), rate),
+                Demand::PerUser(rate) => visit(format_args!("{name}, per user"), rate),
+                Demand::PerActor(_, rate) => visit(format_args!("{name}, per actor"), rate),
+                Demand::PerAction(_, each) => visit(format_args!("{name}, per action"), each),
+                Demand::Total(rate) => visit(format_args!("{name}, rate"), rate),
             }
-            visit(&format!("{name}, repeats"), &mut action.repeat);
-            visit(&format!("{name}, request"), &mut action.request);
-            visit(&format!("{name}, response"), &mut action.response);
+            visit(format_args!("{name}, repeats"), &mut action.repeat);
+            visit(format_args!("{name}, request"), &mut action.request);
+            visit(format_args!("{name}, response"), &mut action.response);
             if let Some(connection) = &mut action.connection {
-                visit(&format!("{name}, connection"), &mut connection.lasts);
+                visit(format_args!("{name}, connection"), &mut connection.lasts);
                 if let Some(beat) = &mut connection.heartbeat {
-                    visit(&format!("{name}, heartbeat"), &mut beat.every);
-                    visit(&format!("{name}, heartbeat"), &mut beat.size);
+                    visit(format_args!("{name}, heartbeat"), &mut beat.every);
+                    visit(format_args!("{name}, heartbeat"), &mut beat.size);
                 }
             }
             let mut call = |call: &mut crate::calls::Call| {
                 let to = &tiers[call.tier];
-                visit(&format!("{name}, share to {to}"), &mut call.share);
-                visit(&format!("{name}, fan-out to {to}"), &mut call.fan_out);
-                visit(&format!("{name}, times to {to}"), &mut call.times);
-                visit(&format!("{name}, request to {to}"), &mut call.request);
-                visit(&format!("{name}, response of {to}"), &mut call.response);
-                call.client.each_quantity(&mut |what, q| visit(&format!("{what} of calls to {to}"), q));
+                visit(format_args!("{name}, share to {to}"), &mut call.share);
+                visit(format_args!("{name}, fan-out to {to}"), &mut call.fan_out);
+                visit(format_args!("{name}, times to {to}"), &mut call.times);
+                visit(format_args!("{name}, request to {to}"), &mut call.request);
+                visit(format_args!("{name}, response of {to}"), &mut call.response);
+                call.client.each_quantity(&mut |what, q| visit(format_args!("{what} of calls to {to}"), q));
             };
             action.calls.each_mut(&mut call);
             for branch in &mut action.then {
@@ -180,29 +183,27 @@ impl Scenario {
         }
     }
 
-    fn each_of_tiers(&mut self, visit: &mut dyn FnMut(&str, &mut dyn AnyQuantity)) {
+    fn each_of_tiers(&mut self, visit: &mut Visit<'_>) {
         for (name, tier) in &mut self.tiers {
-            tier.rtt.iter_mut().for_each(|q| visit(&format!("{name}, round trip"), q));
-            tier.link.iter_mut().for_each(|q| visit(&format!("{name}, link"), q));
-            tier.cache.iter_mut().for_each(|c| visit(&format!("{name}, cache"), &mut c.capacity));
+            tier.rtt.iter_mut().for_each(|q| visit(format_args!("{name}, round trip"), q));
+            tier.link.iter_mut().for_each(|q| visit(format_args!("{name}, link"), q));
+            tier.cache.iter_mut().for_each(|c| visit(format_args!("{name}, cache"), &mut c.capacity));
             if let Some(station) = &mut tier.station {
-                visit(&format!("{name}, servers"), &mut station.servers);
-                visit(&format!("{name}, concurrency"), &mut station.concurrency);
-                let service = format!("{name}, service time");
-                station.service_time.each_quantity(&mut |q| visit(&service, q));
+                visit(format_args!("{name}, servers"), &mut station.servers);
+                visit(format_args!("{name}, concurrency"), &mut station.concurrency);
+                station.service_time.each_quantity(&mut |q| visit(format_args!("{name}, service time"), q));
             }
             if let Some(store) = &mut tier.store {
-                store.capacity.iter_mut().for_each(|q| visit(&format!("{name}, disk"), q));
-                store.iops.iter_mut().for_each(|q| visit(&format!("{name}, IOPS"), q));
+                store.capacity.iter_mut().for_each(|q| visit(format_args!("{name}, disk"), q));
+                store.iops.iter_mut().for_each(|q| visit(format_args!("{name}, IOPS"), q));
             }
             if let Some(external) = &mut tier.external {
-                let latency = format!("{name}, latency");
-                external.latency.each_quantity(&mut |q| visit(&latency, q));
-                external.rate_max.iter_mut().for_each(|q| visit(&format!("{name}, limit"), q));
+                external.latency.each_quantity(&mut |q| visit(format_args!("{name}, latency"), q));
+                external.rate_max.iter_mut().for_each(|q| visit(format_args!("{name}, limit"), q));
             }
-            tier.queue.iter_mut().for_each(|q| visit(&format!("{name}, retention"), &mut q.retention));
-            tier.connections_max.iter_mut().for_each(|q| visit(&format!("{name}, connections"), q));
-            tier.availability.iter_mut().for_each(|q| visit(&format!("{name}, availability"), q));
+            tier.queue.iter_mut().for_each(|q| visit(format_args!("{name}, retention"), &mut q.retention));
+            tier.connections_max.iter_mut().for_each(|q| visit(format_args!("{name}, connections"), q));
+            tier.availability.iter_mut().for_each(|q| visit(format_args!("{name}, availability"), q));
         }
     }
 }

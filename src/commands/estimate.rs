@@ -56,14 +56,8 @@ fn write(directory: &Path, record: &Estimate, terminal: &Terminal) -> Result<(),
         }
     }
     let report = Report {
-        scenario: record.provenance.scenario.clone(),
-        summary: record.summary.clone(),
         estimate: Some(record.clone()),
-        simulation: None,
-        prediction: None,
-        measurement: None,
-        comparison: None,
-        stages: Vec::new(),
+        ..Report::new(&record.provenance.scenario, &record.summary)
     };
     output::write_report(directory, &report)?;
     terminal.say(&format!("report  {}", directory.join(output::REPORT).display()));

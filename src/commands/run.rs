@@ -33,16 +33,7 @@ pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Code, Failure> {
         args.repeat.seed,
         directory.display()
     ));
-    let mut report = Report {
-        scenario: scenario.name.clone(),
-        summary: scenario.summary.clone(),
-        estimate: None,
-        simulation: None,
-        prediction: None,
-        measurement: None,
-        comparison: None,
-        stages: Vec::new(),
-    };
+    let mut report = Report::new(&scenario.name, &scenario.summary);
     let result = stages(&scenario, args, &mut report, terminal, &stop);
     // What is there is written, however the stages ended.
     let written = output::write_report(&directory, &report);

@@ -26,13 +26,7 @@ pub fn run(args: &SimulateArgs, terminal: &Terminal) -> Result<Code, Failure> {
     } else if args.exact {
         exact(&scenario, &args.repeat, args.replications, terminal, &stop)?
     } else {
-        let options = Options {
-            seed: args.repeat.seed,
-            threads: threads(&args.repeat),
-            replications: args.replications,
-            precision: args.precision,
-            mode,
-        };
+        let options = Options { precision: args.precision, ..options(&args.repeat, args.replications, mode) };
         played(&scenario, &options, terminal, &stop)?
     };
     terminal.print(&match args.format {
@@ -58,14 +52,7 @@ pub fn day(
     terminal: &Terminal,
     stop: &AtomicBool,
 ) -> Result<Run, Failure> {
-    let options = Options {
-        seed: repeat.seed,
-        threads: threads(repeat),
-        replications,
-        precision: None,
-        mode: Mode::Day,
-    };
-    played(scenario, &options, terminal, stop)
+    played(scenario, &options(repeat, replications, Mode::Day), terminal, stop)
 }
 
 fn played(
@@ -87,13 +74,7 @@ fn exact(
     terminal: &Terminal,
     stop: &AtomicBool,
 ) -> Result<Run, Failure> {
-    let options = Options {
-        seed: repeat.seed,
-        threads: threads(repeat),
-        replications,
-        precision: None,
-        mode: Mode::Day,
-    };
+    let options = options(repeat, replications, Mode::Day);
     let played = terminal
         .stage("simulate", |s| simulate_exact(scenario, &options, &|share| s.progress(share, ""), stop))?;
     played.ok_or(Failure::Interrupted)
@@ -111,9 +92,7 @@ pub fn predict(
 ) -> Result<Run, Failure> {
     let scaled = scenario.scaled_for_load()?;
     let (warmup_s, duration_s) = window.or_else(|| super::load::window(scenario)).unwrap_or((0.0, 1.0));
-    let mode = Mode::Every { warmup_s, duration_s };
-    let options =
-        Options { seed: repeat.seed, threads: threads(repeat), replications, precision: None, mode };
+    let options = options(repeat, replications, Mode::Every { warmup_s, duration_s });
     let played =
         terminal.stage("predict", |s| simulate(&scaled, &options, &|share| s.progress(share, ""), stop));
     let mut record = played.ok_or(Failure::Interrupted)?;
@@ -122,6 +101,7 @@ pub fn predict(
     Ok(record)
 }
 
-fn threads(repeat: &Repeat) -> usize {
-    repeat.threads.map_or_else(machine::threads, usize::from)
+fn options(repeat: &Repeat, replications: u64, mode: Mode) -> Options {
+    let threads = repeat.threads.map_or_else(machine::threads, usize::from);
+    Options { seed: repeat.seed, threads, replications, precision: None, mode }
 }

@@ -182,6 +182,13 @@ pub fn only_run(out: &Path) -> PathBuf {
     out.join(&names[0])
 }
 
+/// 0, or 1 where the machine was too busy to send in time, which a measurement says and no test can help.
+pub fn code_of(measurement: &plimsoll_reports::record::Measurement) -> i32 {
+    let late = |why: &String| why.contains("generator was late");
+    assert!(measurement.invalid.iter().all(late), "{:?}", measurement.invalid);
+    i32::from(!measurement.invalid.is_empty())
+}
+
 /// Reads a record of plimsoll.
 pub fn record<T: serde::de::DeserializeOwned>(text: &str) -> T {
     plimsoll_reports::json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))

@@ -1,5 +1,7 @@
 //! The estimate as a page that could be handed in, and the same with its working.
 
+use std::collections::BTreeMap;
+
 use super::style::{Style, Tone, clean, mark, wrap};
 use super::table::{Cell, Table};
 use super::title;
@@ -22,6 +24,7 @@ pub fn estimate(record: &Estimate, style: Style) -> String {
     let ranges = record.quantities.iter().any(|q| range_text(q).is_some());
     let notes = if ranges { "5 to 95 %, source" } else { "" };
     let mut table = Table::new().left("").right("").right("peak").left(notes);
+    let peaks = Peaks::of(record);
     let groups =
         groups(record).into_iter().filter(|g| record.quantities.iter().any(|q| q.group == *g && shown(&q)));
     for (i, group) in groups.enumerate() {
@@ -30,10 +33,10 @@ pub fn estimate(record: &Estimate, style: Style) -> String {
         }
         table.push([Cell::toned(Tone::Strong, group), "".into(), "".into(), "".into()]);
         for quantity in record.quantities.iter().filter(|q| q.group == group).filter(shown) {
-            if base_of_peak(record, quantity).is_some_and(|base| shown(&base)) {
+            if peaks.base_of.get(quantity.id.as_str()).is_some_and(shown) {
                 continue;
             }
-            let peak = peak_of(record, quantity);
+            let peak = peaks.of_base.get(quantity.id.as_str()).copied();
             table.push([
                 label(quantity, peak.is_some()).into(),
                 human(quantity.value, quantity.unit).into(),
@@ -222,16 +225,29 @@ fn slos(record: &Estimate, style: Style) -> String {
 }
 
 /// The quantity that this one is the peak of: `play.rate` for `play.rate_peak` or `play.peak_rate`.
-fn base_of_peak<'a>(record: &'a Estimate, peak: &Quantity) -> Option<&'a Quantity> {
-    let base = peak.id.replace("_peak", "").replace("peak_", "");
-    if base == peak.id {
-        return None;
-    }
-    record.quantities.iter().find(|q| q.id == base && q.group == peak.group && q.unit == peak.unit)
+/// Quantities at the mean, and the same at the peak.
+struct Peaks<'a> {
+    of_base: BTreeMap<&'a str, &'a Quantity>,
+    base_of: BTreeMap<&'a str, &'a Quantity>,
 }
 
-fn peak_of<'a>(record: &'a Estimate, base: &Quantity) -> Option<&'a Quantity> {
-    record.quantities.iter().find(|q| base_of_peak(record, q).is_some_and(|b| b.id == base.id))
+impl<'a> Peaks<'a> {
+    fn of(record: &'a Estimate) -> Self {
+        let by_id: BTreeMap<&str, &Quantity> = record.quantities.iter().map(|q| (q.id.as_str(), q)).collect();
+        let mut peaks = Self { of_base: BTreeMap::new(), base_of: BTreeMap::new() };
+        for peak in record.quantities.iter().filter(|q| q.id.contains("peak")) {
+            let base = peak.id.replace("_peak", "").replace("peak_", "");
+            if let Some(&base) = by_id.get(base.as_str())
+                && base.id != peak.id
+                && base.group == peak.group
+                && base.unit == peak.unit
+            {
+                peaks.of_base.entry(&base.id).or_insert(peak);
+                peaks.base_of.insert(&peak.id, base);
+            }
+        }
+        peaks
+    }
 }
 
 /// Beside a peak, the word `mean` says nothing more.

@@ -185,7 +185,11 @@ fn solve(scenario: &Scenario, hot: Option<(usize, f64)>) -> Vec<f64> {
         let a_day: f64 = reads.map(|a| scenario.mean_rate(a)).sum::<f64>() * 86_400.0;
         let objects: f64 = atoms.iter().map(|a| a.count).sum();
         outputs.push(held(&atoms, a_day) / objects);
-        outputs.extend(TARGETS.map(|(target, _)| held(&atoms, time_for(&atoms, target)) / objects));
+        let mut time = 1.0;
+        for (target, _) in TARGETS {
+            time = time_for(&atoms, target, time);
+            outputs.push(held(&atoms, time) / objects);
+        }
     }
     outputs
 }
@@ -195,25 +199,30 @@ fn held(atoms: &[Atom], requests: f64) -> f64 {
     atoms.iter().map(|a| -a.count * (-a.p * requests).exp_m1()).sum()
 }
 
-/// The characteristic time, in requests, at which LRU hits so often.
-fn time_for(atoms: &[Atom], target: f64) -> f64 {
-    let hit = |t: f64| atoms.iter().map(|a| -a.count * a.p * (-a.p * t).exp_m1()).sum::<f64>();
-    let (mut low, mut high) = (0.0_f64, 1.0_f64);
-    while hit(high) < target && high < 1e30 {
-        low = high;
-        high *= 4.0;
+/// The characteristic time, in requests, at which LRU hits so often; `from` is not after it.
+///
+/// Newton's method from below: the hit ratio is a concave function of the time, so no step goes too far.
+fn time_for(atoms: &[Atom], target: f64, from: f64) -> f64 {
+    // The hit ratio and its slope.
+    let hit = |t: f64| {
+        atoms.iter().fold((0.0, 0.0), |(hit, slope), a| {
+            let (weight, misses) = (a.count * a.p, (-a.p * t).exp());
+            (hit + weight * (1.0 - misses), slope + weight * a.p * misses)
+        })
+    };
+    let mut time = from;
+    // Far away the curve bends so much that growing fourfold is faster.
+    while time < 1e30 && hit(4.0 * time).0 < target {
+        time *= 4.0;
     }
-    // Halving the logarithm: a share of a catalogue is wanted to about a millionth.
     for _ in 0..48 {
-        let middle = if low > 0.0 { (low * high).sqrt() } else { high / 2.0 };
-        if hit(middle) < target {
-            low = middle;
-        } else {
-            high = middle;
-        }
-        if high - low <= 1e-7 * high {
+        let (ratio, slope) = hit(time);
+        let step = (target - ratio) / slope;
+        // A share of a catalogue is wanted to about a millionth.
+        if !(step > 1e-7 * time) || !step.is_finite() {
             break;
         }
+        time += step;
     }
-    high
+    time
 }

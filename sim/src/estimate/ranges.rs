@@ -1,15 +1,20 @@
 //! What the ranges of the scenario do to the figures: their 5 % and 95 % ends, and what they hang on.
 
+use std::sync::atomic::AtomicBool;
+
 use plimsoll_reports::record::{Influence, InputShare};
 
 use super::Options;
 use super::book::Book;
 use crate::sheet::{CellId, Scores};
+use crate::threads::parallel;
 
 /// Worlds evaluated at once: a cell's values stay in a core's cache.
 const CHUNK: usize = 1024;
 /// Pairs of worlds for the shares of inputs.
 const PAIRS: usize = 1500;
+/// Pairs that are walked at once; fixed, so that sums are the same for any number of threads.
+const PAIRS_AT_ONCE: usize = 250;
 /// Shares are stated down to this.
 const SHARE_MIN: f64 = 0.005;
 /// What the answer hangs on is told of these, where they have a range; the first one leads.
@@ -34,16 +39,22 @@ pub fn ranges(book: &Book<'_>, options: &Options<'_>) -> Ranges {
         return Ranges { worlds: 0, quantiles: vec![None; book.lines.len()] };
     }
     let all = Scores::draw(options.seed, inputs, options.worlds, "ranges");
-    let mut values: Vec<Vec<f64>> = vec![Vec::new(); book.lines.len()];
-    for chunk in all.chunks(CHUNK) {
-        let columns = book.sheet.evaluate(&chunk);
-        for (line, values) in book.lines.iter().zip(&mut values) {
-            if let Some(column) = columns.of(line.cell) {
-                values.extend_from_slice(column);
-            }
-        }
-    }
-    let quantiles = values.into_iter().map(|mut v| (!v.is_empty()).then(|| ends(&mut v)).flatten()).collect();
+    let cells: Vec<CellId> = book.lines.iter().map(|line| line.cell).collect();
+    let chunks: Vec<Scores> = all.chunks(CHUNK).collect();
+    let never = AtomicBool::new(false);
+    let of_chunk = |chunk: &Scores| -> Vec<Vec<f64>> {
+        let columns = book.sheet.evaluate(chunk, &cells);
+        cells.iter().map(|&cell| columns.of(cell).unwrap_or_default().to_vec()).collect()
+    };
+    let parts: Vec<Vec<Vec<f64>>> =
+        parallel(&chunks, options.threads, &never, of_chunk).into_iter().flatten().collect();
+    let of_line = |&line: &usize| {
+        let mut values: Vec<f64> = parts.iter().flat_map(|part| &part[line]).copied().collect();
+        if values.is_empty() { None } else { ends(&mut values) }
+    };
+    let lines: Vec<usize> = (0..cells.len()).collect();
+    let quantiles =
+        parallel(&lines, options.threads, &never, of_line).into_iter().map(Option::flatten).collect();
     Ranges { worlds: options.worlds as u64, quantiles }
 }
 
@@ -52,12 +63,15 @@ fn ends(values: &mut [f64]) -> Option<(f64, f64, f64)> {
     if !values.iter().all(|v| v.is_finite()) {
         return None;
     }
-    let at = |values: &mut [f64], p: f64| {
-        let index = ((values.len() - 1) as f64 * p).round() as usize;
-        *values.select_nth_unstable_by(index, f64::total_cmp).1
+    let index = |p: f64| ((values.len() - 1) as f64 * p).round() as usize;
+    let (low, middle, high) = (index(0.05), index(0.5), index(0.95));
+    // The median first: the others are then looked for in a half each.
+    let (below, &mut median, above) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    let nth = |half: &mut [f64], n: usize| {
+        if half.is_empty() { median } else { *half.select_nth_unstable_by(n, f64::total_cmp).1 }
     };
-    let (low, middle, high) = (at(values, 0.05), at(values, 0.5), at(values, 0.95));
-    ((high - low).abs() > 1e-12 * high.abs()).then_some((low, middle, high))
+    let (low, high) = (nth(below, low), nth(above, high.saturating_sub(middle + 1)));
+    ((high - low).abs() > 1e-12 * high.abs()).then_some((low, median, high))
 }
 
 /// Shapley effects of the inputs on the logarithm of some quantities.
@@ -72,25 +86,45 @@ pub fn influences(book: &Book<'_>, options: &Options<'_>) -> Vec<Influence> {
     if inputs == 0 || told.is_empty() || options.worlds < 2 {
         return Vec::new();
     }
-    let from = Scores::draw(options.seed, inputs, PAIRS, "from");
-    let to = Scores::draw(options.seed, inputs, PAIRS, "to");
-    let orders = Scores::draw(options.seed, inputs, PAIRS, "orders");
+    let draw = |purpose| Scores::draw(options.seed, inputs, PAIRS, purpose);
+    let (from, to, orders) = (draw("from"), draw("to"), draw("orders"));
+    let cells: Vec<CellId> = told.iter().map(|&line| book.lines[line].cell).collect();
+    let walks: Vec<[Scores; 3]> = from
+        .chunks(PAIRS_AT_ONCE)
+        .zip(to.chunks(PAIRS_AT_ONCE))
+        .zip(orders.chunks(PAIRS_AT_ONCE))
+        .map(|((from, to), orders)| [from, to, orders])
+        .collect();
+    let walked = parallel(&walks, options.threads, &AtomicBool::new(false), |[from, to, orders]| {
+        walk(book, &cells, from, to, orders)
+    });
+    let mut shares = vec![vec![0.0; inputs]; cells.len()];
+    for part in walked.iter().flatten() {
+        for (sum, part) in shares.iter_mut().flatten().zip(part.iter().flatten()) {
+            *sum += part;
+        }
+    }
+    told.iter().zip(shares).map(|(&line, shares)| influence(book, line, &shares)).collect()
+}
+
+/// By cell and input: the sum over pairs of worlds of an input's step times the whole change, of logarithms.
+fn walk(book: &Book<'_>, cells: &[CellId], from: &Scores, to: &Scores, orders: &Scores) -> Vec<Vec<f64>> {
+    let inputs = from.0.len();
     let order = |pair: usize| -> Vec<usize> {
         let mut order: Vec<usize> = (0..inputs).collect();
         order.sort_by(|&a, &b| orders.0[a][pair].total_cmp(&orders.0[b][pair]));
         order
     };
-    let orders: Vec<Vec<usize>> = (0..PAIRS).map(order).collect();
-    let mut here = from.clone();
-    let cells: Vec<CellId> = told.iter().map(|&line| book.lines[line].cell).collect();
+    let orders: Vec<Vec<usize>> = (0..from.worlds()).map(order).collect();
     let logs = |scores: &Scores| -> Vec<Vec<f64>> {
-        let columns = book.sheet.evaluate(scores);
-        cells
-            .iter()
-            .map(|&c| columns.of(c).map_or_else(Vec::new, |v| v.iter().map(|x| x.max(1e-300).ln()).collect()))
-            .collect()
+        let columns = book.sheet.evaluate(scores, cells);
+        let log = |cell: &CellId| {
+            columns.of(*cell).unwrap_or_default().iter().map(|x| x.max(1e-300).ln()).collect()
+        };
+        cells.iter().map(log).collect()
     };
-    let (start, end) = (logs(&from), logs(&to));
+    let (start, end) = (logs(from), logs(to));
+    let mut here = from.clone();
     let mut before = start.clone();
     let mut shares = vec![vec![0.0; inputs]; cells.len()];
     for step in 0..inputs {
@@ -99,15 +133,15 @@ pub fn influences(book: &Book<'_>, options: &Options<'_>) -> Vec<Influence> {
             here.0[input][pair] = to.0[input][pair];
         }
         let after = logs(&here);
-        for quantity in 0..cells.len() {
+        for (quantity, shares) in shares.iter_mut().enumerate() {
             for (pair, order) in orders.iter().enumerate() {
                 let whole = end[quantity][pair] - start[quantity][pair];
-                shares[quantity][order[step]] += whole * (after[quantity][pair] - before[quantity][pair]);
+                shares[order[step]] += whole * (after[quantity][pair] - before[quantity][pair]);
             }
         }
         before = after;
     }
-    told.iter().zip(shares).map(|(&line, shares)| influence(book, line, &shares)).collect()
+    shares
 }
 
 /// Lines that it's told of what they hang on.
@@ -140,8 +174,9 @@ fn influence(book: &Book<'_>, line: usize, shares: &[f64]) -> Influence {
             })
             .collect(),
     );
-    let columns = book.sheet.evaluate(&ends);
-    let values = columns.of(book.lines[line].cell).unwrap_or_default();
+    let cell = book.lines[line].cell;
+    let columns = book.sheet.evaluate(&ends, &[cell]);
+    let values = columns.of(cell).unwrap_or_default();
     let mut inputs: Vec<InputShare> = uncertain
         .iter()
         .enumerate()

@@ -191,7 +191,7 @@ fn hit_ratios_in_worlds_are_near_exact_ones() {
     let mut sheet = Sheet::new(&scenario, 2);
     let cell = sheet.surfaces(&solve(&scenario), &solve)[0];
     let scores = Scores::draw(7, 3, 200, "check");
-    let fitted = sheet.evaluate(&scores).of(cell).unwrap().to_vec();
+    let fitted = sheet.evaluate(&scores, &[cell]).of(cell).unwrap().to_vec();
     let uncertain = scenario.uncertain();
     let mut errors = Vec::new();
     for (world, fitted) in fitted.iter().enumerate() {

@@ -17,6 +17,8 @@ use crate::analytic::replication::Quorum;
 const MTTF_HOURS: f64 = 8_760.0 / 0.04;
 /// Bytes a second of each server that helps in a repair.
 const REPAIR_BYTES_PER_S: f64 = 50e6;
+/// Bytes on each server of a store that is somebody else's.
+const PROVIDER_BYTES: f64 = 10e12;
 /// Hours before a repair begins.
 const DETECT_HOURS: f64 = 1.0;
 /// Probability that a zone is lost for good in a year, and that an operator deletes what must be kept.
@@ -27,7 +29,7 @@ const PIECE_BYTES: f64 = 1e9;
 
 /// The rates that figures of durability rest on, in words.
 pub const ASSUMED: &str = "durability: 4 % of disks fail in a year, a repair begins after an hour with 50 MB/s of every \
-                           other server, a zone is lost for good once in a million years, an operator errs once in 100,000";
+                           other server, a provider's server holds 10 TB, a zone is lost for good once in a million years, an operator errs once in 100,000";
 
 /// Probability that an object of a dataset is lost in a year: failures independent, and zones.
 #[must_use]
@@ -47,8 +49,11 @@ pub fn checks(scenario: &Scenario, sizing: &Sizing) -> Vec<StorageCheck> {
 fn check(scenario: &Scenario, sizing: &Sizing, tier: TierId) -> StorageCheck {
     let here = &scenario.tiers[tier];
     let load = &sizing.loads[tier];
-    let servers = sizing.tiers[tier].as_ref().map_or(0, |s| s.deployed(load)).max(1);
     let (pieces, needed) = here.replication.pieces();
+    let servers = match &sizing.tiers[tier] {
+        Some(sized) if here.external.is_none() => sized.deployed(load).max(1),
+        _ => (load.stored / PROVIDER_BYTES).ceil().max(f64::from(pieces)) as u64,
+    };
     let (scheme, units, read) = match here.replication.scheme {
         Scheme::Copies { count, .. } => (format!("{count} copies"), Units::replicas(u64::from(count)), 1.0),
         Scheme::Erasure { data, parity } => (

@@ -21,6 +21,8 @@ pub struct Mixture(Vec<Way>);
 
 /// Ways that are told apart; the rarest are put together beyond.
 const WAYS_MAX: usize = 24;
+/// Of each side, where all pairs of two are looked at.
+const SLOWER_WAYS_MAX: usize = 6;
 
 impl Mixture {
     /// Always the same time, s.
@@ -92,25 +94,17 @@ impl Mixture {
         Self::single(fixed, (mid - fixed).max(0.0), (0.5 * (high - low)).powi(2))
     }
 
-    /// The slowest of several, independently: quantiles of the maximum at half and 84 %.
+    /// The slowest of several, independently.
     #[must_use]
     pub fn slowest(list: &[Self]) -> Self {
         let [first, rest @ ..] = list else { return Self::constant(0.0) };
-        if rest.is_empty() {
-            return first.clone();
-        }
-        let below = |t: f64| list.iter().map(|m| 1.0 - m.tail(t)).product::<f64>();
-        let at = |p: f64| solve(|t| below(t) >= p, list.iter().map(Self::mean).fold(1e-9, f64::max));
-        let fixed = list.iter().map(Self::least).fold(0.0, f64::max);
-        let (middle, upper, high) = (at(0.5), at(0.841), at(0.99));
-        // The mean lies above the median by as much as the upper side is longer.
-        let spread = (upper - middle).max((high - middle) / 2.326).max(0.0);
-        let mean = middle + 0.25 * ((high - middle) / 2.326 - (upper - middle)).max(0.0);
-        Self::single(fixed.min(mean), (mean - fixed).max(0.0), spread * spread)
+        rest.iter().fold(first.clone(), |slowest, next| slowest.slower(next))
     }
 
-    fn least(&self) -> f64 {
-        self.0.iter().map(|w| w.fixed).fold(f64::INFINITY, f64::min)
+    /// The slower of two, independently: of each way of one with each of the other.
+    fn slower(&self, other: &Self) -> Self {
+        let (a, b) = (self.clone().merged_to(SLOWER_WAYS_MAX), other.clone().merged_to(SLOWER_WAYS_MAX));
+        Self(a.0.iter().flat_map(|a| b.0.iter().map(move |b| a.slower(b))).collect()).merged()
     }
 
     /// Probability of a longer time than `t`.
@@ -125,9 +119,13 @@ impl Mixture {
         solve(|t| self.tail(t) <= 1.0 - p, self.mean().max(1e-9))
     }
 
-    fn merged(mut self) -> Self {
+    fn merged(self) -> Self {
+        self.merged_to(WAYS_MAX)
+    }
+
+    fn merged_to(mut self, ways_max: usize) -> Self {
         self.0.retain(|w| w.share > 1e-12);
-        while self.0.len() > WAYS_MAX {
+        while self.0.len() > ways_max {
             self.0.sort_by(|a, b| b.share.total_cmp(&a.share));
             if let (Some(a), Some(b)) = (self.0.pop(), self.0.pop()) {
                 self.0.push(a.joined(&b));
@@ -156,6 +154,25 @@ impl Way {
         let sigma2 = cv2.ln_1p();
         let mu = self.mean.ln() - 0.5 * sigma2;
         0.5 * libm::erfc((over.ln() - mu) / (2.0 * sigma2).sqrt())
+    }
+
+    /// The slower of both, with the median and the 99th percentile of the maximum.
+    fn slower(&self, other: &Self) -> Self {
+        let share = self.share * other.share;
+        let (early, late) = if self.fixed <= other.fixed { (self, other) } else { (other, self) };
+        if early.mean <= 0.0 {
+            return Self { share, ..*late };
+        }
+        let below = |t: f64| (1.0 - self.tail(t)) * (1.0 - other.tail(t));
+        let scale = late.fixed + self.mean + other.mean;
+        let (middle, high) = (solve(|t| below(t) >= 0.5, scale), solve(|t| below(t) >= 0.99, scale));
+        // Above the other, the more variable one is what it was by itself.
+        let fixed = if self.variance >= other.variance { self.fixed } else { other.fixed };
+        // Of a lognormal: its median, and how far its 99th percentile lies beyond.
+        let median = (middle - fixed).max(1e-9 * scale);
+        let sigma = (((high - fixed) / median).max(1.0)).ln() / 2.326_347_874;
+        let mean = median * (0.5 * sigma * sigma).exp();
+        Self { share, fixed, mean, variance: mean * mean * (sigma * sigma).exp_m1() }
     }
 
     /// Both as one, with their common mean and variance.
@@ -243,6 +260,21 @@ mod tests {
         let two = Mixture::single(0.0, 1.0, 1.0);
         let larger = Mixture::slowest(&[two.clone(), two]).mean();
         assert!((1.3..1.75).contains(&larger), "{larger}");
+    }
+
+    #[test]
+    fn a_rare_slow_branch_is_the_tail_of_all_branches() {
+        // 70 % take 80 ms one way, 30 % a lognormal time the other: p99 of both is p96.7 of the slow ones.
+        let often = Mixture::constant(0.080).with_probability(0.7);
+        let push = Mixture::single(0.0, 0.200, 0.04);
+        let both = Mixture::slowest(&[often, push.with_probability(0.3)]);
+        let want = push.quantile(1.0 - 0.01 / 0.3);
+        assert!((both.quantile(0.99) / want - 1.0).abs() < 0.01, "{} {want}", both.quantile(0.99));
+        // Neither is asked with 0.7 x 0.3.
+        assert!(both.quantile(0.2) < 1e-6, "{}", both.quantile(0.2));
+        let slower = Mixture::slowest(&[push.clone(), push.clone()]);
+        let exact = push.quantile(0.99_f64.sqrt());
+        assert!((slower.quantile(0.99) / exact - 1.0).abs() < 1e-5, "{} {exact}", slower.quantile(0.99));
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// A cell's values; `None` where it is the same in all worlds.
+    /// A wanted cell's values; `None` where it is the same in all worlds.
     #[must_use]
     pub fn of(&self, cell: CellId) -> Option<&[f64]> {
         self.columns[cell].as_deref()
@@ -77,15 +77,30 @@ impl Columns {
 }
 
 impl Sheet<'_> {
-    /// Evaluates all cells that vary.
+    /// Evaluates those of some cells that vary, and what they are made of.
     #[must_use]
-    pub fn evaluate(&self, scores: &Scores) -> Columns {
+    pub fn evaluate(&self, scores: &Scores, wanted: &[CellId]) -> Columns {
         let worlds = scores.worlds();
+        let needed = self.needed(wanted);
         let mut columns: Vec<Option<Vec<f64>>> = Vec::with_capacity(self.cells.len());
-        for cell in &self.cells {
-            columns.push(cell.varies.then(|| self.column(&cell.op, scores, &columns, worlds)));
+        for (cell, needed) in self.cells.iter().zip(needed) {
+            columns.push(needed.then(|| self.column(&cell.op, scores, &columns, worlds)));
         }
         Columns { columns }
+    }
+
+    /// By cell: whether it varies and some cells are made of it.
+    fn needed(&self, wanted: &[CellId]) -> Vec<bool> {
+        let mut needed = vec![false; self.cells.len()];
+        wanted.iter().for_each(|&cell| needed[cell] = true);
+        // A formula is over earlier cells.
+        for cell in (0..self.cells.len()).rev() {
+            needed[cell] &= self.cells[cell].varies;
+            if needed[cell] {
+                self.parts(cell).into_iter().for_each(|part| needed[part] = true);
+            }
+        }
+        needed
     }
 
     /// All values where some cells are multiplied by a factor. Costly functions keep theirs: how often a

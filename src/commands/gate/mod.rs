@@ -30,7 +30,7 @@ const ROUND_S: (f64, f64) = (1.0, 10.0);
 pub fn run(args: &GateArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let began = Instant::now();
     let scenario = args.what.load()?;
-    crate::failure::loadable(&scenario, "gate")?;
+    args.aim.check(&scenario, "gate")?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let mut asked = asked(args, &scenario)?;
     let spans_s = spans(args, &scenario);

@@ -7,8 +7,15 @@ use plimsoll_scenarios::Scenario;
 use plimsoll_stack::{Stack, StackOptions};
 
 use crate::cli::Aim;
-use crate::failure::Failure;
+use crate::failure::{Failure, loadable};
 use crate::terminal::Terminal;
+
+impl Aim {
+    /// Whether the bundled stack can play the scenario, where it is to. Any other target knows best itself.
+    pub fn check(&self, scenario: &Scenario, command: &'static str) -> Result<(), Failure> {
+        if self.target.is_some() { Ok(()) } else { loadable(scenario, command) }
+    }
+}
 
 /// A target, and the stack behind it if it is ours.
 pub struct Aimed {

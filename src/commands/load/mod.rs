@@ -26,7 +26,7 @@ use exports::Exports;
 
 pub fn run(args: &LoadArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let scenario = args.what.load()?;
-    crate::failure::loadable(&scenario, "load")?;
+    args.aim.check(&scenario, "load")?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let options = options(args, &scenario, &stop)?;
     options.check()?;

@@ -8,8 +8,11 @@ use crate::analytic::numeric::{deviance, integrate_panels};
 
 /// Servers from which on the integral takes the place of the sum.
 const INTEGRAL_FROM: u64 = 1_000_000;
-/// `exp` of more than this is no f64.
-const EXPONENT_MAX: f64 = 745.0;
+/// Deviance from which on there are this many servers or fewer in use with certainty, to the last bit of an f64
+/// (Chernoff: the probability of more is below `exp` of less the deviance).
+const CERTAIN: f64 = 37.0;
+/// Servers from which on four terms of Stirling's series are exact to 1e-14.
+const STIRLING_FROM: u64 = 16;
 
 /// Erlang's loss formula: probability that all `servers` are busy in M/G/c/c under `load` erlang.
 ///
@@ -26,7 +29,23 @@ pub fn erlang_b(servers: u64, load: f64) -> f64 {
     if load <= 0.0 {
         return 0.0;
     }
+    let spare = servers as f64 - load;
+    if spare > 0.0 && servers >= STIRLING_FROM {
+        let peak = deviance(servers as f64, load, spare);
+        if peak > CERTAIN {
+            return poisson(servers as f64, peak);
+        }
+    }
     if servers >= INTEGRAL_FROM { by_integral(servers as f64, load) } else { by_sum(servers, load) }
+}
+
+/// A Poisson variable's probability of `n`, its deviance from the mean given (Loader, "Fast and accurate
+/// computation of binomial probabilities", 2000). The loss is that probability over the one of `n` or fewer.
+fn poisson(n: f64, deviance: f64) -> f64 {
+    let square = n * n;
+    let stirling =
+        (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - 1.0 / 1680.0 / square) / square) / square) / n;
+    (-stirling - deviance).exp() / (2.0 * std::f64::consts::PI * n).sqrt()
 }
 
 fn by_sum(servers: u64, load: f64) -> f64 {
@@ -54,9 +73,6 @@ fn by_integral(servers: f64, load: f64) -> f64 {
     let unit = servers.sqrt();
     if spare > 0.0 {
         let peak = deviance(servers, load, spare);
-        if peak > EXPONENT_MAX {
-            return 0.0;
-        }
         let from = (-spare / unit).max(-9.5);
         let f = |x: f64| (servers * ln_1p_minus(x / unit)).exp();
         (-peak).exp() / (unit * integrate_panels(&f, from, 9.5, 8))
@@ -101,8 +117,8 @@ mod tests {
 
     #[test]
     fn the_sum_is_the_recursion() {
-        for servers in [1, 2, 7, 64, 5_286, 100_000] {
-            for share in [1e-3, 0.3, 0.8, 0.99, 1.0, 1.01, 3.0, 1e6] {
+        for servers in [1, 2, 7, 16, 17, 64, 300, 5_286, 100_000] {
+            for share in [1e-3, 0.1, 0.3, 0.5, 0.8, 0.9, 0.99, 1.0, 1.01, 3.0, 1e6] {
                 let load = servers as f64 * share;
                 let (got, want) = (erlang_b(servers, load), by_recursion(servers, load));
                 assert!(
