@@ -175,7 +175,8 @@ async fn walk(user: &GooseUser, work: &Work, closed: &Closed, walks: &Walks) -> 
     let (whats, think_s) = walks.turn(user.weighted_users_index);
     for what in whats {
         let Some(planned) = walks.planned(what, end) else {
-            let counted = closed.span.get().is_some_and(|(_, from, end)| (*from..*end).contains(&Instant::now()));
+            let counted =
+                closed.span.get().is_some_and(|(_, from, end)| (*from..*end).contains(&Instant::now()));
             work.shared.local.fetch_add(u64::from(counted), Relaxed);
             continue;
         };

@@ -86,7 +86,10 @@ impl Pool {
 
 impl Open {
     /// Sends a request and waits for the head of its answer. An error gives the request back if nothing of it was sent.
-    pub async fn ask(&mut self, request: HttpRequest) -> Result<Response<Incoming>, TrySendError<HttpRequest>> {
+    pub async fn ask(
+        &mut self,
+        request: HttpRequest,
+    ) -> Result<Response<Incoming>, TrySendError<HttpRequest>> {
         let answer = self.sender.try_send_request(request);
         self.drive(answer).await
     }

@@ -90,7 +90,8 @@ pub fn supply(
             continue;
         };
         let Ok(request) = plan.request(route, (site, object, user)) else { continue };
-        let mut planned = Planned { due: end, route, base: plan.base_of(route, site), counted: false, request };
+        let mut planned =
+            Planned { due: end, route, base: plan.base_of(route, site), counted: false, request };
         while let Err(back) = queue.push(planned) {
             if Instant::now() >= end || !wait_until(Instant::now() + SUPPLY_PAUSE, shared) {
                 return;

@@ -14,7 +14,6 @@ use plimsoll_scenarios::visits::Visits;
 
 use crate::arrivals::Arrivals;
 use crate::attack::{Closed, Work, attack};
-use crate::walks::Walks;
 use crate::client::HttpClient;
 use crate::error::LoadError;
 use crate::files;
@@ -29,6 +28,7 @@ use crate::schedule::{Plan, What};
 use crate::seconds::Seconds;
 use crate::supervisor::{Supervisor, goose_error};
 use crate::targets::{Base, Targets};
+use crate::walks::Walks;
 
 /// What a run has found.
 #[derive(Debug, Clone)]

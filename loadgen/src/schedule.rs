@@ -155,7 +155,10 @@ impl Plan {
             return Ok(known);
         }
         let base = Base::parse(url)?;
-        let bad = |e: http::header::InvalidHeaderValue| LoadError::BadUrl { url: url.to_owned(), cause: e.to_string() };
+        let bad = |e: http::header::InvalidHeaderValue| LoadError::BadUrl {
+            url: url.to_owned(),
+            cause: e.to_string(),
+        };
         self.hosts.push(HeaderValue::try_from(&base.host).map_err(bad)?);
         self.bases.push(base);
         Ok(self.bases.len() - 1)
@@ -484,7 +487,8 @@ mod tests {
             Recorded::read("t", "5,play,17,1\n6.5,search,3\n9,play,1\n".as_bytes(), &scenario).unwrap();
         let arrivals = Arrivals::Recorded(recorded.into());
         let due: Vec<Due> = plan.schedule(&scenario, &arrivals, 1, (0.0, 2.0)).collect();
-        let send = |at_s, route, site, object| Due { at_s, what: What::Send { route, site, object, user: 0 } };
+        let send =
+            |at_s, route, site, object| Due { at_s, what: What::Send { route, site, object, user: 0 } };
         assert_eq!(due, [send(0.0, 0, 1, 16), send(0.0, 1, 1, 16), send(1.5, 2, 0, 2)]);
     }
 

@@ -200,7 +200,8 @@ impl Supervisor<'_> {
         // Its connections are the last ones of the client.
         let base = self.plan.bases.len();
         let text =
-            client::get_text(self.client, base, (&metrics.host, metrics.path_or_root()), SCRAPE_TIMEOUT).await;
+            client::get_text(self.client, base, (&metrics.host, metrics.path_or_root()), SCRAPE_TIMEOUT)
+                .await;
         Some(text.map(|text| (at, scrape::parse(&text))).map_err(|cause| format!("{}: {cause}", metrics.url)))
     }
 

@@ -12,9 +12,7 @@ use crate::event::Event;
 use crate::popularity::Popularity;
 use crate::slo::Slo;
 use crate::tier::Tier;
-use crate::units::{
-    Bandwidth, Bytes, Count, Duration, Fraction, Number, Rate, Ratio, Seconds, Size,
-};
+use crate::units::{Bandwidth, Bytes, Count, Duration, Fraction, Number, Rate, Ratio, Seconds, Size};
 
 /// Position of a tier in [`Scenario::tiers`].
 pub type TierId = usize;

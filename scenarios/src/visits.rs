@@ -443,7 +443,9 @@ mod tests {
 
     #[test]
     fn what_follows_a_play_in_a_session_is_about_the_same_song() {
-        let scenario = listeners("{do: play, think: 1 s}, {do: keep, object: same, think: 1 s}, {do: play, object: same}");
+        let scenario = listeners(
+            "{do: play, think: 1 s}, {do: keep, object: same, think: 1 s}, {do: play, object: same}",
+        );
         let visits = Visits::of(&scenario, 3).unwrap();
         for number in 0..200 {
             let mut visit = visits.begin(number);

@@ -134,7 +134,10 @@ fn trials(cli: &Cli) -> Outcome<()> {
     let mut tallies: Vec<(Kind, Tally)> = kinds.iter().map(|kind| (*kind, Tally::default())).collect();
     let gate = |seed: u64, url: &str| {
         let mut command = Command::new(&program);
-        command.arg("gate").arg(place("gate-trial.yaml")).args(["--target", url, "--format", "json", "--quiet"]);
+        command
+            .arg("gate")
+            .arg(place("gate-trial.yaml"))
+            .args(["--target", url, "--format", "json", "--quiet"]);
         command.args(["--rounds", &cli.rounds.to_string(), "--duration", &cli.seconds.to_string()]);
         command.args(["--settle", &cli.settle.to_string(), "--warmup", "0", "--seed", &seed.to_string()]);
         command
@@ -145,7 +148,11 @@ fn trials(cli: &Cli) -> Outcome<()> {
         let baseline = place("baseline.json");
         if cli.mode == Mode::Baseline {
             let mut record = gate(seed, &same.url);
-            record.arg("--baseline").arg(&baseline).arg("--update-baseline").args(["--threshold", "errors < 99 %"]);
+            record
+                .arg("--baseline")
+                .arg(&baseline)
+                .arg("--update-baseline")
+                .args(["--threshold", "errors < 99 %"]);
             said(&record.stdin(Stdio::null()).output()?)?;
         }
         for (kind, tally) in &mut tallies {
@@ -172,7 +179,12 @@ fn trials(cli: &Cli) -> Outcome<()> {
 /// The record of a gate, whatever its answer.
 fn said(output: &Output) -> Outcome<Value> {
     if !matches!(output.status.code(), Some(0 | 3 | 4)) {
-        return Err(format!("the gate ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
+        return Err(format!(
+            "the gate ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        )
+        .into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }
@@ -196,8 +208,17 @@ impl Tally {
 fn print(cli: &Cli, tallies: &[(Kind, Tally)]) {
     println!(
         "\n{} gates of each kind, {} rounds of {} s, {:?}\n\n  {:<8} {:>7} {:>9} {:>13} {:>22} {:>24} {:>10}",
-        cli.trials, cli.rounds, cli.seconds, cli.mode, "", "passed", "breached", "inconclusive", "found / false alarms",
-        "change, middle of all", "s a gate"
+        cli.trials,
+        cli.rounds,
+        cli.seconds,
+        cli.mode,
+        "",
+        "passed",
+        "breached",
+        "inconclusive",
+        "found / false alarms",
+        "change, middle of all",
+        "s a gate"
     );
     for (kind, tally) in tallies {
         let found = match kind.series() {
@@ -206,7 +227,8 @@ fn print(cli: &Cli, tallies: &[(Kind, Tally)]) {
         };
         let mut changes = tally.changes.clone();
         changes.sort_by(f64::total_cmp);
-        let change = changes.get(changes.len() / 2).map_or("-".to_owned(), |x| format!("{:+.1} %", x * 100.0));
+        let change =
+            changes.get(changes.len() / 2).map_or("-".to_owned(), |x| format!("{:+.1} %", x * 100.0));
         println!(
             "  {:<8} {:>7} {:>9} {:>13} {found:>22} {change:>24} {:>10.1}",
             format!("{kind:?}").to_lowercase(),
@@ -225,5 +247,9 @@ fn program(cli: &Cli) -> Outcome<PathBuf> {
     if Path::new(&program).is_file() {
         return Ok(program);
     }
-    Err(format!("{} is not there: build it (`cargo build --release`), or name one with --plimsoll", program.display()).into())
+    Err(format!(
+        "{} is not there: build it (`cargo build --release`), or name one with --plimsoll",
+        program.display()
+    )
+    .into())
 }

@@ -6,7 +6,6 @@
 //!
 //! What to install: nginx (any), and `cargo install oha`. Stock goose is in here: it is a dependency anyway.
 
-#[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod contestant;

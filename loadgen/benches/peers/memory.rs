@@ -23,7 +23,12 @@ pub fn measure(asked: &Asked) -> Outcome<()> {
     }
     let nginx = Nginx::start(&asked.nginx)?;
     let seconds = asked.memory_requests as f64 / asked.memory_rate;
-    let task = Task { url: nginx.url.clone(), seconds, connections: asked.connections, rate: Some(asked.memory_rate) };
+    let task = Task {
+        url: nginx.url.clone(),
+        seconds,
+        connections: asked.connections,
+        rate: Some(asked.memory_rate),
+    };
     let mut child = ours::command(&task)?.stdout(Stdio::piped()).spawn()?;
     let watched = watch(&mut child, FIRST.min(Duration::from_secs_f64(0.5 * seconds)));
     if watched.is_err() {
@@ -36,7 +41,8 @@ pub fn measure(asked: &Asked) -> Outcome<()> {
     child.stdout.take().ok_or("a child has no output")?.read_to_string(&mut text)?;
     child.wait()?;
     let run: Measurement = json::from_str(&text)?;
-    let (last, most) = (samples.last().copied().unwrap_or(first_kb), samples.iter().copied().max().unwrap_or(first_kb));
+    let (last, most) =
+        (samples.last().copied().unwrap_or(first_kb), samples.iter().copied().max().unwrap_or(first_kb));
     let mb = |kb: u64| format!("{:.1} MB", kb as f64 / 1e3);
     let grown = |kb: u64| format!("{:+.2} MB", (kb as f64 - first_kb as f64) / 1e3);
     let rows = vec![

@@ -65,11 +65,14 @@ fn end(guardian: &mut Child) {
 }
 
 fn configuration(place: &str, port: u16) -> String {
-    let mut text = format!("daemon off;\nworker_processes 1;\npid {place}/nginx.pid;\nerror_log {place}/error.log;\n");
-    text += "events { worker_connections 4096; }\nhttp {\n  access_log off;\n  keepalive_requests 1000000000;\n";
+    let mut text =
+        format!("daemon off;\nworker_processes 1;\npid {place}/nginx.pid;\nerror_log {place}/error.log;\n");
+    text +=
+        "events { worker_connections 4096; }\nhttp {\n  access_log off;\n  keepalive_requests 1000000000;\n";
     for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
         let _ = writeln!(text, "  {kind}_temp_path {place}/{kind};");
     }
-    let _ = write!(text, "  server {{\n    listen 127.0.0.1:{port} backlog=4096;\n    root {place};\n  }}\n}}\n");
+    let _ =
+        write!(text, "  server {{\n    listen 127.0.0.1:{port} backlog=4096;\n    root {place};\n  }}\n}}\n");
     text
 }

@@ -17,8 +17,17 @@ const RATES: [u32; 3] = [100, 1_000, 5_000];
 const SECONDS_MIN: f64 = 20.0;
 
 pub fn measure(asked: &Asked) -> Outcome<()> {
-    let mut rows =
-        vec![row(["arrivals", "planned", "arrived", "off by", "missed", "CV of gaps", "lag p50", "lag p99", "lag max"])];
+    let mut rows = vec![row([
+        "arrivals",
+        "planned",
+        "arrived",
+        "off by",
+        "missed",
+        "CV of gaps",
+        "lag p50",
+        "lag p99",
+        "lag max",
+    ])];
     for rate in RATES {
         for model in ["constant", "poisson"] {
             rows.push(one(asked, &format!("{model} {rate}/s"))?);

@@ -13,8 +13,12 @@ pub fn measure(asked: &Asked) -> Outcome<()> {
         return Ok(());
     }
     let nginx = Nginx::start(&asked.nginx)?;
-    let task = |rate| Task { url: nginx.url.clone(), seconds: asked.seconds, connections: asked.connections, rate };
-    let heading = format!("{} connections, {} turns of {} s each, medians", asked.connections, asked.turns, asked.seconds);
+    let task =
+        |rate| Task { url: nginx.url.clone(), seconds: asked.seconds, connections: asked.connections, rate };
+    let heading = format!(
+        "{} connections, {} turns of {} s each, medians",
+        asked.connections, asked.turns, asked.seconds
+    );
     compare(&format!("As fast as answers come ({heading})"), asked, &task(None))?;
     compare(&format!("{} requests a second ({heading})", asked.rate), asked, &task(Some(asked.rate)))
 }
@@ -29,7 +33,16 @@ fn compare(title: &str, asked: &Asked, task: &Task) -> Outcome<()> {
             }
         }
     }
-    let mut rows = vec![row(["", "requests/s", "CPU a request", "p50", "p99", "failed", "requests/s, ours by its", "CPU, ours by its"])];
+    let mut rows = vec![row([
+        "",
+        "requests/s",
+        "CPU a request",
+        "p50",
+        "p99",
+        "failed",
+        "requests/s, ours by its",
+        "CPU, ours by its",
+    ])];
     let rate = |turns: &[Turn]| median(turns.iter().map(|turn| turn.said.requests_per_s));
     let cpu_us = |turns: &[Turn]| median(turns.iter().map(Turn::cpu_us_per_request));
     let ours = &turns[0];

@@ -59,7 +59,8 @@ impl StockGoose {
     }
 
     async fn attack(&self) -> Outcome<GooseMetrics> {
-        let mut configuration = GooseConfiguration::parse_args_default(&["--no-telnet", "--quiet", "--no-print-metrics"])?;
+        let mut configuration =
+            GooseConfiguration::parse_args_default(&["--no-telnet", "--quiet", "--no-print-metrics"])?;
         configuration.host = Some(self.url.clone());
         configuration.users = Some(self.users);
         configuration.increase_rate = Some("100000".to_owned());
@@ -73,7 +74,7 @@ impl StockGoose {
         });
         let attack = GooseAttack::initialize_with_config(configuration)?
             .register_scenario(scenario!("peers").register_transaction(transaction!(get_item)));
-        Ok(attack.execute().await?)
+        Ok(Box::pin(attack.execute()).await?)
     }
 }
 

@@ -65,7 +65,14 @@ impl Otlp {
     pub fn start(url: &str, scenario: &str, seed: u64) -> Result<Self, LoadError> {
         let base = Base::parse(url)?;
         let path = if base.path().is_empty() { PATH.to_owned() } else { base.path().to_owned() };
-        let to = Destination { base, path, scenario: scenario.to_owned(), seed, start: SystemTime::now(), began: Instant::now() };
+        let to = Destination {
+            base,
+            path,
+            scenario: scenario.to_owned(),
+            seed,
+            start: SystemTime::now(),
+            began: Instant::now(),
+        };
         let totals = Arc::new(Mutex::default());
         let seen = Arc::clone(&totals);
         let (stop, stopped) = channel();

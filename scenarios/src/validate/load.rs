@@ -5,8 +5,8 @@ use indexmap::IndexMap;
 use super::{Names, Parts, laws, reference, unknown};
 use crate::arrivals::DAY_S;
 use crate::decode::{Decoder, Fields, Kind, Shape, counted, field, must, quantity};
-use crate::node::Node;
 use crate::distribution::Distribution;
+use crate::node::Node;
 use crate::scenario::{DatasetId, Load, LoadScale, Peak, SessionPlan, SessionStep};
 use crate::units::{Duration, Fraction, Seconds, Share};
 
@@ -109,7 +109,11 @@ fn sessions(decoder: &mut Decoder, node: &Node, parts: &Parts<'_>) -> Option<Ses
         }
     }
     if steps.iter().all(|step| step.share == 0.0) && steps.len() == items.len() {
-        decoder.problem(list.origin, "`load.sessions.steps`: nothing is ever done", "give one step a share above 0");
+        decoder.problem(
+            list.origin,
+            "`load.sessions.steps`: nothing is ever done",
+            "give one step a share above 0",
+        );
     }
     Some(SessionPlan { returning: returning.map_or(0.0, |q| q.get()), steps })
 }
@@ -134,14 +138,23 @@ fn session_step(decoder: &mut Decoder, node: &Node, path: &str, parts: &Parts<'_
     let think_node = fields.take("think");
     let think = think_node.map(|n| laws::duration(decoder, n, &what));
     let what = fields.name("object");
-    let same = fields.take("object").and_then(|n| decoder.one_of(n, &what, &[("new", false), ("same", true)]));
+    let same =
+        fields.take("object").and_then(|n| decoder.one_of(n, &what, &[("new", false), ("same", true)]));
     fields.finish(decoder);
     let think = think.unwrap_or_else(|| Some(Distribution::constant(0.0)))?;
     if let Some(node) = think_node.filter(|_| think.mean() > THINK_MAX) {
         let cause = format!("{path}.think is {:.0} h on average", think.mean() / 3_600.0);
         decoder.problem(node.origin, cause, "expected at most a day");
     }
-    Some(SessionStep { action: action?, share: done, times, again, leave, think, same: same.unwrap_or(false) })
+    Some(SessionStep {
+        action: action?,
+        share: done,
+        times,
+        again,
+        leave,
+        think,
+        same: same.unwrap_or(false),
+    })
 }
 
 /// A step that asks for the same object needs one before it that asks for one of its dataset.
@@ -168,7 +181,11 @@ fn asked_before(
     };
     if !before.iter().any(asks) {
         let cause = format!("{path}: no step before asks for what `{name}` asks for");
-        decoder.problem(node.origin, cause, "drop `object: same`, or put a step of the same dataset before it");
+        decoder.problem(
+            node.origin,
+            cause,
+            "drop `object: same`, or put a step of the same dataset before it",
+        );
     }
 }
 
