@@ -557,6 +557,9 @@ pub struct GateArgs {
     /// Seconds before the first round [default: as the scenario says]
     #[arg(long, value_name = "SECONDS")]
     pub warmup: Option<f64>,
+    /// Seconds before each round, for connections and queues to be as they are under load
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.5, hide = true)]
+    pub settle: f64,
     /// Seed of the first round; the others follow
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

@@ -33,10 +33,13 @@ pub enum Arrivals {
     Step { from_per_s: f64, to_per_s: f64, at_s: Option<f64> },
     /// A Poisson process with the shape of a whole day, compressed into the seconds that count.
     Day { day: Day, mean_per_s: f64 },
+    /// The scenario's sessions, so many of which begin each second; actions that are in none at their own rates.
+    Sessions { rate_per_s: f64 },
     /// Recorded times, actions and objects.
     Recorded(Arc<Recorded>),
-    /// Users who each wait for their answer and then think, exponentially long, before they ask again. It slows
-    /// down with the system, and so hides its worst moments: for systems whose users do the same.
+    /// Users who each wait for their answer and then think, exponentially long, before they ask again; without a time
+    /// to think, and where the scenario has sessions, they walk these. It slows down with the system, and so hides its
+    /// worst moments: for systems whose users do the same.
     Closed { users: usize, think_s: f64 },
 }
 
@@ -48,7 +51,7 @@ pub struct Day(Arc<[f64]>);
 const DAY_POINTS: usize = 288;
 const RATE_MAX: f64 = 1e6;
 const THINK_S_MAX: f64 = 3_600.0;
-const EXPECTED: &str = "write `scenario`, `constant 500/s`, `poisson 500/s`, `ramp 100/s to 900/s`, `step 100/s to 900/s at 10 s`, `day 500/s`, `recorded trace.csv` or `closed 50 users think 200 ms`";
+const EXPECTED: &str = "write `scenario`, `constant 500/s`, `poisson 500/s`, `ramp 100/s to 900/s`, `step 100/s to 900/s at 10 s`, `day 500/s`, `sessions 5/s`, `recorded trace.csv` or `closed 50 users think 200 ms`";
 
 /// What an option says; some models need more than its text.
 #[derive(Debug, Clone)]
@@ -88,6 +91,7 @@ impl Arrivals {
                 Self::Step { from_per_s, to_per_s, at_s }
             }
             "day" => return Ok(Wanted::Day { mean_per_s: rate(rest).map_err(bad)? }),
+            "sessions" => Self::Sessions { rate_per_s: rate(rest).map_err(bad)? },
             "recorded" if !rest.is_empty() => return Ok(Wanted::Recorded { path: rest.to_owned() }),
             "closed" => closed(rest).map_err(bad)?,
             _ => return Err(bad(format!("`{text}` is no model of arrivals"))),
@@ -103,6 +107,18 @@ impl Arrivals {
         }
     }
 
+    /// Requests a second at the busiest moment, where the model says so itself.
+    pub(crate) fn rate_max(&self) -> Option<f64> {
+        match self {
+            Self::Constant { rate_per_s } | Self::Poisson { rate_per_s } => Some(*rate_per_s),
+            Self::Ramp { from_per_s, to_per_s } | Self::Step { from_per_s, to_per_s, .. } => {
+                Some(from_per_s.max(*to_per_s))
+            }
+            Self::Day { day, mean_per_s } => Some(mean_per_s * day.peak()),
+            Self::Scenario | Self::Sessions { .. } | Self::Recorded(_) | Self::Closed { .. } => None,
+        }
+    }
+
     /// Times of an open model that is not the scenario's or a recording, from the start of the warm-up on.
     pub fn times(&self, seed: u64, warmup_s: f64, duration_s: f64) -> Option<Times> {
         let shape = match self {
@@ -113,7 +129,7 @@ impl Arrivals {
                 Shape::Step { from: *from_per_s, to: *to_per_s, at_s: at_s.unwrap_or(0.5 * duration_s) }
             }
             Self::Day { day, mean_per_s } => Shape::Day { day: day.clone(), mean: *mean_per_s },
-            Self::Scenario | Self::Recorded(_) | Self::Closed { .. } => return None,
+            Self::Scenario | Self::Sessions { .. } | Self::Recorded(_) | Self::Closed { .. } => return None,
         };
         let stream = Stream::new(seed, "load", "arrivals", 0);
         Some(Times { shape, stream, warmup_s, duration_s, at_s: 0.0, sent: 0 })
@@ -132,6 +148,7 @@ impl fmt::Display for Arrivals {
                 at_s.map_or(Ok(()), |at_s| write!(f, " at {at_s} s"))
             }
             Self::Day { mean_per_s, .. } => write!(f, "day {mean_per_s}/s"),
+            Self::Sessions { rate_per_s } => write!(f, "sessions {rate_per_s}/s"),
             Self::Recorded(recorded) => write!(f, "recorded {}", recorded.name),
             Self::Closed { users, think_s } => write!(f, "closed {users} users think {think_s} s"),
         }
@@ -330,6 +347,7 @@ mod tests {
             "constant 500/s",
             "ramp 100/s to 900/s",
             "step 1/s to 9/s at 10 s",
+            "sessions 5/s",
             "closed 50 users think 0.2 s",
         ] {
             assert_eq!(ready(text).to_string(), text);

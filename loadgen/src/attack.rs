@@ -1,6 +1,6 @@
 //! The goose attack: its users take requests from the pacer's queue and send them.
 //!
-//! One transaction is one request: goose starts the users, runs their loops and counts their iterations,
+//! One transaction is some requests (one each would cost twice as much): goose starts the users, runs their loops and counts their iterations,
 //! and waits for them at the end. What it must not do is set aside here: it reads no command line, prints
 //! nothing, listens on no port, keeps no metrics (ours count from the intended start), and opens no
 //! connection with its own client, which all users share, unused.
@@ -19,6 +19,7 @@ use crate::client::{self, Handling, HttpClient};
 use crate::pace::Planned;
 use crate::queue::Queue;
 use crate::record::Shared;
+use crate::walks::Walks;
 
 /// What every user needs.
 #[derive(Debug)]
@@ -37,28 +38,39 @@ pub struct Work {
 pub struct Closed {
     think_s: f64,
     thoughts: Mutex<Stream>,
-    /// The first moment that counts and the end; set when the run starts.
-    pub span: OnceLock<(Instant, Instant)>,
+    /// The sessions that users walk, if they do not take the next request of anybody.
+    pub walks: Option<Walks>,
+    /// The start, the first moment that counts and the end; set when the run starts.
+    pub span: OnceLock<(Instant, Instant, Instant)>,
 }
 
 /// How often a thinking user looks whether the run is over.
 const THINK_CHECK: Duration = Duration::from_millis(50);
+/// How often a user who walks a session looks whether the run has begun.
+const START_CHECK: Duration = Duration::from_millis(2);
 
 impl Closed {
-    pub fn new(think_s: f64, seed: u64) -> Self {
+    pub fn new(think_s: f64, walks: Option<Walks>, seed: u64) -> Self {
         let thoughts = Mutex::new(Stream::new(seed, "users", "think", 0));
-        Self { think_s, thoughts, span: OnceLock::new() }
+        Self { think_s, thoughts, walks, span: OnceLock::new() }
     }
 
-    async fn think(&self, shared: &Shared) {
+    /// As long as anybody thinks who has no session.
+    fn thought_s(&self) -> f64 {
         if self.think_s <= 0.0 {
+            return 0.0;
+        }
+        self.think_s * self.thoughts.lock().unwrap_or_else(PoisonError::into_inner).exponential()
+    }
+
+    async fn think(&self, thought_s: f64, shared: &Shared) {
+        if thought_s <= 0.0 {
             return;
         }
-        let drawn = self.thoughts.lock().unwrap_or_else(PoisonError::into_inner).exponential();
-        let until = Instant::now() + Duration::from_secs_f64(self.think_s * drawn);
+        let until = Instant::now() + Duration::from_secs_f64(thought_s);
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let over = self.span.get().is_some_and(|(_, end)| Instant::now() >= *end);
+            let over = self.span.get().is_some_and(|(.., end)| Instant::now() >= *end);
             if left.is_zero() || over || shared.halted() {
                 return;
             }
@@ -66,9 +78,23 @@ impl Closed {
         }
     }
 
+    /// Waits for the start; `None` if the run is over before it.
+    async fn started(&self, shared: &Shared) -> Option<(Instant, Instant, Instant)> {
+        loop {
+            if shared.halted() {
+                return None;
+            }
+            match self.span.get() {
+                Some(span) if Instant::now() >= span.0 => return Some(*span),
+                Some(span) => tokio::time::sleep_until(span.0.into()).await,
+                None => tokio::time::sleep(START_CHECK).await,
+            }
+        }
+    }
+
     /// Takes a request now, as the user's own idea; `None` after the end.
     fn take(&self, planned: Planned, shared: &Shared) -> Option<Planned> {
-        let (counted_from, end) = *self.span.get()?;
+        let (_, counted_from, end) = *self.span.get()?;
         let due = Instant::now();
         if due >= end {
             return None;
@@ -97,37 +123,81 @@ pub fn attack(work: Arc<Work>, users: usize, host: &str) -> Result<GooseAttack, 
         Box::pin(std::future::ready(Ok(())))
     }))
     .set_on_start();
-    let request = Transaction::new(Arc::new(move |user| Box::pin(one_request(user, Arc::clone(&work)))));
+    let request = Transaction::new(Arc::new(move |user| Box::pin(requests(user, Arc::clone(&work)))));
     let scenario = Scenario::new("plimsoll").register_transaction(arrive).register_transaction(request);
     Ok(GooseAttack::initialize_with_config(configuration)?
         .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())?
         .register_scenario(scenario))
 }
 
-/// Takes the next due request, sends it and records what came of it.
-async fn one_request(user: &mut GooseUser, work: Arc<Work>) -> TransactionResult {
-    if let Some(closed) = &work.closed {
-        closed.think(&work.shared).await;
+/// Requests of one transaction.
+const REQUESTS: usize = 256;
+
+/// Some requests, one after the other. A user ends after so many iterations, and this is one; once all users have
+/// ended, goose ends the attack.
+async fn requests(user: &mut GooseUser, work: Arc<Work>) -> TransactionResult {
+    for _ in 0..REQUESTS {
+        if !one_request(user, &work).await {
+            let first = user.config.iterations.replace(1).is_none();
+            work.shared.done.fetch_add(usize::from(first), Relaxed);
+            break;
+        }
     }
-    let Some(planned) = work.queue.pop().await else {
-        // The schedule is over. A user ends after so many iterations, and this is one; once all users
-        // have ended, goose ends the attack.
-        user.config.iterations = Some(1);
-        return Ok(());
-    };
+    Ok(())
+}
+
+/// Takes the next due request, sends it and records what came of it; `false` when the schedule is over.
+async fn one_request(user: &GooseUser, work: &Work) -> bool {
+    if let Some(closed) = &work.closed {
+        if let Some(walks) = &closed.walks {
+            return walk(user, work, closed, walks).await;
+        }
+        closed.think(closed.thought_s(), &work.shared).await;
+    }
+    let Some(planned) = work.queue.pop().await else { return false };
     if work.shared.halted() {
         // Planned and not sent: missed.
-        return Ok(());
+        return true;
     }
     let planned = match &work.closed {
         Some(closed) => closed.take(planned, &work.shared),
         None => Some(planned),
     };
-    let Some(planned) = planned else { return Ok(()) };
+    if let Some(planned) = planned {
+        exchange(user, work, planned).await;
+    }
+    true
+}
+
+/// One turn of a user's own session: a request, what it sets off, and a thought; `false` when the run is over.
+async fn walk(user: &GooseUser, work: &Work, closed: &Closed, walks: &Walks) -> bool {
+    let Some((_, _, end)) = closed.started(&work.shared).await else { return false };
+    let (whats, think_s) = walks.turn(user.weighted_users_index);
+    for what in whats {
+        let Some(planned) = walks.planned(what, end) else {
+            let counted =
+                closed.span.get().is_some_and(|(_, from, end)| (*from..*end).contains(&Instant::now()));
+            work.shared.local.fetch_add(u64::from(counted), Relaxed);
+            continue;
+        };
+        if work.shared.halted() {
+            break;
+        }
+        if let Some(planned) = closed.take(planned, &work.shared) {
+            exchange(user, work, planned).await;
+        }
+    }
+    closed.think(think_s, &work.shared).await;
+    // What the device answers takes no time, and others want their turn.
+    tokio::task::yield_now().await;
+    Instant::now() < end && !work.shared.halted()
+}
+
+/// Sends a request and records what came of it.
+async fn exchange(user: &GooseUser, work: &Work, planned: Planned) {
     let number = user.weighted_users_index;
     work.shared.sending(number, &planned);
-    let Planned { due, route, counted, request } = planned;
-    let outcome = client::send(&work.client, request, work.timeout, &work.handling[route]).await;
+    let Planned { due, route, base, counted, request } = planned;
+    let outcome = client::send(&work.client, (base, request), work.timeout, &work.handling[route]).await;
     work.shared.ended(number, due, route, counted, outcome);
-    Ok(())
 }

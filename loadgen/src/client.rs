@@ -2,70 +2,61 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tower_service::Service;
 
 use crate::checks::{Expected, Reading};
+use crate::connections::{NoConnection, Open, Pool};
 use crate::player::{Play, Playback, Player};
 use crate::record::Shared;
 use crate::schedule::HttpRequest;
 
-pub type HttpClient = Client<Timed, Full<Bytes>>;
-
 /// Longest answer to a scrape, bytes.
 const TEXT_MAX: usize = 16 << 20;
 
-/// A keep-alive client that all users share.
-pub fn client(timeout: Duration, shared: &Arc<Shared>) -> HttpClient {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(timeout));
-    let connector = Timed { inner: connector, shared: Arc::clone(shared) };
-    Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector)
-}
-
-/// A connector that records how long each connection took to open.
-///
-/// Why here: the pool opens connections by itself and hands a request whichever is there first, so no request
-/// can tell.
-#[derive(Debug, Clone)]
-pub struct Timed {
-    inner: HttpConnector,
+/// Keep-alive connections that all users share.
+#[derive(Debug)]
+pub struct HttpClient {
+    /// By the position of the base url in the plan.
+    pools: Vec<Pool>,
     shared: Arc<Shared>,
 }
 
-type Connected =
-    Result<<HttpConnector as Service<http::Uri>>::Response, <HttpConnector as Service<http::Uri>>::Error>;
-
-impl Service<http::Uri> for Timed {
-    type Response = <HttpConnector as Service<http::Uri>>::Response;
-    type Error = <HttpConnector as Service<http::Uri>>::Error;
-    type Future = Pin<Box<dyn Future<Output = Connected> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Service::poll_ready(&mut self.inner, context)
+impl HttpClient {
+    pub fn new(addresses: impl Iterator<Item = SocketAddr>, shared: &Arc<Shared>) -> Self {
+        Self { pools: addresses.map(Pool::new).collect(), shared: Arc::clone(shared) }
     }
 
-    fn call(&mut self, uri: http::Uri) -> Self::Future {
-        let connecting = self.inner.call(uri);
-        let shared = Arc::clone(&self.shared);
-        Box::pin(async move {
-            let began = Instant::now();
-            let connected = connecting.await;
-            shared.connected(began.elapsed());
-            connected
-        })
+    /// The head of an answer, and the connection on which its body follows.
+    async fn respond(
+        &self,
+        base: usize,
+        mut request: HttpRequest,
+    ) -> Result<(Open, Response<Incoming>), &'static str> {
+        let pool = &self.pools[base];
+        while let Some(mut open) = pool.take() {
+            match open.ask(request).await {
+                Ok(response) => return Ok((open, response)),
+                Err(mut error) => match error.take_message() {
+                    // The other side was about to close it, and has seen nothing of the request.
+                    Some(back) => request = back,
+                    None => return Err(failure_of_request(error.error())),
+                },
+            }
+        }
+        let mut open = pool.connect(&self.shared).await.map_err(|e| match e {
+            NoConnection::Io(error) => failure_to_connect(&error),
+            NoConnection::Http(error) => failure_of_request(&error),
+        })?;
+        let response = open.ask(request).await.map_err(|e| failure_of_request(e.error()))?;
+        Ok((open, response))
     }
 }
 
@@ -101,30 +92,31 @@ pub struct Success {
 /// `status_503`, `short_body`, `reset`, `too_many_files`, `no_ports`, `protocol`, `check_body` and so on.
 pub async fn send(
     client: &HttpClient,
-    request: HttpRequest,
+    (base, request): (usize, HttpRequest),
     timeout: Duration,
     handling: &Handling,
 ) -> Outcome {
     let mut bytes = 0;
-    let exchange = exchange(client, request, handling, &mut bytes);
+    let exchange = exchange(client, base, request, handling, &mut bytes);
     let result = tokio::time::timeout(timeout, exchange).await.unwrap_or_else(|_| Err("timeout".to_owned()));
     Outcome { bytes, result }
 }
 
 async fn exchange(
     client: &HttpClient,
+    base: usize,
     request: HttpRequest,
     handling: &Handling,
     bytes: &mut u64,
 ) -> Result<Success, String> {
-    let response = client.request(request).await.map_err(|e| failure_of_request(&e).to_owned())?;
+    let (mut open, response) = client.respond(base, request).await.map_err(str::to_owned)?;
     let first_byte = Instant::now();
     let (head, mut body) = response.into_parts();
     let declared = body.size_hint().exact();
     let mut first_data = None;
     let mut player = handling.playback.map(Player::new);
     let mut reading = handling.expected.start();
-    while let Some(frame) = body.frame().await {
+    while let Some(frame) = open.drive(body.frame()).await {
         let frame = frame.map_err(|e| failure_of_body(&e).to_owned())?;
         let Some(data) = frame.data_ref().filter(|data| !data.is_empty()) else { continue };
         *bytes += data.len() as u64;
@@ -140,6 +132,7 @@ async fn exchange(
         }
     }
     let complete = Instant::now();
+    client.pools[base].put(open);
     if declared.is_some_and(|declared| declared != *bytes) {
         return Err("short_body".to_owned());
     }
@@ -155,17 +148,24 @@ async fn exchange(
     Ok(Success { first_byte, first_data, complete, play, served_by: served_by(&head.headers) })
 }
 
-/// The body of a successful `GET`, as text.
-pub async fn get_text(client: &HttpClient, uri: &str, timeout: Duration) -> Result<String, String> {
-    let uri: http::Uri = uri.parse().map_err(|e: http::uri::InvalidUri| e.to_string())?;
+/// The body of a successful `GET` of a path, as text.
+pub async fn get_text(
+    client: &HttpClient,
+    base: usize,
+    (host, path): (&str, &str),
+    timeout: Duration,
+) -> Result<String, String> {
+    let mut request = Request::new(Full::new(Bytes::new()));
+    *request.uri_mut() = path.parse().map_err(|e: http::uri::InvalidUri| e.to_string())?;
+    request.headers_mut().insert(HOST, HeaderValue::try_from(host).map_err(|e| e.to_string())?);
     let read = async {
-        let response = client.get(uri).await.map_err(|e| failure_of_request(&e).to_owned())?;
+        let (mut open, response) = client.respond(base, request).await.map_err(str::to_owned)?;
         if !response.status().is_success() {
             return Err(format!("status {}", response.status().as_u16()));
         }
         let mut body: Incoming = response.into_body();
         let mut text = Vec::new();
-        while let Some(frame) = body.frame().await {
+        while let Some(frame) = open.drive(body.frame()).await {
             if let Ok(data) = frame.map_err(|e| failure_of_body(&e).to_owned())?.into_data() {
                 text.extend_from_slice(&data);
             }
@@ -173,29 +173,34 @@ pub async fn get_text(client: &HttpClient, uri: &str, timeout: Duration) -> Resu
                 return Err(format!("more than {TEXT_MAX} bytes"));
             }
         }
+        client.pools[base].put(open);
         String::from_utf8(text).map_err(|e| e.to_string())
     };
     tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| Err("timeout".to_owned()))
 }
 
-fn failure_of_request(error: &legacy::Error) -> &'static str {
+fn failure_to_connect(error: &std::io::Error) -> &'static str {
+    match (error.kind(), error.raw_os_error()) {
+        (_, Some(EMFILE | ENFILE)) => "too_many_files",
+        (ErrorKind::AddrNotAvailable, _) => "no_ports",
+        (ErrorKind::TimedOut, _) => "timeout",
+        _ => "connect",
+    }
+}
+
+fn failure_of_request(error: &hyper::Error) -> &'static str {
     match io_kind(error) {
-        Some((_, Some(EMFILE | ENFILE))) => "too_many_files",
-        Some((ErrorKind::AddrNotAvailable, _)) => "no_ports",
-        Some((ErrorKind::TimedOut, _)) => "timeout",
-        _ if error.is_connect() => "connect",
+        Some(ErrorKind::TimedOut) => "timeout",
         Some(_) => "reset",
-        None => match hyper_error(error) {
-            // Closed before any of the answer came.
-            Some(e) if e.is_incomplete_message() || e.is_canceled() || e.is_closed() => "reset",
-            _ => "protocol",
-        },
+        // Closed before any of the answer came.
+        None if error.is_incomplete_message() || error.is_canceled() || error.is_closed() => "reset",
+        None => "protocol",
     }
 }
 
 fn failure_of_body(error: &hyper::Error) -> &'static str {
     match io_kind(error) {
-        Some((ErrorKind::UnexpectedEof, _)) => "short_body",
+        Some(ErrorKind::UnexpectedEof) => "short_body",
         Some(_) => "reset",
         None if error.is_incomplete_message() => "short_body",
         None if error.is_canceled() || error.is_closed() => "reset",
@@ -207,16 +212,9 @@ fn failure_of_body(error: &hyper::Error) -> &'static str {
 const EMFILE: i32 = 24;
 const ENFILE: i32 = 23;
 
-fn io_kind(error: &(dyn Error + 'static)) -> Option<(ErrorKind, Option<i32>)> {
-    causes(error).find_map(|e| e.downcast_ref::<std::io::Error>()).map(|e| (e.kind(), e.raw_os_error()))
-}
-
-fn hyper_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a hyper::Error> {
-    causes(error).find_map(|e| e.downcast_ref::<hyper::Error>())
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&e| Error::source(e))
+fn io_kind(error: &hyper::Error) -> Option<ErrorKind> {
+    let causes = std::iter::successors(Error::source(error), |&cause| Error::source(cause));
+    causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind).next()
 }
 
 /// The tier that answered: `x-served-by`, or else the last entry of `Server-Timing` that is no queue.

@@ -36,6 +36,11 @@ pub enum LoadError {
     )]
     BadTemplate { name: String, cause: String },
 
+    #[error(
+        "{scenario} has no sessions (its `load` says nothing of them, or nobody comes): write `load: {{sessions: {{steps: [...]}}}}`, or choose other arrivals"
+    )]
+    NoSessions { scenario: String },
+
     #[error("--{option} names `{action}`, which sends nothing; what sends are {known}")]
     NoSuchAction { option: &'static str, action: String, known: String },
 

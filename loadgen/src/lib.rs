@@ -8,7 +8,7 @@
 //! the figures.
 //!
 //! Why hyper inside goose: goose's own client stops the clock at the response headers and costs nearly
-//! half of a request. The transaction sends through one shared hyper client and reads the whole body.
+//! half of a request. The transaction sends over keep-alive connections of hyper's (`connections`) and reads the whole body.
 //!
 //! A closed model ([`Arrivals::Closed`]) is there for systems whose users do wait; it is never the default.
 //!
@@ -20,6 +20,7 @@ mod attack;
 pub mod capacity;
 mod checks;
 mod client;
+mod connections;
 mod cpu;
 mod error;
 pub mod export;
@@ -40,6 +41,7 @@ mod seconds;
 mod supervisor;
 mod targets;
 mod template;
+mod walks;
 
 pub use arrivals::Arrivals;
 pub use checks::{Check, Rule};

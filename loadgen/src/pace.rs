@@ -14,8 +14,8 @@ use crate::queue::Queue;
 use crate::record::Shared;
 use crate::schedule::{HttpRequest, Plan, Schedule, What};
 
-/// Longest spin before a deadline; about what a sleep overshoots by.
-const SPIN_MAX: Duration = Duration::from_micros(60);
+/// Longest spin before a deadline; about what a sleep overshoots by. Spinning costs a request that much of a processor.
+const SPIN_MAX: Duration = Duration::from_micros(10);
 /// How often a sleeping pacer looks whether the run was stopped.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
@@ -28,12 +28,16 @@ pub struct Planned {
     /// When it should start; of a closed model, when a user takes it.
     pub due: Instant,
     pub route: usize,
+    /// Position of the base url that it goes to.
+    pub base: usize,
     /// Due in the seconds that count.
     pub counted: bool,
     pub request: HttpRequest,
 }
 
 /// Hands out all requests, from `start` on, until the schedule ends or the run is halted.
+///
+/// Its thread sleeps as exactly as the system can from then on.
 pub fn pace(
     plan: &Plan,
     schedule: Schedule<'_>,
@@ -42,10 +46,11 @@ pub fn pace(
     queue: &Queue<Planned>,
     shared: &Shared,
 ) {
+    sleep_exactly();
     for due in schedule {
         let at = start + Duration::from_secs_f64(due.at_s);
         let counted = due.at_s >= warmup_s;
-        let What::Send { route, site, object } = due.what else {
+        let What::Send { route, site, object, user } = due.what else {
             if !wait_until(at, shared) {
                 return;
             }
@@ -53,7 +58,7 @@ pub fn pace(
             continue;
         };
         // Made before the wait, so that making it delays nothing.
-        let request = plan.request(route, site, object);
+        let request = plan.request(route, (site, object, user));
         if !wait_until(at, shared) {
             return;
         }
@@ -63,7 +68,7 @@ pub fn pace(
         // A request that cannot be made (the plan has tried each template) stays unsent, so it is missed.
         let Ok(request) = request else { continue };
         // Whatever is planned and not sent is missed, so a full queue needs no count of its own.
-        let _ = queue.push(Planned { due: at, route, counted, request });
+        let _ = queue.push(Planned { due: at, route, base: plan.base_of(route, site), counted, request });
     }
 }
 
@@ -80,12 +85,13 @@ pub fn supply(
         return;
     }
     for due in schedule {
-        let What::Send { route, site, object } = due.what else {
+        let What::Send { route, site, object, user } = due.what else {
             shared.local.fetch_add(u64::from(Instant::now() >= counted_from), Relaxed);
             continue;
         };
-        let Ok(request) = plan.request(route, site, object) else { continue };
-        let mut planned = Planned { due: end, route, counted: false, request };
+        let Ok(request) = plan.request(route, (site, object, user)) else { continue };
+        let mut planned =
+            Planned { due: end, route, base: plan.base_of(route, site), counted: false, request };
         while let Err(back) = queue.push(planned) {
             if Instant::now() >= end || !wait_until(Instant::now() + SUPPLY_PAUSE, shared) {
                 return;
@@ -98,8 +104,15 @@ pub fn supply(
     }
 }
 
+/// Linux lets sleepers of a thread oversleep by 50 us so that it can wake several at once; not this one.
+fn sleep_exactly() {
+    #[cfg(target_os = "linux")]
+    // A refusal leaves it as it was: a little later.
+    let _ = nix::sys::prctl::set_timerslack(1);
+}
+
 /// Waits for an instant; `false` if the run was halted before it.
-fn wait_until(at: Instant, shared: &Shared) -> bool {
+pub fn wait_until(at: Instant, shared: &Shared) -> bool {
     loop {
         if shared.halted() {
             return false;

@@ -42,6 +42,8 @@ pub struct Shared {
     pub starved: AtomicU64,
     /// Goose users that have started.
     pub ready: AtomicUsize,
+    /// Goose users that have nothing more to do.
+    pub done: AtomicUsize,
     /// Users that wait for an answer, and all of them.
     busy: AtomicUsize,
     users: usize,
@@ -76,6 +78,7 @@ impl Shared {
             local: AtomicU64::new(0),
             starved: AtomicU64::new(0),
             ready: AtomicUsize::new(0),
+            done: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
             users,
             halt: AtomicBool::new(false),

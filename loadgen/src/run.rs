@@ -10,23 +10,25 @@ use std::time::{Duration, Instant};
 use plimsoll_reports::gate::Round;
 use plimsoll_reports::record::Measurement;
 use plimsoll_scenarios::Scenario;
+use plimsoll_scenarios::visits::Visits;
 
 use crate::arrivals::Arrivals;
 use crate::attack::{Closed, Work, attack};
-use crate::client;
+use crate::client::HttpClient;
 use crate::error::LoadError;
 use crate::files;
 use crate::interrupt::stop_on_ctrl_c;
 use crate::interval::Watch;
 use crate::measure::{generators_fault, measurement, round};
 use crate::options::LoadOptions;
-use crate::pace::{pace, supply};
+use crate::pace::{pace, supply, wait_until};
 use crate::queue::{CloseAtEnd, Queue};
 use crate::record::Shared;
 use crate::schedule::{Plan, What};
 use crate::seconds::Seconds;
 use crate::supervisor::{Supervisor, goose_error};
-use crate::targets::Targets;
+use crate::targets::{Base, Targets};
+use crate::walks::Walks;
 
 /// What a run has found.
 #[derive(Debug, Clone)]
@@ -51,6 +53,11 @@ pub struct Progress {
 }
 
 const WORKERS_MAX: usize = 4;
+/// Processor time of a request and of a byte of its answer, seconds, with room for slow machines and for checks.
+const REQUEST_S: f64 = 1e-4;
+const BYTE_S: f64 = 5e-9;
+/// Share of its time that a thread should be busy at most: with more, answers wait for each other.
+const WORKER_BUSY: f64 = 0.4;
 
 /// Plays a scenario, already scaled to the load, against the targets.
 ///
@@ -81,10 +88,14 @@ pub fn play(
     watch: Watch<'_>,
 ) -> Result<Played, LoadError> {
     options.check()?;
+    if matches!(options.arrivals, Arrivals::Sessions { .. }) && Visits::of(scenario, options.seed).is_none() {
+        return Err(LoadError::NoSessions { scenario: scenario.name.clone() });
+    }
     let mut plan = Plan::new(scenario, targets)?;
     plan.handle(&options.checks, &options.playback)?;
     files::room_for(options.users())?;
     plan.reach()?;
+    let plan = Arc::new(plan);
     // A thread of its own, because a runtime must not be started or dropped inside another one.
     std::thread::scope(|scope| {
         let run = std::thread::Builder::new()
@@ -100,24 +111,30 @@ pub fn play(
 /// # Errors
 /// [`LoadError`] if the plan does not hold. Nothing is connected to.
 pub fn planned_rate(scenario: &Scenario, targets: &Targets, seed: u64) -> Result<f64, LoadError> {
+    let plan = Plan::new(scenario, targets)?;
+    Ok(mean_rate(scenario, &plan, &Arrivals::Scenario, seed))
+}
+
+/// Requests a second of a model whose rate only its schedule tells.
+fn mean_rate(scenario: &Scenario, plan: &Plan, arrivals: &Arrivals, seed: u64) -> f64 {
     /// Seconds that are counted, and the most requests.
     const SPAN_S: f64 = 30.0;
     const REQUESTS_MAX: usize = 100_000;
-    let plan = Plan::new(scenario, targets)?;
-    let schedule = plan.schedule(scenario, &Arrivals::Scenario, seed, (0.0, SPAN_S));
+    let schedule = plan.schedule(scenario, arrivals, seed, (0.0, SPAN_S));
     let sent = schedule.filter(|due| due.what != What::Local).take(REQUESTS_MAX);
     let (n, last_s) = sent.fold((0_u64, 0.0), |(n, _), due| (n + 1, due.at_s));
-    Ok(if n == REQUESTS_MAX as u64 { n as f64 / last_s } else { n as f64 / SPAN_S })
+    if n == REQUESTS_MAX as u64 { n as f64 / last_s } else { n as f64 / SPAN_S }
 }
 
 fn run(
     scenario: &Scenario,
-    plan: &Plan,
+    plan: &Arc<Plan>,
     options: &LoadOptions,
     watch: Watch<'_>,
 ) -> Result<Played, LoadError> {
+    let workers = workers(scenario, plan, options);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers())
+        .worker_threads(workers)
         .thread_name("plimsoll-user")
         .enable_all()
         .build()
@@ -126,7 +143,7 @@ fn run(
     let (starter, start) = mpsc::sync_channel::<Instant>(1);
     let work = {
         let _context = runtime.enter();
-        Arc::new(work(plan, options, &shared))
+        Arc::new(work(scenario, plan, options, &shared))
     };
     let host = plan.bases.first().map_or("http://127.0.0.1", |base| base.prefix.as_str());
     let attack = attack(Arc::clone(&work), options.users(), host).map_err(|e| goose_error(&e))?;
@@ -139,10 +156,7 @@ fn run(
             .name("plimsoll-pace".to_owned())
             .spawn_scoped(scope, move || {
                 let _close = CloseAtEnd(&paced.queue);
-                // An error means that the run ended before it began.
-                if let Ok(start) = start.recv() {
-                    feed(scenario, plan, options, paced, start);
-                }
+                feed(scenario, plan, options, paced, &start);
             })
             .map_err(|source| LoadError::Start { what: "pacer", source })?;
         let supervisor =
@@ -153,7 +167,7 @@ fn run(
     });
     // Drops the tasks of requests that were cut off, and idle connections.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    let course = ending?.course(scenario, options, workers());
+    let course = ending?.course(scenario, options, workers);
     let record = seconds.end(watch, course.ended_s);
     let cpu = course.cpu;
     let measurement = measurement(scenario, plan, options, &shared, &record, course);
@@ -162,18 +176,43 @@ fn run(
     Ok(Played { measurement, round, disturbed })
 }
 
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX)
+/// Threads for the users: as few as have time enough. One that is woken wakes the next to look for work, which on a
+/// machine that is mostly idle costs more than the requests.
+fn workers(scenario: &Scenario, plan: &Plan, options: &LoadOptions) -> usize {
+    let most = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    let Some(rate_per_s) = rate_max(scenario, plan, options) else { return most };
+    let (requests, bytes) = scenario.actions.values().fold((0.0, 0.0), |(requests, bytes), action| {
+        let rate = scenario.mean_rate(action);
+        (requests + rate, bytes + rate * action.response.get())
+    });
+    let bytes_each = if requests > 0.0 { bytes / requests } else { 0.0 };
+    let busy = rate_per_s * (REQUEST_S + bytes_each * BYTE_S);
+    ((busy / WORKER_BUSY).ceil() as usize).clamp(1, most)
 }
 
-fn work(plan: &Plan, options: &LoadOptions, shared: &Arc<Shared>) -> Work {
+/// Requests a second at the busiest moment; `None` of a closed model, which is as fast as its target.
+fn rate_max(scenario: &Scenario, plan: &Plan, options: &LoadOptions) -> Option<f64> {
+    match &options.arrivals {
+        Arrivals::Closed { .. } => None,
+        arrivals => {
+            let known = arrivals.rate_max();
+            Some(known.unwrap_or_else(|| mean_rate(scenario, plan, arrivals, options.seed)))
+        }
+    }
+}
+
+fn work(scenario: &Scenario, plan: &Arc<Plan>, options: &LoadOptions, shared: &Arc<Shared>) -> Work {
     let timeout = Duration::from_secs_f64(options.timeout_s);
-    let closed = options.arrivals.closed().map(|(_, think_s)| Closed::new(think_s, options.seed));
+    let closed = options.arrivals.closed().map(|(users, think_s)| {
+        let visits = Visits::of(scenario, options.seed).filter(|_| think_s == 0.0);
+        let walks = visits.map(|visits| Walks::new(visits, Arc::clone(plan), users));
+        Closed::new(think_s, walks, options.seed)
+    });
     // What users of a closed model will ask for needs no long list.
     let queue_max = if closed.is_some() { options.users().min(options.queue_max) } else { options.queue_max };
     Work {
         queue: Arc::new(Queue::new(queue_max)),
-        client: client::client(timeout, shared),
+        client: HttpClient::new(plan.bases.iter().chain(&plan.metrics).map(Base::address), shared),
         timeout,
         shared: Arc::clone(shared),
         handling: plan.routes.iter().map(|route| route.handling.clone()).collect(),
@@ -182,15 +221,29 @@ fn work(plan: &Plan, options: &LoadOptions, shared: &Arc<Shared>) -> Work {
 }
 
 /// The pacer's thread: hands out the schedule.
-fn feed(scenario: &Scenario, plan: &Plan, options: &LoadOptions, work: &Work, start: Instant) {
+fn feed(
+    scenario: &Scenario,
+    plan: &Plan,
+    options: &LoadOptions,
+    work: &Work,
+    starter: &mpsc::Receiver<Instant>,
+) {
     let spans = (options.warmup_s, options.duration_s);
+    // Made before the start: sessions that are under way then take time to find.
     let schedule = plan.schedule(scenario, &options.arrivals, options.seed, spans);
+    // An error means that the run ended before it began.
+    let Ok(start) = starter.recv() else { return };
     let Some(closed) = &work.closed else {
         return pace(plan, schedule, start, options.warmup_s, &work.queue, &work.shared);
     };
     let after = |s: f64| start + Duration::from_secs_f64(s);
     let (counted_from, end) = (after(options.warmup_s), after(options.total_s()));
-    let (counted_from, end) = *closed.span.get_or_init(|| (counted_from, end));
+    let (_, counted_from, end) = *closed.span.get_or_init(|| (start, counted_from, end));
+    if closed.walks.is_some() {
+        // Users know themselves what they do next.
+        wait_until(end, &work.shared);
+        return;
+    }
     supply(plan, schedule, (start, counted_from, end), &work.queue, &work.shared);
 }
 

@@ -29,6 +29,8 @@ pub struct Plan {
     /// Routes of each action of the scenario, in its order.
     actions: Vec<ActionRoutes>,
     headers: HeaderMap,
+    /// `Host` of each base url.
+    hosts: Vec<HeaderValue>,
 }
 
 /// One kind of request: an action, or one of its branches.
@@ -48,6 +50,12 @@ pub struct Route {
     pub handling: Handling,
 }
 
+impl Route {
+    fn base(&self, site: u32) -> usize {
+        self.instances[site as usize % self.instances.len()]
+    }
+}
+
 #[derive(Debug, Default)]
 struct ActionRoutes {
     /// `None` if the whole path is on the device.
@@ -64,6 +72,7 @@ impl Plan {
             routes: Vec::new(),
             actions: Vec::new(),
             headers: headers(&targets.headers)?,
+            hosts: Vec::new(),
         };
         let mut missing = Vec::new();
         for (name, action) in &scenario.actions {
@@ -137,7 +146,7 @@ impl Plan {
         };
         self.routes.push(route);
         let index = self.routes.len() - 1;
-        self.request(index, 0, 0).map_err(|e| bad(e.to_string()))?;
+        self.request(index, (0, 0, 0)).map_err(|e| bad(e.to_string()))?;
         Ok(index)
     }
 
@@ -145,7 +154,13 @@ impl Plan {
         if let Some(known) = self.bases.iter().position(|base| base.url == url) {
             return Ok(known);
         }
-        self.bases.push(Base::parse(url)?);
+        let base = Base::parse(url)?;
+        let bad = |e: http::header::InvalidHeaderValue| LoadError::BadUrl {
+            url: url.to_owned(),
+            cause: e.to_string(),
+        };
+        self.hosts.push(HeaderValue::try_from(&base.host).map_err(bad)?);
+        self.bases.push(base);
         Ok(self.bases.len() - 1)
     }
 
@@ -175,16 +190,25 @@ impl Plan {
         self.bases.iter_mut().chain(&mut self.metrics).try_for_each(Base::reach)
     }
 
-    /// The request of a route for one site and object.
-    pub fn request(&self, route: usize, site: u32, object: u64) -> Result<HttpRequest, http::Error> {
+    /// Position of the base url to which requests of a route from a site go.
+    pub fn base_of(&self, route: usize, site: u32) -> usize {
+        self.routes[route].base(site)
+    }
+
+    /// The request of a route for one site, object and user, as it goes to its base url.
+    pub fn request(
+        &self,
+        route: usize,
+        (site, object, user): (u32, u64, u64),
+    ) -> Result<HttpRequest, http::Error> {
         let route = &self.routes[route];
-        let base = &self.bases[route.instances[site as usize % route.instances.len()]];
-        let mut uri = String::with_capacity(base.prefix.len() + 64);
-        uri.push_str(&base.prefix);
-        route.path.fill(object, &mut uri);
+        let base = route.base(site);
+        let mut uri = String::with_capacity(64);
+        uri.push_str(self.bases[base].path());
+        route.path.fill(object, user, &mut uri);
         let mut body = String::new();
         if let Some(template) = &route.body {
-            template.fill(object, &mut body);
+            template.fill(object, user, &mut body);
         }
         let mut request = Request::new(Full::new(body.into()));
         *request.method_mut() = route.method.clone();
@@ -192,17 +216,30 @@ impl Plan {
         *request.headers_mut() = self.headers.clone();
         for (name, template) in &route.headers {
             let mut value = String::new();
-            template.fill(object, &mut value);
+            template.fill(object, user, &mut value);
             // The request's own word counts over that for all.
             request.headers_mut().insert(name, HeaderValue::try_from(value)?);
         }
         if route.body.is_some() && !request.headers().contains_key(CONTENT_TYPE) {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        if let (Some(host), false) = (&base.host, request.headers().contains_key(HOST)) {
-            request.headers_mut().insert(HOST, HeaderValue::try_from(host)?);
+        if !request.headers().contains_key(HOST) {
+            request.headers_mut().insert(HOST, self.hosts[base].clone());
         }
         Ok(request)
+    }
+
+    /// What a request of the scenario is here.
+    pub fn primary(&self, request: &trace::Request) -> What {
+        match self.actions[request.action].primary {
+            Some(route) if !request.local => sent(route, request),
+            _ => What::Local,
+        }
+    }
+
+    /// The n-th message that it sets off.
+    pub fn branch(&self, request: &trace::Request, n: usize) -> Option<What> {
+        self.actions[request.action].branches.get(n).map(|&route| sent(route, request))
     }
 
     /// The run's requests, in time order; of a closed model in the order in which users take them, without end.
@@ -223,10 +260,20 @@ impl Plan {
             (Arrivals::Recorded(recorded), None) => {
                 Schedule::Recorded { plan: self, recorded, next: 0, branches: 0, total_s }
             }
+            (Arrivals::Sessions { rate_per_s }, None) => {
+                let trace = trace::with_sessions(scenario, seed, total_s, *rate_per_s);
+                // Without sessions it is the scenario's own; `Plan::sessions` has refused that before.
+                let trace = trace.unwrap_or_else(|| trace::requests(scenario, seed, total_s));
+                Schedule::Own(Own { plan: self, trace, current: None })
+            }
             (Arrivals::Closed { .. }, None) => Schedule::Own(own(f64::INFINITY)),
             _ => Schedule::Own(own(total_s)),
         }
     }
+}
+
+const fn sent(route: usize, request: &trace::Request) -> What {
+    What::Send { route, site: request.site, object: request.object, user: request.user }
 }
 
 fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, LoadError> {
@@ -256,6 +303,7 @@ pub enum What {
         route: usize,
         site: u32,
         object: u64,
+        user: u64,
     },
 }
 
@@ -311,13 +359,13 @@ impl Iterator for Schedule<'_> {
                     && let Some(&route) = plan.actions[before.action].branches.get(*branches)
                 {
                     *branches += 1;
-                    let what = What::Send { route, site: before.site, object: before.object };
+                    let what = What::Send { route, site: before.site, object: before.object, user: 0 };
                     return Some(Due { at_s: before.at_s, what });
                 }
                 let request = recorded.requests.get(*next).filter(|request| request.at_s < *total_s)?;
                 (*next, *branches) = (*next + 1, 0);
                 let what = match plan.actions[request.action].primary {
-                    Some(route) => What::Send { route, site: request.site, object: request.object },
+                    Some(route) => What::Send { route, site: request.site, object: request.object, user: 0 },
                     None => What::Local,
                 };
                 Some(Due { at_s: request.at_s, what })
@@ -331,19 +379,14 @@ impl Iterator for Own<'_> {
 
     fn next(&mut self) -> Option<Due> {
         if let Some((request, sent)) = &mut self.current
-            && let Some(&route) = self.plan.actions[request.action].branches.get(*sent)
+            && let Some(what) = self.plan.branch(request, *sent)
         {
             *sent += 1;
-            let what = What::Send { route, site: request.site, object: request.object };
             return Some(Due { at_s: request.at_s, what });
         }
         let request = self.trace.next()?;
         self.current = Some((request, 0));
-        let what = match self.plan.actions[request.action].primary {
-            Some(route) if !request.local => What::Send { route, site: request.site, object: request.object },
-            _ => What::Local,
-        };
-        Some(Due { at_s: request.at_s, what })
+        Some(Due { at_s: request.at_s, what: self.plan.primary(&request) })
     }
 }
 
@@ -382,11 +425,14 @@ mod tests {
         assert!(local > plays / 3, "{local} of {plays}");
         assert_eq!((sent(0) + local, sent(1), sent(2)), (plays, plays, trace.len() - plays));
 
-        let uri = |route, site, object| plan.request(route, site, object).unwrap().uri().to_string();
+        let uri = |route, site, object| {
+            let address = plan.bases[plan.base_of(route, site)].address();
+            format!("http://{address}{}", plan.request(route, (site, object, 0)).unwrap().uri())
+        };
         assert_eq!(uri(0, 0, 0), "http://127.0.0.1:2/v1/songs/1/audio");
         assert_eq!(uri(0, 3, 9), "http://127.0.0.1:3/edge/v1/songs/10/audio");
         assert!(uri(2, 1, 5).starts_with("http://127.0.0.1:1/v1/search?q="), "{}", uri(2, 1, 5));
-        let event = plan.request(1, 0, 41).unwrap();
+        let event = plan.request(1, (0, 41, 0)).unwrap();
         assert_eq!((event.method(), event.uri().path()), (&Method::POST, "/v1/events"));
         assert_eq!(event.headers()[CONTENT_TYPE], "application/json");
     }
@@ -402,7 +448,7 @@ mod tests {
         let for_all =
             vec![("if-match".to_owned(), "*".to_owned()), ("accept".to_owned(), "text/plain".to_owned())];
         let plan = Plan::new(&scenario, &Targets { headers: for_all, ..targets() }).unwrap();
-        let request = plan.request(0, 0, 6).unwrap();
+        let request = plan.request(0, (0, 6, 0)).unwrap();
         assert_eq!((request.method().as_str(), request.uri().path()), ("PATCH", "/things/7"));
         let header = |name: &str| {
             request.headers().get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>()
@@ -441,7 +487,8 @@ mod tests {
             Recorded::read("t", "5,play,17,1\n6.5,search,3\n9,play,1\n".as_bytes(), &scenario).unwrap();
         let arrivals = Arrivals::Recorded(recorded.into());
         let due: Vec<Due> = plan.schedule(&scenario, &arrivals, 1, (0.0, 2.0)).collect();
-        let send = |at_s, route, site, object| Due { at_s, what: What::Send { route, site, object } };
+        let send =
+            |at_s, route, site, object| Due { at_s, what: What::Send { route, site, object, user: 0 } };
         assert_eq!(due, [send(0.0, 0, 1, 16), send(0.0, 1, 1, 16), send(1.5, 2, 0, 2)]);
     }
 
@@ -458,6 +505,6 @@ mod tests {
         let mut targets = targets();
         targets.headers = vec![("authorization".into(), "Bearer k".into())];
         let plan = Plan::new(&spotify(), &targets).unwrap();
-        assert_eq!(plan.request(2, 0, 0).unwrap().headers()["authorization"], "Bearer k");
+        assert_eq!(plan.request(2, (0, 0, 0)).unwrap().headers()["authorization"], "Bearer k");
     }
 }

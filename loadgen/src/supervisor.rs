@@ -123,6 +123,8 @@ impl Supervisor<'_> {
                     if stopped.is_some() || now >= end + DRAIN_MAX || self.stop_wanted() {
                         self.shared.halt();
                     }
+                    // Goose itself looks every half second only.
+                    goose_ended = goose_ended || self.shared.done.load(Relaxed) >= self.options.users();
                     if self.overdue(now, end, stopped) {
                         cut_off = true;
                         break;
@@ -195,7 +197,11 @@ impl Supervisor<'_> {
     async fn scrape(&self) -> Option<Result<(Instant, Snapshot), String>> {
         let metrics = self.plan.metrics.as_ref()?;
         let at = Instant::now();
-        let text = client::get_text(self.client, &metrics.prefix, SCRAPE_TIMEOUT).await;
+        // Its connections are the last ones of the client.
+        let base = self.plan.bases.len();
+        let text =
+            client::get_text(self.client, base, (&metrics.host, metrics.path_or_root()), SCRAPE_TIMEOUT)
+                .await;
         Some(text.map(|text| (at, scrape::parse(&text))).map_err(|cause| format!("{}: {cause}", metrics.url)))
     }
 

@@ -33,9 +33,11 @@ pub struct Base {
     pub url: String,
     /// What requests start with: scheme, numeric address, path prefix without its last `/`.
     pub prefix: String,
-    /// The `Host` header, where it is not the numeric address.
-    pub host: Option<String>,
+    /// The `Host` header.
+    pub host: String,
     addresses: Vec<SocketAddr>,
+    /// Of these the one that is used.
+    address: SocketAddr,
     path: String,
 }
 
@@ -57,19 +59,25 @@ impl Base {
         let port = authority.port_u16().unwrap_or(80);
         let (addresses, host) = loopback_addresses(url, authority.host(), port)?;
         let path = uri.path().trim_end_matches('/').to_owned();
-        let host = host.then(|| authority.to_string());
-        let first = *addresses.first().ok_or_else(|| bad("its host has no address"))?;
-        Ok(Self { url: url.to_owned(), prefix: format!("http://{first}{path}"), host, addresses, path })
+        let address = *addresses.first().ok_or_else(|| bad("its host has no address"))?;
+        let host = if host { authority.to_string() } else { address.to_string() };
+        let prefix = format!("http://{address}{path}");
+        Ok(Self { url: url.to_owned(), prefix, host, addresses, address, path })
     }
 
-    /// Its first address; one there is.
-    pub fn address(&self) -> SocketAddr {
-        self.addresses[0]
+    /// The address that is connected to.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Path prefix without its last `/`.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Its path, by itself.
+    pub fn path_or_root(&self) -> &str {
+        if self.path.is_empty() { "/" } else { &self.path }
     }
 
     /// Opens and closes one connection, so that a run fails at once and clearly; of several addresses the
@@ -79,6 +87,7 @@ impl Base {
         for address in &self.addresses {
             match TcpStream::connect_timeout(address, CONNECT_TIMEOUT) {
                 Ok(_) => {
+                    self.address = *address;
                     self.prefix = format!("http://{address}{}", self.path);
                     return Ok(());
                 }
@@ -129,10 +138,11 @@ mod tests {
             ("http://127.0.0.1", "http://127.0.0.1:80"),
         ] {
             let base = Base::parse(url).unwrap();
-            assert_eq!((base.prefix.as_str(), base.host), (prefix, None));
+            assert_eq!(base.prefix, prefix);
+            assert_eq!(base.host, base.address().to_string());
         }
         let localhost = Base::parse("http://localhost:8080").unwrap();
-        assert_eq!(localhost.host.as_deref(), Some("localhost:8080"));
+        assert_eq!(localhost.host, "localhost:8080");
         assert!(localhost.addresses.iter().all(|a| a.ip().is_loopback()));
     }
 

@@ -1,4 +1,4 @@
-//! Request templates: text with `{object}` and `{query}` in it, split once, filled for every request.
+//! Request templates: text with `{object}`, `{query}` and `{user}` in it, split once, filled for every request.
 
 use std::fmt::Write as _;
 
@@ -15,6 +15,8 @@ enum Part {
     Object,
     /// The search text that belongs to the object, percent-encoded.
     Query,
+    /// The user's number, from 1.
+    User,
 }
 
 impl Template {
@@ -22,7 +24,7 @@ impl Template {
         let mut parts = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
-            let next = [("{object}", Part::Object), ("{query}", Part::Query)]
+            let next = [("{object}", Part::Object), ("{query}", Part::Query), ("{user}", Part::User)]
                 .into_iter()
                 .filter_map(|(name, part)| rest.find(name).map(|at| (at, name.len(), part)))
                 .min_by_key(|(at, _, _)| *at);
@@ -39,12 +41,13 @@ impl Template {
         Self(parts)
     }
 
-    /// Appends the text for the object of this rank (from 0).
-    pub fn fill(&self, rank: u64, out: &mut String) {
+    /// Appends the text for the object of this rank and for this user (both from 0).
+    pub fn fill(&self, rank: u64, user: u64, out: &mut String) {
         for part in &self.0 {
             match part {
                 Part::Text(text) => out.push_str(text),
                 Part::Object => write!(out, "{}", rank + 1).expect("writing to a String does not fail"),
+                Part::User => write!(out, "{}", user + 1).expect("writing to a String does not fail"),
                 Part::Query => percent_encode(&catalogue::query(rank), out),
             }
         }
@@ -71,7 +74,7 @@ mod tests {
 
     fn filled(text: &str, rank: u64) -> String {
         let mut out = String::new();
-        Template::new(text).fill(rank, &mut out);
+        Template::new(text).fill(rank, 8, &mut out);
         out
     }
 
@@ -79,6 +82,7 @@ mod tests {
     fn object_is_the_number_from_1_and_other_braces_stay() {
         assert_eq!(filled("/v1/songs/{object}/audio", 0), "/v1/songs/1/audio");
         assert_eq!(filled(r#"{"song":{object},"again":{object}}"#, 41), r#"{"song":42,"again":42}"#);
+        assert_eq!(filled("/users/{user}/songs/{object}", 2), "/users/9/songs/3");
         assert_eq!(filled("/plain", 7), "/plain");
     }
 

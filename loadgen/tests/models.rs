@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::{Behaviour, Server, options, play, scenario};
 use plimsoll_loadgen::{Arrivals, LoadOptions, Recorded};
+use plimsoll_scenarios::{Scenario, SourceFile};
 
 fn with(arrivals: Arrivals, warmup_s: f64, duration_s: f64) -> LoadOptions {
     LoadOptions { arrivals, ..options(warmup_s, duration_s) }
@@ -72,6 +73,57 @@ fn users_of_a_closed_model_wait_for_their_answers_and_think() {
     // Little's law: 8 users in loops of 80 ms and a little more than 20 ms.
     assert!((55.0..90.0).contains(&rate), "{rate}");
     assert!(run.lag.at(0.5).unwrap() < 0.005);
+}
+
+/// Two searches, each followed by one to look at what the first found; half of the users come back.
+fn visitors(yaml: &str) -> Scenario {
+    let text = format!(
+        "name: shop\npopulation: {{users: 1000}}\n\
+         datasets: {{item: {{count: 1000, size: 1 KB, popularity: uniform}}}}\n\
+         actions:\n  find: {{rate: 50/s, of: item, path: [web], http: {{get: '/find/{{object}}'}}}}\n  \
+         buy: {{rate: 50/s, of: item, path: [web], http: {{post: '/buy/{{object}}', body: 'user {{user}} item {{object}}'}}}}\n\
+         tiers: {{web: {{}}}}\nload: {{scale: {{users: 1}}, sessions: {{returning: 50 %, steps: [{yaml}]}}}}\n"
+    );
+    let source = SourceFile::new("shop.yaml", &text);
+    let scenario = Scenario::from_yaml(&source).unwrap_or_else(|problems| panic!("{problems}"));
+    scenario.scaled_for_load().unwrap()
+}
+
+#[test]
+fn sessions_are_sent_at_their_own_times_and_each_asks_for_what_it_found() {
+    let server = Server::start(Behaviour::Answer);
+    let scenario = visitors("{do: find, think: {exponential: 0.2 s}}, {do: buy, object: same}");
+    let run = play(&scenario, &server.targets(), &with(Arrivals::Scenario, 0.5, 2.0)).unwrap();
+    assert_eq!((run.sent, run.missed, run.failed), (run.planned, 0, 0));
+    // The same requests as the trace that the simulator plays.
+    assert_eq!(run.planned, common::planned(&scenario, 7, 0.5, 2.5));
+    let [find, buy] = [0, 1].map(|i| run.actions[i].requests as f64);
+    // 100 each, and they come in pairs; sessions under way at the start have bought without finding.
+    assert!((65.0..140.0).contains(&find) && (find - buy).abs() < 40.0, "{find} {buy}");
+    let body = server.state.last_body.lock().unwrap().clone();
+    assert!(body.starts_with("user ") && body.contains(" item "), "{body}");
+
+    let faster = Arrivals::Sessions { rate_per_s: 200.0 };
+    let run = play(&scenario, &server.targets(), &with(faster, 0.5, 2.0)).unwrap();
+    assert_eq!((run.sent, run.missed), (run.planned, 0));
+    assert!((650..=950).contains(&run.planned), "{}", run.planned);
+    let none = common::scenario(10, false);
+    let refused = play(&none, &server.targets(), &with(Arrivals::Sessions { rate_per_s: 1.0 }, 0.0, 1.0));
+    assert!(refused.unwrap_err().to_string().contains("has no sessions"));
+}
+
+#[test]
+fn users_of_a_closed_model_walk_sessions_and_wait_for_each_answer() {
+    let server = Server::start(Behaviour::After(Duration::from_millis(20)));
+    let scenario = visitors("{do: find, think: 0.06 s}, {do: buy, object: same}");
+    let closed = Arrivals::Closed { users: 8, think_s: 0.0 };
+    let run = play(&scenario, &server.targets(), &with(closed, 0.5, 3.0)).unwrap();
+    assert!(server.state.inside_max.load(Ordering::Relaxed) <= 8);
+    assert_eq!((run.missed, run.failed), (0, 0));
+    let [find, buy] = [0, 1].map(|i| run.actions[i].requests);
+    // Two answers of 20 ms and a thought of 60 ms make 0.1 s, for two requests: at most 160/s, and somewhat fewer.
+    assert!(find + buy <= 490 && find + buy > 180, "{find} {buy}");
+    assert!(find.abs_diff(buy) <= 16, "{find} {buy}");
 }
 
 /// Not a check but a measurement: `cargo test --release -p plimsoll-loadgen --test models -- --ignored --nocapture`

@@ -77,6 +77,28 @@ fn a_name_that_is_nobody_s_and_tls_are_refused_before_anything_is_sent() {
     assert!(tls.contains("must start with http://"), "{tls}");
 }
 
+/// Not a test by itself: what the process below does. More requests than files, all of them waiting.
+#[test]
+#[ignore = "run by the test below"]
+fn run_out_of_files() {
+    let server = Server::start(Behaviour::Silent);
+    let arrivals = Arrivals::Constant { rate_per_s: 1_000.0 };
+    let run = play(&scenario(10, false), &server.targets(), &LoadOptions { arrivals, ..at_100() }).unwrap();
+    println!("failures {:?} invalid {:?}", run.failures, run.invalid);
+}
+
+#[test]
+#[cfg(unix)]
+fn files_that_run_out_in_the_middle_are_the_generator_s_fault() {
+    // Enough for the connections of all users, and not for the other ends that this target holds in the same process.
+    let script = "ulimit -n 200; exec \"$0\" --ignored --exact run_out_of_files --nocapture -q";
+    let program = std::env::current_exe().unwrap();
+    let output = std::process::Command::new("sh").arg("-c").arg(script).arg(program).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("\"too_many_files\": "), "{said}");
+    assert!(said.contains("the generator ran out of open files"), "{said}");
+}
+
 /// Not a test by itself: what the process below does.
 #[test]
 #[ignore = "run by the test below"]

@@ -80,6 +80,13 @@ impl Scenario {
             dataset.size = dataset.size.times(size);
             dataset.sizes = dataset.sizes.scale(size);
         }
+        if let Some(plan) = &load.sessions {
+            // Formulas and engines go by rates, and these are now what sessions make of them.
+            for (action, demand) in plan.demands(&scaled) {
+                scaled.actions[action].demand = demand;
+            }
+            scaled.sessions = Some(plan.clone());
+        }
         for tier in 0..scaled.tiers.len() {
             let size_factor = self.cached_size_factor(tier);
             self.scale_tier(&mut scaled, tier, size_factor);

@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::popularity::Popularity;
 use crate::slo::Slo;
 use crate::tier::Tier;
-use crate::units::{Bandwidth, Bytes, Count, Duration, Fraction, Number, Rate, Ratio, Size};
+use crate::units::{Bandwidth, Bytes, Count, Duration, Fraction, Number, Rate, Ratio, Seconds, Size};
 
 /// Position of a tier in [`Scenario::tiers`].
 pub type TierId = usize;
@@ -51,6 +51,8 @@ pub struct Scenario {
     pub events: Vec<Event>,
     /// How to play the scenario against a real stack, scaled down.
     pub load: Option<Load>,
+    /// Sessions in which its requests come: those of `load`, and only once it was scaled down for that.
+    pub sessions: Option<SessionPlan>,
     /// The texts it was read from: its file first, then those it extends and settings from the command line.
     pub sources: Vec<SourceFile>,
 }
@@ -226,8 +228,8 @@ pub struct Branch {
     pub http: Option<Http>,
 }
 
-/// An HTTP request template. `{object}` is the object's number (1 is the most popular) and `{query}` a
-/// search text that belongs to it ([`crate::catalogue::query`]), percent-encoded.
+/// An HTTP request template. `{object}` is the object's number (1 is the most popular), `{query}` a search text that
+/// belongs to it ([`crate::catalogue::query`]), percent-encoded, and `{user}` the user's number, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     /// `GET`, `POST` and so on.
@@ -284,7 +286,35 @@ pub struct Load {
     /// Seconds before that warm caches and connections, and do not count.
     pub warmup: Duration,
     pub at: Peak,
+    /// How requests follow each other, if they do.
+    pub sessions: Option<SessionPlan>,
     pub origin: Origin,
+}
+
+/// What users do in a session, one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionPlan {
+    /// Share of sessions whose user has come before.
+    pub returning: f64,
+    pub steps: Vec<SessionStep>,
+}
+
+/// One thing that is done in a session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionStep {
+    pub action: ActionId,
+    /// Probability that it is done at all.
+    pub share: f64,
+    /// Times one after the other.
+    pub times: u32,
+    /// Probability that it is done once more, after those times and each time more.
+    pub again: f64,
+    /// Probability that the user leaves after it, each time.
+    pub leave: f64,
+    /// Time before what comes next.
+    pub think: Distribution<Seconds>,
+    /// It asks for what the session asked for last, of the same dataset.
+    pub same: bool,
 }
 
 /// Divisors of the load run, each a factor of at most 1.

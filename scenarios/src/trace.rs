@@ -8,6 +8,7 @@ use crate::popularity::{RankSampler, lru_characteristic_time};
 use crate::rng::Stream;
 use crate::scenario::{Action, ActionId, Scenario};
 use crate::tier::Scope;
+use crate::visits::{Visits, Walk};
 
 /// One request of one user.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,6 +70,8 @@ impl DeviceCache {
 #[derive(Debug)]
 pub struct Requests<'a> {
     sources: Vec<Source<'a>>,
+    /// Requests that come in sessions.
+    walk: Option<Walk>,
     duration_s: f64,
 }
 
@@ -100,8 +103,25 @@ pub fn requests(scenario: &Scenario, seed: u64, duration_s: f64) -> Requests<'_>
     between(scenario, seed, (0.0, duration_s), "", &|_, _| 1.0)
 }
 
+/// The same with so many sessions a second, which must be above 0, in place of its own number; `None` where the scenario
+/// has no sessions.
+#[must_use]
+pub fn with_sessions(
+    scenario: &Scenario,
+    seed: u64,
+    duration_s: f64,
+    sessions_per_s: f64,
+) -> Option<Requests<'_>> {
+    let visits = Visits::of(scenario, seed)?.beginning(sessions_per_s);
+    let mut requests = between(scenario, seed, (0.0, duration_s), "", &|_, _| 1.0);
+    requests.walk = Some(Walk::new(visits, 0.0));
+    Some(requests)
+}
+
 /// Requests from one time of the day to another, seconds after midnight UTC. Of an action in a region there are
 /// `times` as many as usual. `name` tells these requests from others of the same seed.
+///
+/// Where the scenario has sessions (one that was scaled down may), actions of theirs come in them: all day alike.
 #[must_use]
 pub fn between<'a>(
     scenario: &'a Scenario,
@@ -111,8 +131,12 @@ pub fn between<'a>(
     times: &dyn Fn(ActionId, usize) -> f64,
 ) -> Requests<'a> {
     let label = name;
+    let walk = Visits::of(scenario, seed).map(|visits| Walk::new(visits, from_s));
     let mut sources = Vec::new();
     for (action_id, (name, action)) in scenario.actions.iter().enumerate() {
+        if walk.is_some() && scenario.sessions.as_ref().is_some_and(|plan| plan.has(action_id)) {
+            continue;
+        }
         let device = DeviceCache::of(scenario, action);
         let law = action.of.map(|d| {
             let dataset = &scenario.datasets[d];
@@ -150,7 +174,7 @@ pub fn between<'a>(
             first_site += region.sites;
         }
     }
-    Requests { sources, duration_s: to_s }
+    Requests { sources, walk, duration_s: to_s }
 }
 
 impl Source<'_> {
@@ -217,6 +241,11 @@ impl Requests<'_> {
             if self.sources[i].next_s < self.sources[first].next_s {
                 first = i;
             }
+        }
+        let next_s = self.sources.get(first).map_or(f64::INFINITY, |source| source.next_s);
+        if let Some(walk) = self.walk.as_mut().filter(|walk| walk.at_s() < next_s) {
+            let request = if walk.at_s() < self.duration_s { walk.take() } else { None };
+            return request.map(|request| *into = request).is_some();
         }
         let Some(source) = self.sources.get_mut(first).filter(|s| s.next_s < self.duration_s) else {
             return false;

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
@@ -52,6 +52,8 @@ struct Destination {
     scenario: String,
     seed: u64,
     start: SystemTime,
+    /// The same moment by a clock that nobody sets: a wall clock that jumps back would end the run before its start.
+    began: Instant,
 }
 
 impl Otlp {
@@ -63,7 +65,14 @@ impl Otlp {
     pub fn start(url: &str, scenario: &str, seed: u64) -> Result<Self, LoadError> {
         let base = Base::parse(url)?;
         let path = if base.path().is_empty() { PATH.to_owned() } else { base.path().to_owned() };
-        let to = Destination { base, path, scenario: scenario.to_owned(), seed, start: SystemTime::now() };
+        let to = Destination {
+            base,
+            path,
+            scenario: scenario.to_owned(),
+            seed,
+            start: SystemTime::now(),
+            began: Instant::now(),
+        };
         let totals = Arc::new(Mutex::default());
         let seen = Arc::clone(&totals);
         let (stop, stopped) = channel();
@@ -121,7 +130,7 @@ fn post(to: &Destination, body: &str) -> io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, COLLECTOR_MAX)?;
     stream.set_read_timeout(Some(COLLECTOR_MAX))?;
     stream.set_write_timeout(Some(COLLECTOR_MAX))?;
-    let host = to.base.host.clone().unwrap_or_else(|| address.to_string());
+    let host = to.base.host.clone();
     write!(
         stream,
         "POST {} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
@@ -146,7 +155,7 @@ fn nanos(at: SystemTime) -> String {
 
 /// An `ExportMetricsServiceRequest`. Whole numbers of 64 bits are text there.
 fn body(to: &Destination, totals: &Totals) -> Value {
-    let span = (nanos(to.start), nanos(SystemTime::now()));
+    let span = (nanos(to.start), nanos(to.start + to.began.elapsed()));
     let of = |route: &RouteTotals| json!([{"key": "request", "value": {"stringValue": route.name}}]);
     let counter = |name: &str, unit: &str, points: Vec<(Value, u64)>| {
         let points: Vec<Value> = points
@@ -207,4 +216,29 @@ fn distribution(values: &Histogram<u64>) -> Value {
     }
     counts.push((values.len() - below).to_string());
     json!({"count": values.len().to_string(), "sum": sum_s(values), "bucketCounts": counts, "explicitBounds": bounds})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_clock_that_was_set_back_ends_no_run_before_its_start() {
+        // As if it had been an hour later when the run began.
+        let start = SystemTime::now() + Duration::from_hours(1);
+        let base = Base::parse("http://127.0.0.1:4318").unwrap();
+        let to = Destination {
+            base,
+            path: PATH.to_owned(),
+            scenario: "t".to_owned(),
+            seed: 1,
+            start,
+            began: Instant::now(),
+        };
+        let body = body(&to, &Totals::default());
+        let point = &body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0]["sum"]["dataPoints"][0];
+        let nanos = |name: &str| point[name].as_str().unwrap().parse::<u128>().unwrap();
+        assert!(nanos("timeUnixNano") >= nanos("startTimeUnixNano"), "{point}");
+        assert_eq!(nanos("startTimeUnixNano"), start.duration_since(UNIX_EPOCH).unwrap().as_nanos());
+    }
 }

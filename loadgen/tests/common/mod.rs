@@ -86,9 +86,36 @@ pub struct State {
     /// Nobody is answered before.
     pub stalled_until: Mutex<Option<Instant>>,
     pub last_body: Mutex<String>,
+    pub gaps: Mutex<Gaps>,
     /// Requests in the server, and the most that ever were.
     pub inside: AtomicU64,
     pub inside_max: AtomicU64,
+}
+
+/// Times between the arrivals of requests, by their moments alone (Welford).
+#[derive(Debug, Default)]
+pub struct Gaps {
+    last: Option<Instant>,
+    n: u64,
+    mean_s: f64,
+    squares: f64,
+}
+
+impl Gaps {
+    fn arrive(&mut self, now: Instant) {
+        if let Some(last) = self.last.replace(now) {
+            let gap_s = now.saturating_duration_since(last).as_secs_f64();
+            self.n += 1;
+            let from_mean = gap_s - self.mean_s;
+            self.mean_s += from_mean / self.n as f64;
+            self.squares += from_mean * (gap_s - self.mean_s);
+        }
+    }
+
+    /// Standard deviation over mean; NaN of fewer than two gaps.
+    pub fn coefficient_of_variation(&self) -> f64 {
+        (self.squares / (self.n as f64 - 1.0)).sqrt() / self.mean_s
+    }
 }
 
 impl Server {
@@ -171,6 +198,7 @@ async fn answer(
     if request.uri().path() == "/metrics" {
         return Ok(Response::new(Full::new(metrics(state).into())));
     }
+    state.gaps.lock().unwrap().arrive(Instant::now());
     let inside = state.inside.fetch_add(1, Ordering::Relaxed) + 1;
     state.inside_max.fetch_max(inside, Ordering::Relaxed);
     let answered = answered(request, behaviour, state).await;

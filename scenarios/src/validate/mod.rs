@@ -140,7 +140,7 @@ fn scenario(decoder: &mut Decoder, root: &Node, sources: &[SourceFile]) -> Optio
         .take("events")
         .map(|n| events::events(decoder, n, &parts, region_names.as_deref()))
         .unwrap_or_default();
-    let load = fields.take("load").and_then(|n| load::load(decoder, n, &names));
+    let load = fields.take("load").and_then(|n| load::load(decoder, n, &parts));
     fields.finish(decoder);
     rules::paths(decoder, &parts);
     let (tiers, datasets, actions) = (whole(parts.tiers)?, whole(parts.datasets)?, whole(parts.actions)?);
@@ -155,6 +155,7 @@ fn scenario(decoder: &mut Decoder, root: &Node, sources: &[SourceFile]) -> Optio
         claims,
         events,
         load,
+        sessions: None,
         sources: sources.to_vec(),
     };
     // Rates of actions that follow each other in a circle have no end.

@@ -50,6 +50,36 @@ fn the_scenario_without_a_mistake_is_valid() {
 }
 
 #[test]
+fn a_session_that_makes_no_sense_says_why() {
+    for (sessions, says) in [
+        ("{}", "`load.sessions.steps` is missing"),
+        ("{steps: []}", "has 0 steps"),
+        ("{steps: [{do: veiw}]}", "no action is named `veiw`"),
+        ("{steps: [{think: 4 s}]}", "`load.sessions.steps[0].do` is missing"),
+        ("{steps: [{do: view, again: 100 %}]}", "load.sessions.steps[0].again is 100 %"),
+        ("{steps: [{do: view, times: 0}]}", "load.sessions.steps[0].times is 0"),
+        ("{steps: [{do: view, think: 5}]}", "load.sessions.steps[0].think"),
+        ("{steps: [{do: view, think: 2 days}]}", "think is 48 h on average"),
+        ("{steps: [{do: view, object: other}]}", "unknown value `other`"),
+        ("{steps: [{do: view, object: same}]}", "no step before asks for what `view` asks for"),
+        ("{steps: [{do: view}, {do: order, object: same}]}", "`order` asks for no object"),
+        ("{steps: [{do: view, share: 0 %}]}", "nothing is ever done"),
+        ("{returning: 2, steps: [{do: view}]}", "load.sessions.returning"),
+    ] {
+        let (cause, _) = problem("duration: 10 s", &format!("sessions: {sessions}"));
+        assert!(cause.contains(says), "{sessions}: {cause}");
+    }
+    let text = SHOP.replacen(
+        "duration: 10 s",
+        "sessions: {returning: 1/2, steps: [{do: view, again: 50 %}, {do: order}, {do: view, object: same}]}",
+        1,
+    );
+    let scenario = read(&text).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(scenario.sessions.is_none(), "only what is scaled down comes in sessions");
+    assert_eq!(scenario.scaled_for_load().unwrap().sessions.unwrap().steps.len(), 3);
+}
+
+#[test]
 fn one_mistake_is_one_problem_with_a_fix() {
     let mut bad = Vec::new();
     for (from, to) in [

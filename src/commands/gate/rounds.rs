@@ -19,8 +19,6 @@ use crate::commands::load::{aimed, checks, named};
 use crate::failure::Failure;
 use crate::terminal::{Stage, Terminal};
 
-/// Seconds before each round, for connections and queues to be as they are under load.
-const SETTLE_S: f64 = 0.5;
 /// Rounds that may be played again, of all.
 const REPEATED_MAX: f64 = 0.5;
 
@@ -61,7 +59,7 @@ struct Disturbed {
 impl Rounds<'_> {
     /// Whether the options can be played, before anything is started.
     pub fn check(&self) -> Result<(), Failure> {
-        self.options(self.args.seed, 0.0, self.spans_s.1)?.check()?;
+        self.options(self.args.seed, self.args.settle, self.spans_s.1)?.check()?;
         if self.spans_s.0 > 0.0 {
             self.options(self.args.seed, 0.0, self.spans_s.0)?.check()?;
         }
@@ -145,7 +143,7 @@ impl Rounds<'_> {
         let all = self.args.rounds as f64;
         let mut seed = self.args.seed.wrapping_add(number);
         loop {
-            let options = self.options(seed, SETTLE_S, self.spans_s.1)?;
+            let options = self.options(seed, self.args.settle, self.spans_s.1)?;
             let watch = plimsoll_loadgen::Watch {
                 progress: &|p| {
                     let word = format!("round {} of {all}", number + 1);

@@ -40,8 +40,10 @@ fn said(interval: &Interval<'_>) -> String {
     let per_s = |n: u64| human(n as f64 / length_s, Unit::PerSecond);
     let record = interval.record;
     let mut parts = vec![format!("{} of {}", per_s(record.sent()), per_s(interval.planned))];
-    // The action with the most requests speaks for all; branches of others have times of their own.
-    let main = record.routes.iter().zip(interval.routes).max_by_key(|(route, _)| route.first_byte.len());
+    // The action with the most requests speaks for all; messages that it sets off, `play.events`, only if there is no other.
+    let main = record.routes.iter().zip(interval.routes).max_by_key(|(route, name)| {
+        (!route.first_byte.is_empty() && !name.contains('.'), route.first_byte.len())
+    });
     if let Some((route, name)) = main.filter(|(route, _)| !route.first_byte.is_empty()) {
         let at = |p: f64| human(route.first_byte.value_at_quantile(p) as f64 * 1e-6, Unit::Seconds);
         parts.push(format!("{name} p50 {} p99 {}", at(0.5), at(0.99)));

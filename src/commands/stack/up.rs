@@ -52,12 +52,16 @@ pub fn run(args: &StackUpArgs, terminal: &Terminal) -> Result<Code, Failure> {
     // What can be wrong with the scenario is said here, also where the stack starts in the background.
     let notes = Stack::notes(&scenario.scaled_for_load()?, options.profile)?;
     if args.detach {
-        notes.iter().for_each(|note| terminal.say(&format!("note: {note}")));
+        for note in &notes {
+            terminal.say(&format!("note: {note}"));
+        }
         return detach(args, terminal);
     }
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     let stack = start(&scenario, &options, terminal)?;
-    notes.iter().for_each(|note| terminal.say(&format!("note: {note}")));
+    for note in &notes {
+        terminal.say(&format!("note: {note}"));
+    }
     show(stack.running(), args.format, terminal)?;
     terminal.say("up; Ctrl-C stops it");
     while !stop.load(Ordering::Relaxed) && !stack.has_ended() {

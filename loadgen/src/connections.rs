@@ -1,0 +1,117 @@
+//! Keep-alive connections, driven by whoever uses one.
+//!
+//! Why not a client with a pool of its own: there each connection is a task beside the user's, so that every request
+//! goes from one task to the other and back, often over two processors. On a small request that is a third of all
+//! work. Here the user who has taken a connection polls it himself; who is done puts it back on a stack, so that as
+//! few are in use as suffice.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{Connection, SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::record::Shared;
+use crate::schedule::HttpRequest;
+
+/// The connections to one address that nobody uses.
+#[derive(Debug)]
+pub struct Pool {
+    address: SocketAddr,
+    idle: Mutex<Vec<Open>>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Open {
+    sender: SendRequest<Full<Bytes>>,
+    connection: Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>,
+    /// Either side has closed it.
+    ended: bool,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub enum NoConnection {
+    Io(std::io::Error),
+    Http(hyper::Error),
+}
+
+impl Pool {
+    pub const fn new(address: SocketAddr) -> Self {
+        Self { address, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// The connection that was used last, if it is still open.
+    pub fn take(&self) -> Option<Open> {
+        loop {
+            // Poisoning needs a panic within a push or pop of a `Vec`; its items are then still whole.
+            let mut open = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            // The other side may have closed it meanwhile.
+            open.work(&mut Context::from_waker(Waker::noop()));
+            if !open.ended && open.sender.is_ready() {
+                return Some(open);
+            }
+        }
+    }
+
+    /// Keeps a connection whose answer was read to the end.
+    pub fn put(&self, open: Open) {
+        if !open.ended {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(open);
+        }
+    }
+
+    /// Opens a new one, and records how long that took, whatever came of it.
+    pub async fn connect(&self, shared: &Shared) -> Result<Open, NoConnection> {
+        let began = Instant::now();
+        let connected = TcpStream::connect(self.address).await;
+        shared.connected(began.elapsed());
+        let stream = connected.map_err(NoConnection::Io)?;
+        stream.set_nodelay(true).map_err(NoConnection::Io)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(NoConnection::Http)?;
+        Ok(Open { sender, connection: Box::pin(connection), ended: false })
+    }
+}
+
+impl Open {
+    /// Sends a request and waits for the head of its answer. An error gives the request back if nothing of it was sent.
+    pub async fn ask(
+        &mut self,
+        request: HttpRequest,
+    ) -> Result<Response<Incoming>, TrySendError<HttpRequest>> {
+        let answer = self.sender.try_send_request(request);
+        self.drive(answer).await
+    }
+
+    /// Waits for something that comes over this connection.
+    pub async fn drive<F: Future>(&mut self, wanted: F) -> F::Output {
+        let mut wanted = pin!(wanted);
+        poll_fn(|context| {
+            self.work(context);
+            if let Poll::Ready(output) = wanted.as_mut().poll(context) {
+                return Poll::Ready(output);
+            }
+            // Only now the connection knows that somebody waits for more, which it may have already.
+            self.work(context);
+            wanted.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Lets it read and write what it can.
+    fn work(&mut self, context: &mut Context<'_>) {
+        // How it ended, whoever waits for an answer is told by that.
+        self.ended = self.ended || self.connection.as_mut().poll(context).is_ready();
+    }
+}
