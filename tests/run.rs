@@ -239,6 +239,25 @@ fn a_run_that_cannot_be_played_says_so_before_it_simulates() {
 }
 
 #[test]
+fn what_the_bundled_stack_does_not_do_ends_a_run_after_its_simulation() {
+    let directory = TempDir::new().unwrap();
+    let retried = "[{call: gateway, timeout: 2 s}, web, metadata-cache, metadata-db]";
+    let path = small_with(
+        directory.path(),
+        &[("path: [gateway, web, metadata-cache, metadata-db]", &format!("path: {retried}"))],
+    );
+    let run = Played::of("run-simulated", &path, &[]);
+    assert_eq!(run.said.code, Some(0), "{:?}", run.said);
+    assert!(run.said.err.contains("nothing is played for real"), "{:?}", run.said);
+    assert!(run.said.err.contains("timeouts, retries"), "{:?}", run.said);
+    assert!(
+        names(&run.directory).iter().all(|name| name != "measurement.json"),
+        "{:?}",
+        names(&run.directory)
+    );
+}
+
+#[test]
 fn a_run_whose_measurement_cannot_be_trusted_does_not_end_with_0() {
     let directory = TempDir::new().unwrap();
     // About one request a second: too few to say anything.

@@ -20,9 +20,8 @@ use crate::{machine, output};
 
 pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let scenario = args.what.load()?;
-    crate::failure::loadable(&scenario, "run")?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
-    if let Ok(scaled) = scenario.scaled_for_load() {
+    if let (true, Ok(scaled)) = (scenario.not_emulated().is_empty(), scenario.scaled_for_load()) {
         // Said now and not after the simulation.
         plimsoll_stack::Stack::check(&scaled, plimsoll_stack::Profile::Embedded)?;
     }
@@ -78,8 +77,8 @@ fn stages(
     report.simulation = Some(timed(&mut report.stages, "simulate", || {
         simulate::day(scenario, repeat, REPLICATIONS, terminal, stop)
     })?);
-    if scenario.load.is_none() {
-        terminal.say("the scenario has no `load` section: nothing is played for real");
+    if let Some(why) = not_loaded(scenario) {
+        terminal.say(&format!("nothing is played for real: {why}"));
         return Ok(());
     }
     report.prediction = Some(timed(&mut report.stages, "predict", || {
@@ -98,6 +97,15 @@ fn stages(
         report.comparison = Some(compare(prediction, measurement));
     }
     Ok(())
+}
+
+/// Why the scenario ends with its simulation, if it does.
+fn not_loaded(scenario: &Scenario) -> Option<String> {
+    if scenario.load.is_none() {
+        return Some("the scenario has no `load` section".to_owned());
+    }
+    let missing = scenario.not_emulated();
+    (!missing.is_empty()).then(|| format!("the bundled stack does not do\n  {}", missing.join("\n  ")))
 }
 
 fn timed<T>(
