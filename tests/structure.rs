@@ -55,6 +55,20 @@ fn every_member_of_the_workspace_is_a_default_member() {
     }
 }
 
+#[test]
+fn cargo_run_means_the_program() {
+    // The other programs of default members would make `cargo run` ask which one is meant.
+    let metadata = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline", "--locked"])
+        .current_dir(repository("."))
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let named: Vec<&str> = packages.iter().filter_map(|package| package["default_run"].as_str()).collect();
+    assert_eq!(named, ["plimsoll"]);
+}
+
 /// Files that belong to the repository: all but what is built and what runs have written.
 fn files() -> Vec<PathBuf> {
     let mut found = Vec::new();
