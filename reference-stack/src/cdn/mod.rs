@@ -5,12 +5,12 @@
 //! permits it. Bodies are held against the hash that the origin states before anybody gets them. Whatever
 //! changes something passes through, and drives out the copy of what it changed.
 
-#[cfg(test)]
-mod conformance;
 mod fetch;
 #[cfg(feature = "services")]
 mod nginx;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

@@ -251,7 +251,7 @@ fn the_page_lists_the_points() {
     let mut text = String::from(
         "# HTTP caching of edge and shield\n\n\
          What RFC 9110, 9111, 5861 and 9211 ask of a shared cache, point by point. Each is an exchange between a client, the\n\
-         cache and an origin in `src/cdn/conformance/points.txt`, and tried by `cargo test -p plimsoll-stack conformance`, which\n\
+         cache and an origin in `src/cdn/tests/points.txt`, and tried by `cargo test -p plimsoll-stack cdn::tests`, which\n\
          also writes this page (`PLIMSOLL_BLESS=1`). *nginx* is the services profile, where nginx keeps the objects.\n",
     );
     let mut title = "";
@@ -271,5 +271,5 @@ fn the_page_lists_the_points() {
         std::fs::write(PAGE, &text).unwrap();
     }
     let page = std::fs::read_to_string(PAGE).unwrap_or_default();
-    assert!(page == text, "write it anew: PLIMSOLL_BLESS=1 cargo test -p plimsoll-stack --lib conformance");
+    assert!(page == text, "write it anew: PLIMSOLL_BLESS=1 cargo test -p plimsoll-stack --lib cdn::tests");
 }
