@@ -367,13 +367,16 @@ impl Breaker {
     fn kill(&self, parts: &[usize]) -> (String, Option<u64>, Option<Harmed>) {
         for &index in parts {
             let part = &self.parts[index];
-            part.gate.set_health(Health::Down);
-            let all_down = !self.parts.iter().any(|other| other.tier == part.tier && other.gate.is_up());
-            // A port of one's own goes with the process, a shared one with the last of them.
+            let mut others =
+                self.parts.iter().enumerate().filter(|&(at, other)| at != index && other.tier == part.tier);
+            let all_down = !others.any(|(_, other)| other.gate.is_up());
+            // A port of one's own goes with the process, a shared one with the last of them. Before the gate, so
+            // that nobody hears from a dead process that it is dead.
             let own_port = [tiers::EDGE, tiers::WEB].contains(&part.tier);
             if let Some(door) = part.door.as_ref().filter(|_| own_port || all_down) {
                 door.shut();
             }
+            part.gate.set_health(Health::Down);
             if let Some(cache) = part.cache.as_ref().filter(|cache| !cache.shared || all_down) {
                 (cache.wipe)();
             }

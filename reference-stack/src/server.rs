@@ -3,7 +3,6 @@
 //! Why limits everywhere: a load generator is the most hostile client that a server meets; whatever it
 //! does, memory and file descriptors must stay within bounds that are known beforehand.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
@@ -52,6 +51,11 @@ enum Phase {
     Stopping,
 }
 
+/// The port was shut while a request was being answered: its connection is cut without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the port was shut")]
+struct Dead;
+
 /// A handle to a port, to shut and open it.
 #[derive(Debug, Clone)]
 pub struct Door(watch::Sender<Phase>);
@@ -61,7 +65,7 @@ impl Door {
         Self(watch::Sender::new(Phase::Open))
     }
 
-    /// Cuts all connections and refuses new ones.
+    /// Cuts all connections and refuses new ones. No request is answered from here on, wherever it is.
     pub fn shut(&self) {
         self.turn(Phase::Shut);
     }
@@ -179,9 +183,15 @@ where
 {
     // Without it a small response may wait for an acknowledgement; not fatal where refused.
     let _ = stream.set_nodelay(true);
+    let door = phase.clone();
     let service = service_fn(|request| {
         let response = handler(request, peer);
-        async move { Ok::<_, Infallible>(response.await) }
+        let door = &door;
+        async move {
+            let response = response.await;
+            // The dead say nothing, not even that they are dead: who asked shall ask another.
+            if *door.borrow() == Phase::Shut { Err(Dead) } else { Ok(response) }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -199,5 +209,48 @@ where
     if *phase.borrow() == Phase::Stopping {
         connection.as_mut().graceful_shutdown();
         let _ = tokio::time::timeout(DRAIN, connection).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::reply;
+
+    #[tokio::test]
+    async fn a_port_that_is_shut_while_it_answers_says_nothing_and_may_be_opened_again() {
+        let (listener, address) = listen("web", None).await.unwrap();
+        let door = Door::new();
+        let (shuts, answers) = (door.clone(), StatusCode::SERVICE_UNAVAILABLE);
+        let handler = move |request: Request<Incoming>, _| {
+            if request.uri().path() == "/die" {
+                shuts.shut();
+            }
+            std::future::ready(reply::empty(answers))
+        };
+        let served = tokio::spawn(serve(listener, address, door.clone(), handler));
+        let ask = async |path: &str| {
+            let mut stream = TcpStream::connect(address).await?;
+            let head = format!("GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        assert!(ask("/live").await.unwrap().starts_with("HTTP/1.1 503 "));
+        assert_eq!(ask("/die").await.unwrap_or_default(), "");
+        door.open();
+        // It listens again a moment later.
+        let back = async {
+            while ask("/live").await.unwrap_or_default().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), back).await.unwrap();
+        door.stop();
+        served.await.unwrap();
     }
 }
