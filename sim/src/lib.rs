@@ -9,6 +9,7 @@ mod calendar;
 mod day;
 pub mod estimate;
 mod flow;
+mod heap;
 pub mod histogram;
 mod model;
 pub mod mrc;

@@ -4,6 +4,8 @@
 //! sift is a few moves within a cache line or two, without a branch on ties. Times are never negative, and the
 //! bits of such doubles are in the order of their values.
 
+use crate::heap::{ARITY, replace_first};
+
 /// What happens, and to which frame, server or timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due(pub u32);
@@ -85,8 +87,6 @@ pub struct Queue {
     hole: bool,
 }
 
-const ARITY: usize = 4;
-
 impl Queue {
     /// Schedules an event; `at_s` is neither negative nor NaN.
     #[inline]
@@ -97,7 +97,7 @@ impl Queue {
         let key = u128::from(at_s.to_bits()) << 64 | u128::from(self.sequence) << 32 | u128::from(due.0);
         if self.hole {
             self.hole = false;
-            self.sift_down(key);
+            replace_first(&mut self.heap, key);
             return;
         }
         let mut at = self.heap.len();
@@ -136,40 +136,9 @@ impl Queue {
             if let Some(last) = self.heap.pop()
                 && !self.heap.is_empty()
             {
-                self.sift_down(last);
+                replace_first(&mut self.heap, last);
             }
         }
-    }
-
-    /// Puts a key where the first was and lets it sink.
-    #[inline]
-    fn sift_down(&mut self, key: u128) {
-        let heap = &mut self.heap[..];
-        let mut at = 0;
-        loop {
-            let below = ARITY * at + 1;
-            let Some(children) = heap.get(below..heap.len().min(below + ARITY)) else { break };
-            let (least, which) = match *children {
-                [a, b, c, d] => {
-                    let (left, l) = if b < a { (b, 1) } else { (a, 0) };
-                    let (right, r) = if d < c { (d, 3) } else { (c, 2) };
-                    if right < left { (right, r) } else { (left, l) }
-                }
-                [a, b, c] => {
-                    let (left, l) = if b < a { (b, 1) } else { (a, 0) };
-                    if c < left { (c, 2) } else { (left, l) }
-                }
-                [a, b] if b < a => (b, 1),
-                [a, ..] => (a, 0),
-                [] => break,
-            };
-            if key <= least {
-                break;
-            }
-            heap[at] = least;
-            at = below + which;
-        }
-        heap[at] = key;
     }
 
     #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-const ARITY: usize = 4;
+use crate::heap::replace_first;
+
 /// Beginnings of service that are kept before it is looked which of them are over.
 const KEPT_MAX: usize = 1024;
 
@@ -46,32 +47,7 @@ impl Server {
     /// The slot that is free first has been given away until then.
     #[inline]
     pub fn serves_until(&mut self, finish: f64) {
-        let heap = &mut self.free[..];
-        let mut at = 0;
-        loop {
-            let below = ARITY * at + 1;
-            let Some(children) = heap.get(below..heap.len().min(below + ARITY)) else { break };
-            let (least, which) = match *children {
-                [a, b, c, d] => {
-                    let (left, l) = if b < a { (b, 1) } else { (a, 0) };
-                    let (right, r) = if d < c { (d, 3) } else { (c, 2) };
-                    if right < left { (right, r) } else { (left, l) }
-                }
-                [a, b, c] => {
-                    let (left, l) = if b < a { (b, 1) } else { (a, 0) };
-                    if c < left { (c, 2) } else { (left, l) }
-                }
-                [a, b] if b < a => (b, 1),
-                [a, ..] => (a, 0),
-                [] => break,
-            };
-            if finish <= least {
-                break;
-            }
-            heap[at] = least;
-            at = below + which;
-        }
-        heap[at] = finish;
+        replace_first(&mut self.free, finish);
     }
 }
 
