@@ -45,7 +45,11 @@ impl Laws {
         }
         let chain = chain_of(scenario, &Flow::of(scenario));
         let law = |tier: usize| {
-            let cache = chain.caches[tier]?;
+            let cache =
+                scenario.tiers[tier].cache.as_ref().filter(|_| scenario.tiers[tier].scope != Scope::User)?;
+            // One that nobody gets to as long as those before it are full has nothing, until they are not.
+            let cache = chain.caches[tier]
+                .or_else(|| Approximation::solve(cache.policy, &[], cache.capacity.get()))?;
             let instances = model::cache_instances(scenario, tier) as f64;
             let mut groups = vec![Vec::new(); scenario.datasets.len()];
             let mut asked = 0.0;
@@ -106,7 +110,8 @@ pub enum Kept {
 }
 
 impl Kept {
-    /// The caches of a tier in a slice, as full as they usually are; one request stands for `weight`.
+    /// The caches of a tier in a slice, as full as they usually are; one request stands for `weight`. A tier without
+    /// caches keeps nothing.
     #[must_use]
     pub fn drawn(laws: &Laws, tier: usize, caches: usize, weight: f64, draws: Stream) -> Self {
         let Some(law) = &laws.0[tier] else { return Self::Played(Vec::new()) };
@@ -191,6 +196,26 @@ mod tests {
         }
         let want = chain.hit_ratio[edge].unwrap();
         assert!((hits / all - want).abs() < 1e-9, "{} {want}", hits / all);
+    }
+
+    #[test]
+    fn a_cache_that_nobody_gets_to_has_nothing_and_may_still_be_asked() {
+        let text = "name: full\npopulation: {users: 1 M}\n\
+             datasets: {page: {count: 1 K, size: 1 MB, popularity: {zipf: 1}}}\n\
+             actions: {read: {per_user: 9/day, of: page, path: [edge, shield, origin]}}\n\
+             tiers:\n  edge: {cache: {capacity: 9 GB, policy: lru}}\n  shield: {cache: {capacity: 9 GB, policy: lru}}\n  \
+             origin: {servers: 9, concurrency: 9, service_time: 1 ms}\n";
+        let source = plimsoll_scenarios::SourceFile::new("full.yaml", text);
+        let full = Scenario::from_yaml(&source).unwrap();
+        let laws = Laws::of(&full).unwrap();
+        let mut kept = Kept::drawn(&laws, 1, 1, 10.0, Stream::new(1, "shield", "hits", 0));
+        let old = Object { id: 0, of: 0, rank: Some(0) };
+        let new = Object { id: 1_000, of: 0, rank: None };
+        assert!(!kept.lookup(0, old) && !kept.lookup(0, new));
+        kept.insert(0, new);
+        assert!(kept.lookup(0, new));
+        kept.flush(0, || None);
+        assert!(!kept.lookup(0, old) && !kept.lookup(0, new));
     }
 
     #[test]
