@@ -245,7 +245,7 @@ impl Solver<'_, '_> {
 
     /// Probabilities that a call finds its object in its tier's cache, by atom. `asked` is how often all
     /// calls of the tier ask for an object of the atom, 1/s.
-    fn hits_of(&self, node: usize, asked: &[f64]) -> Vec<f64> {
+    fn hits_of(&self, node: usize, asked: &[Atom]) -> Vec<f64> {
         let here = &self.flow.nodes[node];
         let Some(stream) = &self.streams[node] else { return Vec::new() };
         if self.scenario.tiers[here.call.tier].scope == Scope::User {
@@ -257,7 +257,7 @@ impl Solver<'_, '_> {
         let Some(cache) = self.chain.caches[here.call.tier] else { return Vec::new() };
         let churn = here.call.of.map_or(0.0, |d| self.scenario.datasets[d].churn_per_day.get() / DAY_S);
         let instances = model::cache_instances(self.scenario, here.call.tier) as f64;
-        asked.iter().map(|&rate| cache.hit_with_churn(rate, churn * instances)).collect()
+        asked.iter().map(|atom| cache.hit_with_churn(atom.p, churn * instances)).collect()
     }
 
     fn solve(&mut self, tier: TierId) {
@@ -267,25 +267,23 @@ impl Solver<'_, '_> {
         }
         let looked_up: Vec<usize> = nodes.into_iter().filter(|&node| self.flow.nodes[node].lookup).collect();
         let on_device = self.scenario.tiers[tier].scope == Scope::User;
-        // By dataset: how often its objects are asked for, 1/s. All streams of a dataset have the same atoms.
-        let mut asked: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        // By dataset: how often each of its objects is asked for, 1/s. All streams of a dataset have the same atoms.
+        let mut asked: BTreeMap<usize, Vec<Atom>> = BTreeMap::new();
         for &node in &looked_up {
             let here = &self.flow.nodes[node];
             let (Some(dataset), Some(stream)) = (here.call.of, &self.streams[node]) else { continue };
             let rate = self.scenario.mean_rate(&self.scenario.actions[here.action]);
-            let sums = asked.entry(dataset).or_insert_with(|| vec![0.0; stream.atoms.len()]);
-            sums.iter_mut().zip(&stream.atoms).for_each(|(sum, atom)| *sum += atom.p * rate);
+            let none = || stream.atoms.iter().map(|atom| Atom { p: 0.0, ..*atom }).collect();
+            let sums = asked.entry(dataset).or_insert_with(none);
+            sums.iter_mut().zip(&stream.atoms).for_each(|(sum, atom)| sum.p += atom.p * rate);
         }
         if let (Some(cache), false) = (&self.scenario.tiers[tier].cache, on_device) {
             // All streams together, weighed in bytes: an atom's count is its bytes.
-            let mut mixed = Vec::new();
-            for (&dataset, asked) in &asked {
+            let bytes = |(&dataset, atoms): (&usize, &Vec<Atom>)| {
                 let size = self.scenario.datasets[dataset].size.get();
-                let stream = looked_up.iter().find(|&&n| self.flow.nodes[n].call.of == Some(dataset));
-                let Some(stream) = stream.and_then(|&n| self.streams[n].as_ref()) else { continue };
-                let atoms = stream.atoms.iter().zip(asked);
-                mixed.extend(atoms.map(|(a, &rate)| Atom { count: a.count * size, p: rate }));
-            }
+                atoms.iter().map(|a| Atom { count: a.count * size, p: a.p }).collect::<Vec<Atom>>()
+            };
+            let mixed: Vec<Atom> = asked.iter().flat_map(bytes).collect();
             if mixed.iter().any(|a| a.p > 0.0) {
                 let capacity = cache.capacity.get();
                 // A policy without an approximation of its own passes for LRU towards what is behind it.
@@ -293,13 +291,6 @@ impl Solver<'_, '_> {
                     .or_else(|| Approximation::solve(Policy::Lru, &mixed, capacity));
             }
         }
-        let atoms = |(&dataset, rates): (&usize, &Vec<f64>)| {
-            let stream = looked_up.iter().find(|&&n| self.flow.nodes[n].call.of == Some(dataset));
-            let stream = stream.and_then(|&n| self.streams[n].as_ref())?;
-            let each = stream.atoms.iter().zip(rates).map(|(a, &p)| Atom { count: a.count, p });
-            Some((dataset, each.collect()))
-        };
-        self.chain.asked[tier] = asked.iter().filter_map(atoms).collect();
         let (mut hits, mut lookups) = (0.0, 0.0);
         for node in looked_up {
             let of = self.flow.nodes[node].call.of;
@@ -317,6 +308,7 @@ impl Solver<'_, '_> {
         if (own || on_device) && known && lookups > 0.0 {
             self.chain.hit_ratio[tier] = Some(hits / lookups);
         }
+        self.chain.asked[tier] = asked;
     }
 }
 
