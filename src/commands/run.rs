@@ -21,9 +21,9 @@ use crate::{machine, output};
 pub fn run(args: &RunArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let scenario = args.what.load()?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
-    if let (true, Ok(scaled)) = (scenario.not_emulated().is_empty(), scenario.scaled_for_load()) {
+    if not_loaded(&scenario).is_none() {
         // Said now and not after the simulation.
-        plimsoll_stack::Stack::check(&scaled, plimsoll_stack::Profile::Embedded)?;
+        plimsoll_stack::Stack::check(&scenario.scaled_for_load()?, plimsoll_stack::Profile::Embedded)?;
     }
     let directory = output::directory(&args.out, &scenario.name)?;
     terminal.say(&format!(
