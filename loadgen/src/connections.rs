@@ -35,9 +35,8 @@ pub struct Pool {
 #[derive(Debug)]
 pub struct Open {
     sender: SendRequest<Full<Bytes>>,
-    connection: Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>,
-    /// Either side has closed it.
-    ended: bool,
+    /// What reads and writes; gone once either side has closed it.
+    connection: Option<Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>>,
 }
 
 /// Why there is no connection.
@@ -59,7 +58,7 @@ impl Pool {
             let mut open = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             // The other side may have closed it meanwhile.
             open.work(&mut Context::from_waker(Waker::noop()));
-            if !open.ended && open.sender.is_ready() {
+            if open.connection.is_some() && open.sender.is_ready() {
                 return Some(open);
             }
         }
@@ -67,7 +66,7 @@ impl Pool {
 
     /// Keeps a connection whose answer was read to the end.
     pub fn put(&self, open: Open) {
-        if !open.ended {
+        if open.connection.is_some() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(open);
         }
     }
@@ -80,7 +79,7 @@ impl Pool {
         let stream = connected.map_err(NoConnection::Io)?;
         stream.set_nodelay(true).map_err(NoConnection::Io)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(NoConnection::Http)?;
-        Ok(Open { sender, connection: Box::pin(connection), ended: false })
+        Ok(Open { sender, connection: Some(Box::pin(connection)) })
     }
 }
 
@@ -112,6 +111,38 @@ impl Open {
     /// Lets it read and write what it can.
     fn work(&mut self, context: &mut Context<'_>) {
         // How it ended, whoever waits for an answer is told by that.
-        self.ended = self.ended || self.connection.as_mut().poll(context).is_ready();
+        let ended = self.connection.as_mut().is_some_and(|c| c.as_mut().poll(context).is_ready());
+        if ended {
+            self.connection = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use hyper::Request;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A connection that looks open when it is taken and has been closed when it is used.
+    #[tokio::test]
+    async fn a_request_on_a_connection_that_was_just_closed_is_given_back_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pool = Pool::new(listener.local_addr().unwrap());
+        let mut open = pool.connect(&Shared::new(1, 1)).await.unwrap();
+        open.work(&mut Context::from_waker(Waker::noop()));
+        assert!(open.sender.is_ready());
+        drop(listener.accept().await.unwrap());
+        // Until its end has been seen by the runtime, and not by the connection.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let asked = open.ask(Request::new(Full::new(Bytes::new())));
+        let answer = tokio::time::timeout(Duration::from_secs(10), asked).await;
+        let mut refused = answer.expect("it must not be waited for").expect_err("nobody answers");
+        assert!(refused.take_message().is_some(), "nothing of it was sent: {refused:?}");
+        pool.put(open);
+        assert!(pool.take().is_none());
     }
 }
