@@ -36,8 +36,10 @@ pub struct Pool {
 pub struct Open {
     sender: SendRequest<Full<Bytes>>,
     /// What reads and writes; gone once either side has closed it.
-    connection: Option<Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>>,
+    connection: Option<Pin<Box<Http1>>>,
 }
+
+type Http1 = Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 /// Why there is no connection.
 #[derive(Debug)]
