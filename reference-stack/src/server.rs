@@ -6,7 +6,8 @@
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -41,12 +42,15 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections that wait in the kernel.
 const BACKLOG: u32 = 1024;
 
-/// What a port does.
+/// A port must have followed its door within this time.
+const FOLLOW_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a port does. Openings have numbers, so that shutting and opening again at once is not overlooked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    Open,
-    /// Refuses connections and has cut those it had, like a process that was killed.
-    Shut,
+    Open(u64),
+    /// Refuses connections and has cut those it had, like a process that was killed. The next opening has this number.
+    Shut(u64),
     /// Lets open requests end.
     Stopping,
 }
@@ -58,35 +62,76 @@ struct Dead;
 
 /// A handle to a port, to shut and open it.
 #[derive(Debug, Clone)]
-pub struct Door(watch::Sender<Phase>);
+pub struct Door(Arc<Hinge>);
+
+#[derive(Debug)]
+struct Hinge {
+    phase: watch::Sender<Phase>,
+    /// The opening that there is, or that comes next: read before every answer, and so not under the phase's lock.
+    opening: AtomicU64,
+    /// The opening for which there is a listener.
+    listens: Mutex<Option<u64>>,
+    followed: Condvar,
+}
 
 impl Door {
     pub fn new() -> Self {
-        Self(watch::Sender::new(Phase::Open))
+        Self(Arc::new(Hinge {
+            phase: watch::Sender::new(Phase::Open(0)),
+            opening: AtomicU64::new(0),
+            listens: Mutex::new(Some(0)),
+            followed: Condvar::new(),
+        }))
     }
 
     /// Cuts all connections and refuses new ones. No request is answered from here on, wherever it is.
     pub fn shut(&self) {
-        self.turn(Phase::Shut);
+        self.turn(|phase| match phase {
+            Phase::Open(opening) => Some(Phase::Shut(opening + 1)),
+            Phase::Shut(_) | Phase::Stopping => None,
+        });
     }
 
     pub fn open(&self) {
-        self.turn(Phase::Open);
+        self.turn(|phase| match phase {
+            Phase::Shut(opening) => Some(Phase::Open(opening)),
+            Phase::Open(_) | Phase::Stopping => None,
+        });
     }
 
     /// For good, but gently.
     pub fn stop(&self) {
-        self.0.send_replace(Phase::Stopping);
+        self.0.phase.send_replace(Phase::Stopping);
     }
 
-    fn turn(&self, to: Phase) {
-        self.0.send_if_modified(|phase| {
-            let turns = *phase != Phase::Stopping && *phase != to;
-            if turns {
-                *phase = to;
+    fn turn(&self, to: impl FnOnce(Phase) -> Option<Phase>) {
+        self.0.phase.send_if_modified(|phase| {
+            let turned = to(*phase);
+            if let Some(Phase::Shut(opening)) = turned {
+                self.0.opening.store(opening, Ordering::Release);
             }
-            turns
+            *phase = turned.unwrap_or(*phase);
+            turned.is_some()
         });
+    }
+
+    /// Waits until the port does what the door says: listens, or refuses connections. Gives whether it does so in
+    /// time. Blocks; not to be called on a thread of the runtime.
+    pub fn followed(&self) -> bool {
+        let wanted = match *self.0.phase.borrow() {
+            Phase::Open(opening) => Some(opening),
+            Phase::Shut(_) => None,
+            Phase::Stopping => return true,
+        };
+        let listens = self.0.listens.lock().unwrap_or_else(PoisonError::into_inner);
+        let followed =
+            self.0.followed.wait_timeout_while(listens, FOLLOW_TIMEOUT, |listens| *listens != wanted);
+        !followed.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    fn follows(&self, listens: Option<u64>) {
+        *self.0.listens.lock().unwrap_or_else(PoisonError::into_inner) = listens;
+        self.0.followed.notify_all();
     }
 }
 
@@ -110,19 +155,22 @@ where
     H: Fn(Request<Incoming>, IpAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let (mut phase, watched) = (door.0.subscribe(), door.0.subscribe());
+    let mut phase = door.0.phase.subscribe();
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut opening = 0;
     loop {
+        door.follows(Some(opening));
         tokio::select! {
-            () = accept(&listener, &connections, &watched, &handler) => {}
-            _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
+            () = accept(&listener, opening, &connections, &door, &handler) => {}
+            _ = phase.wait_for(|phase| *phase != Phase::Open(opening)) => {}
         }
         drop(listener);
+        door.follows(None);
         if *phase.borrow_and_update() == Phase::Stopping {
             break;
         }
         match reopened(address, &mut phase).await {
-            Some(open) => listener = open,
+            Some(open) => (listener, opening) = open,
             None => break,
         }
     }
@@ -131,21 +179,19 @@ where
 }
 
 /// Keeps the port without listening, so that connections are refused and nobody else takes it, until the door
-/// is open again; `None` if it stops instead.
-async fn reopened(address: SocketAddr, phase: &mut watch::Receiver<Phase>) -> Option<TcpListener> {
+/// is open again, and says which opening that is; `None` if it stops instead.
+async fn reopened(address: SocketAddr, phase: &mut watch::Receiver<Phase>) -> Option<(TcpListener, u64)> {
     let bind = || {
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
         socket.bind(address).map(|()| socket)
     };
     let mut held = bind();
-    let _ = phase.wait_for(|phase| *phase != Phase::Shut).await;
     loop {
-        if *phase.borrow() == Phase::Stopping || phase.has_changed().is_err() {
-            return None;
-        }
+        let turned = phase.wait_for(|phase| !matches!(phase, Phase::Shut(_))).await.ok().map(|phase| *phase);
+        let Some(Phase::Open(opening)) = turned else { return None };
         match held.and_then(|socket| socket.listen(BACKLOG)) {
-            Ok(listener) => return Some(listener),
+            Ok(listener) => return Some((listener, opening)),
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
         held = bind();
@@ -154,8 +200,9 @@ async fn reopened(address: SocketAddr, phase: &mut watch::Receiver<Phase>) -> Op
 
 async fn accept<H, F>(
     listener: &TcpListener,
+    opening: u64,
     connections: &Arc<Semaphore>,
-    phase: &watch::Receiver<Phase>,
+    door: &Door,
     handler: &H,
 ) where
     H: Fn(Request<Incoming>, IpAddr) -> F + Clone + Send + Sync + 'static,
@@ -165,7 +212,7 @@ async fn accept<H, F>(
         let Ok(permit) = Arc::clone(connections).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let connection = connection(stream, peer.ip(), phase.clone(), handler.clone());
+                let connection = connection(stream, peer.ip(), (door.clone(), opening), handler.clone());
                 tokio::spawn(async move {
                     connection.await;
                     drop(permit);
@@ -176,21 +223,22 @@ async fn accept<H, F>(
     }
 }
 
-async fn connection<H, F>(stream: TcpStream, peer: IpAddr, mut phase: watch::Receiver<Phase>, handler: H)
+/// Serves one connection for as long as the opening lasts that it came in by.
+async fn connection<H, F>(stream: TcpStream, peer: IpAddr, (door, opening): (Door, u64), handler: H)
 where
     H: Fn(Request<Incoming>, IpAddr) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
+    let mut phase = door.0.phase.subscribe();
     // Without it a small response may wait for an acknowledgement; not fatal where refused.
     let _ = stream.set_nodelay(true);
-    let door = phase.clone();
+    let hinge = &door.0;
     let service = service_fn(|request| {
         let response = handler(request, peer);
-        let door = &door;
         async move {
             let response = response.await;
             // The dead say nothing, not even that they are dead: who asked shall ask another.
-            if *door.borrow() == Phase::Shut { Err(Dead) } else { Ok(response) }
+            if hinge.opening.load(Ordering::Acquire) == opening { Ok(response) } else { Err(Dead) }
         }
     });
     let connection = http1::Builder::new()
@@ -203,8 +251,9 @@ where
     let mut connection = pin!(connection);
     // An error here is the client's: it went away or spoke no HTTP. hyper has answered what can be answered.
     tokio::select! {
+        biased;
         _ = connection.as_mut() => return,
-        _ = phase.wait_for(|phase| *phase != Phase::Open) => {}
+        _ = phase.wait_for(|phase| *phase != Phase::Open(opening)) => {}
     }
     if *phase.borrow() == Phase::Stopping {
         connection.as_mut().graceful_shutdown();
@@ -241,15 +290,25 @@ mod tests {
             Ok::<_, std::io::Error>(answer)
         };
         assert!(ask("/live").await.unwrap().starts_with("HTTP/1.1 503 "));
-        assert_eq!(ask("/die").await.unwrap_or_default(), "");
-        door.open();
-        // It listens again a moment later.
-        let back = async {
-            while ask("/live").await.unwrap_or_default().is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+        let followed = async || {
+            let door = door.clone();
+            tokio::task::spawn_blocking(move || door.followed()).await.unwrap()
         };
-        tokio::time::timeout(Duration::from_secs(10), back).await.unwrap();
+        let mut kept = TcpStream::connect(address).await.unwrap();
+        assert_eq!(ask("/die").await.unwrap_or_default(), "");
+        assert!(followed().await && ask("/live").await.is_err(), "nobody listens");
+        door.open();
+        assert!(followed().await);
+        assert!(ask("/live").await.unwrap().starts_with("HTTP/1.1 503 "));
+        // However short it was shut, who was connected is cut.
+        let mut cut = TcpStream::connect(address).await.unwrap();
+        door.shut();
+        door.open();
+        assert!(followed().await);
+        for stream in [&mut kept, &mut cut] {
+            assert_eq!(stream.read(&mut [0; 9]).await.unwrap_or_default(), 0);
+        }
+        assert!(ask("/live").await.unwrap().starts_with("HTTP/1.1 503 "));
         door.stop();
         served.await.unwrap();
     }
