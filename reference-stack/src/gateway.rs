@@ -70,7 +70,8 @@ struct WebServer {
 /// A request as it is passed on.
 struct Asked<'a> {
     head: &'a request::Parts,
-    headers: HeaderMap,
+    id: &'a HeaderValue,
+    client: IpAddr,
     body: Bytes,
 }
 
@@ -158,9 +159,8 @@ impl Gateway {
         let bodiless = head.method == Method::GET || head.method == Method::HEAD;
         let body = if bodiless { Bytes::new() } else { front::read(body).await? };
         arrived.pass(async {}).await?;
-        let headers =
-            upstream::pass_on(&self.shared, tiers::GATEWAY, &head.headers, &arrived.id, client, true);
-        Ok(self.pass_on(&mut arrived.visit, by, arrived.gate, &Asked { head, headers, body }).await)
+        let asked = Asked { head, id: &arrived.id, client, body };
+        Ok(self.pass_on(&mut arrived.visit, by, arrived.gate, &asked).await)
     }
 
     /// Whether the client has used up what it may ask for.
@@ -288,7 +288,9 @@ impl Gateway {
     ) -> Result<Response<Body>, HopError> {
         let path = asked.head.uri.path_and_query().cloned();
         let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let (method, headers, body) = (asked.head.method.clone(), asked.headers.clone(), asked.body.clone());
+        let (method, body) = (asked.head.method.clone(), asked.body.clone());
+        let (given, id) = (&asked.head.headers, asked.id);
+        let headers = upstream::pass_on(&self.shared, tiers::GATEWAY, given, id, asked.client, true);
         let begun = Instant::now();
         match upstream.call_at(at, method, path, headers, body).await {
             Ok(mut response) => {
@@ -310,8 +312,7 @@ impl Gateway {
     async fn look_after_webs(&self) {
         for web in self.webs.iter().filter(|web| !web.answers.load(Ordering::Relaxed)) {
             let headers = HeaderMap::new();
-            let ask =
-                self.upstream.call(&web.at, Method::GET, HEALTH_PATH, headers, Bytes::new());
+            let ask = self.upstream.call(&web.at, Method::GET, HEALTH_PATH, headers, Bytes::new());
             let answer = tokio::time::timeout(HEALTH_TIMEOUT, ask).await;
             if answer.is_ok_and(|answer| answer.is_ok_and(|response| response.status().is_success())) {
                 web.answers.store(true, Ordering::Relaxed);

@@ -18,7 +18,7 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::client::conn::TrySendError;
-use hyper::client::conn::http1::{Connection, SendRequest, handshake};
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::unconstrained;
@@ -110,13 +110,10 @@ impl Peer {
         mut open: Box<Open>,
         request: Asked,
     ) -> Result<Response<Answer>, TrySendError<Asked>> {
-        // It comes by our own work on the connection: nobody else has to wake us, and so it must not be what yields.
+        // The answer must not be what yields: see `come`.
         let mut answer = pin!(unconstrained(open.sender.try_send_request(request)));
         let connection = &mut open.connection;
-        let answer = poll_fn(|context| {
-            work(connection, context);
-            answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-        });
+        let answer = poll_fn(|context| come(connection, context, |context| answer.as_mut().poll(context)));
         Ok(answer.await?.map(|body| Answer::new(body, open, Arc::clone(&self.0))))
     }
 }
@@ -167,9 +164,33 @@ impl Instance {
         let stream = stream.map_err(NoAnswer::Connect)?;
         // Without it a small request may wait for an acknowledgement; not fatal where refused.
         let _ = stream.set_nodelay(true);
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(NoAnswer::Http)?;
+        let (sender, connection) = Builder::new()
+            // What a tier sends is small: one piece is sent sooner than a list of pieces.
+            .writev(false)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(NoAnswer::Http)?;
         Ok(Box::new(Open { sender, connection: Some(connection) }))
     }
+}
+
+/// What a connection brings, once it is there.
+///
+/// It comes by our own work on the connection, so nobody has to wake us for it, and a connection that works in our name
+/// would do so in vain, for what we take at once. So our name is given only where we have to wait: for the socket.
+fn come<T>(
+    connection: &mut Option<Http1>,
+    context: &mut Context<'_>,
+    mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Poll<T> {
+    let nobody = &mut Context::from_waker(Waker::noop());
+    work(connection, nobody);
+    if let Poll::Ready(it) = wanted(nobody) {
+        return Poll::Ready(it);
+    }
+    // Only now the connection knows that somebody waits for more, which it may have already.
+    work(connection, context);
+    wanted(nobody)
 }
 
 /// Lets a connection read and write what it can.
@@ -214,11 +235,10 @@ impl HttpBody for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        let mut frame = Pin::new(&mut this.body).poll_frame(cx);
+        let mut frame = Pin::new(&mut this.body).poll_frame(&mut Context::from_waker(Waker::noop()));
         if let (Poll::Pending, Some((open, _))) = (&frame, &mut this.over) {
-            // Only now the connection knows that somebody waits for more, which it may have already.
-            work(&mut open.connection, cx);
-            frame = Pin::new(&mut this.body).poll_frame(cx);
+            let body = &mut this.body;
+            frame = come(&mut open.connection, cx, |context| Pin::new(&mut *body).poll_frame(context));
         }
         match &frame {
             Poll::Ready(Some(Err(_))) => this.over = None,

@@ -24,9 +24,7 @@ use crate::patience::Patient;
 
 /// Connections of one listener; more wait in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 4096;
-/// Headers of one request.
-const HEADERS_MAX: usize = 64;
-/// Bytes of a request's head.
+/// Bytes of a request's head, of a hundred headers at most, which is hyper's limit.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Buffer of one connection.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
@@ -244,7 +242,6 @@ where
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_headers(HEADERS_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), service);

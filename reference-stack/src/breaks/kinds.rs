@@ -4,9 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::healing::Harmed;
-use super::{
-    Break, BreakError, BreakKind, Breaker, CUT_TO_BITS_PER_S, RELEASES_MAX, SLOW_BY, check_time,
-};
+use super::{Break, BreakError, BreakKind, Breaker, CUT_TO_BITS_PER_S, RELEASES_MAX, SLOW_BY, check_time};
 use crate::audio::song_bytes;
 use crate::gate::Health;
 use crate::tiers;
@@ -59,11 +57,7 @@ impl Breaker {
         Ok((format!("{} forgot everything", self.names(parts)), None, None))
     }
 
-    pub(super) fn slow(
-        &self,
-        parts: &[usize],
-        by_ms: Option<f64>,
-    ) -> Result<Happened, BreakError> {
+    pub(super) fn slow(&self, parts: &[usize], by_ms: Option<f64>) -> Result<Happened, BreakError> {
         check_time(by_ms.map(|ms| ms / 1e3), "--by")?;
         let by = by_ms.map_or(SLOW_BY, |ms| Duration::from_secs_f64(ms / 1e3));
         for &index in parts {
@@ -73,11 +67,7 @@ impl Breaker {
         Ok((what, None, Some(Harmed::Speed(parts.to_vec()))))
     }
 
-    pub(super) fn cut(
-        &self,
-        parts: &[usize],
-        bits_per_s: Option<f64>,
-    ) -> Result<Happened, BreakError> {
+    pub(super) fn cut(&self, parts: &[usize], bits_per_s: Option<f64>) -> Result<Happened, BreakError> {
         let bits_per_s = bits_per_s.unwrap_or(CUT_TO_BITS_PER_S);
         if !bits_per_s.is_finite() || bits_per_s < 8.0 {
             return Err(BreakError::Wrong("a bandwidth is 8 bit/s or more".to_owned()));
@@ -122,5 +112,4 @@ impl Breaker {
         };
         Ok((what, None, Some(Harmed::Songs(songs))))
     }
-
 }
