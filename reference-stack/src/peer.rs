@@ -257,3 +257,80 @@ impl HttpBody for Answer {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that answers each connection's requests with these texts, one after the other, and then closes it.
+    async fn server(answers: &'static [&'static str]) -> Peer {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = Peer::at(listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                for answer in answers {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        head.push(stream.read_u8().await.unwrap());
+                    }
+                    // In pieces, so that body and head come apart.
+                    for piece in answer.as_bytes().chunks(40) {
+                        stream.write_all(piece).await.unwrap();
+                        tokio::time::sleep(Duration::from_millis(2)).await;
+                    }
+                }
+            }
+        });
+        peer
+    }
+
+    async fn ask(peer: &Peer) -> Result<Response<Answer>, NoAnswer> {
+        let mut request = Request::new(Full::default());
+        request.headers_mut().insert(http::header::HOST, peer.host());
+        tokio::time::timeout(Duration::from_secs(30), peer.ask(request)).await.expect("an answer or none")
+    }
+
+    async fn text(answer: Response<Answer>) -> Result<Bytes, hyper::Error> {
+        let read = tokio::time::timeout(Duration::from_secs(30), answer.into_body().collect());
+        Ok(read.await.expect("an end")?.to_bytes())
+    }
+
+    const LONG: &str = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n\
+        0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
+    const CHUNKED: &str =
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n";
+    const EMPTY: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+    const TORN: &str = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc";
+
+    #[tokio::test]
+    async fn a_connection_goes_back_at_the_end_of_each_body_and_one_that_was_closed_meanwhile_costs_nothing()
+    {
+        let peer = server(&[LONG, CHUNKED, EMPTY]).await;
+        for round in 0..3 {
+            let long = ask(&peer).await.unwrap();
+            assert_eq!((peer.0.idle().len(), long.body().size_hint().exact()), (0, Some(100)));
+            assert_eq!(text(long).await.unwrap(), LONG[LONG.len() - 100..], "round {round}");
+            assert_eq!(peer.0.idle().len(), 1);
+            assert_eq!(text(ask(&peer).await.unwrap()).await.unwrap(), "abcdef");
+            let empty = ask(&peer).await.unwrap();
+            assert!(empty.body().is_end_stream() && peer.0.idle().len() == 1);
+            // By now the server has closed it, which nobody here has seen.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn bodies_that_break_off_are_errors_and_those_that_nobody_reads_close_their_connection() {
+        let peer = server(&[TORN]).await;
+        assert!(text(ask(&peer).await.unwrap()).await.is_err());
+        drop(ask(&peer).await.unwrap());
+        assert!(peer.0.idle().is_empty());
+        let nobody = Peer::at(TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap());
+        assert!(matches!(ask(&nobody).await, Err(NoAnswer::Connect(_))));
+    }
+}
