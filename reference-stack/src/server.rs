@@ -5,18 +5,21 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::rt::{Sleep, Timer};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::MissedTickBehavior;
 
 use crate::body::Body;
 use crate::error::StackError;
@@ -28,8 +31,11 @@ const CONNECTIONS_MAX: usize = 4096;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Buffer of one connection.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// A client must have sent its headers within this time; an idle connection is closed after it.
+/// A client must have sent its headers within this time; an idle connection is closed after it, or up to a
+/// [`GLANCE_EVERY`] later.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Each connection looks at its time limit this often.
+const GLANCE_EVERY: Duration = Duration::from_secs(3);
 /// Open requests may take this long to end when the stack stops.
 const DRAIN: Duration = Duration::from_millis(500);
 /// Pause after a failed accept (no file descriptors left), so that the loop does not spin.
@@ -240,23 +246,57 @@ where
         }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(Glances)
         .header_read_timeout(HEAD_TIMEOUT)
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), service);
     let mut connection = pin!(connection);
-    // An error here is the client's: it went away or spoke no HTTP. hyper has answered what can be answered.
-    tokio::select! {
-        biased;
-        _ = connection.as_mut() => return,
-        _ = phase.wait_for(|phase| *phase != Phase::Open(opening)) => {}
+    let mut glances = tokio::time::interval(GLANCE_EVERY);
+    glances.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        // An error here is the client's: it went away or spoke no HTTP. hyper has answered what can be answered.
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            _ = phase.wait_for(|phase| *phase != Phase::Open(opening)) => break,
+            _ = glances.tick() => {}
+        }
     }
     if *phase.borrow() == Phase::Stopping {
         connection.as_mut().graceful_shutdown();
         let _ = tokio::time::timeout(DRAIN, connection).await;
     }
 }
+
+/// Time limits that wake nobody: a connection looks at its own every [`GLANCE_EVERY`].
+///
+/// Why: each request begins and ends one, and the runtime's timers are shared by all threads.
+#[derive(Debug, Clone, Copy)]
+struct Glances;
+
+#[derive(Debug)]
+struct Until(Instant);
+
+impl Timer for Glances {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(Instant::now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Until(deadline))
+    }
+}
+
+impl Future for Until {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if Instant::now() < self.0 { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+impl Sleep for Until {}
 
 #[cfg(test)]
 mod tests {
@@ -265,6 +305,26 @@ mod tests {
 
     use super::*;
     use crate::reply;
+
+    #[tokio::test]
+    async fn a_head_that_does_not_come_ends_the_connection_at_the_next_glance() {
+        let (ours, theirs) = tokio::io::duplex(100);
+        let service = service_fn(|_| std::future::ready(Ok::<_, Dead>(reply::empty(StatusCode::OK))));
+        let connection = http1::Builder::new()
+            .timer(Glances)
+            .header_read_timeout(Duration::from_millis(20))
+            .serve_connection(TokioIo::new(ours), service);
+        let mut connection = pin!(connection);
+        let begun = Instant::now();
+        let ended = loop {
+            let glance = tokio::time::timeout(Duration::from_millis(5), connection.as_mut());
+            if let Ok(ended) = glance.await {
+                break ended;
+            }
+        };
+        assert!(ended.unwrap_err().is_timeout() && begun.elapsed() >= Duration::from_millis(20));
+        drop(theirs);
+    }
 
     #[tokio::test]
     async fn a_port_that_is_shut_while_it_answers_says_nothing_and_may_be_opened_again() {
