@@ -43,8 +43,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A client that asked for something must read on within this time.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Connections that wait in the kernel.
-const BACKLOG: u32 = 1024;
+/// Connections that wait in the kernel. As many as are served: where it is full, the kernel drops what comes without a
+/// word, and who connects tries again after a second, then after two, four and eight, while others get in.
+const BACKLOG: u32 = CONNECTIONS_MAX as u32;
 
 /// A port must have followed its door within this time.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(5);
@@ -148,9 +149,17 @@ pub async fn listen(tier: &str, port: Option<u16>) -> Result<(TcpListener, Socke
         Some(port) if cause.kind() == std::io::ErrorKind::AddrInUse => StackError::PortTaken { port },
         _ => StackError::Listen { tier: tier.to_owned(), cause },
     };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0))).await.map_err(failed)?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or(0)));
+    let listener = bound(address).and_then(|socket| socket.listen(BACKLOG)).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
+}
+
+/// A socket that has its address and does not listen yet.
+fn bound(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address).map(|()| socket)
 }
 
 /// Serves until the door is stopped, then closes the port and lets open requests end.
@@ -185,12 +194,7 @@ where
 /// Keeps the port without listening, so that connections are refused and nobody else takes it, until the door
 /// is open again, and says which opening that is; `None` if it stops instead.
 async fn reopened(address: SocketAddr, phase: &mut watch::Receiver<Phase>) -> Option<(TcpListener, u64)> {
-    let bind = || {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(address).map(|()| socket)
-    };
-    let mut held = bind();
+    let mut held = bound(address);
     loop {
         let turned = phase.wait_for(|phase| !matches!(phase, Phase::Shut(_))).await.ok().map(|phase| *phase);
         let Some(Phase::Open(opening)) = turned else { return None };
@@ -198,7 +202,7 @@ async fn reopened(address: SocketAddr, phase: &mut watch::Receiver<Phase>) -> Op
             Ok(listener) => return Some((listener, opening)),
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
-        held = bind();
+        held = bound(address);
     }
 }
 
