@@ -6,6 +6,7 @@
 //! tiers. So the search is over capacities, copies and the like ([`search`]), and servers are solved inside
 //! ([`evaluate`], [`size`]).
 
+mod cost;
 mod durability;
 mod evaluate;
 mod explain;
@@ -17,6 +18,7 @@ mod load;
 mod mixture;
 mod outlook;
 mod problem;
+mod raise;
 mod record;
 mod search;
 mod size;
