@@ -93,8 +93,11 @@ pub struct Target {
     pub less_than: bool,
     /// By formula, at the peak.
     pub predicted: Option<f64>,
-    /// By the simulator, over a day.
+    /// By the simulator, at the peak.
     pub simulated: Option<f64>,
+    /// By the simulator, over a day; of utilisations the highest of the day.
+    #[serde(default)]
+    pub simulated_day: Option<f64>,
     pub holds: bool,
 }
 
@@ -197,6 +200,12 @@ pub struct FailureCheck {
     pub breaks: Vec<String>,
     /// The fullest tier then.
     pub fullest: Option<(String, f64)>,
+    /// All targets of the scenario under it, required or not: the worst value by formula, and as it was played.
+    #[serde(default)]
+    pub targets: Vec<Target>,
+    /// What was played, in words: who was hurt, when and for how long.
+    #[serde(default)]
+    pub played: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -222,6 +231,11 @@ pub struct StorageCheck {
 pub struct Verification {
     /// Days simulated.
     pub runs: u64,
+    /// Moments at the peak.
+    #[serde(default)]
+    pub moments: u64,
+    #[serde(default)]
+    pub requests: u64,
     /// Times that sizes were raised because the simulator disagreed.
     pub adjusted: Vec<String>,
     pub seconds_simulated: f64,

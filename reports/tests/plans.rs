@@ -61,6 +61,7 @@ fn plan(name: &str, servers: u64) -> Plan {
             less_than: true,
             predicted: Some(0.14),
             simulated: Some(0.15),
+            simulated_day: Some(0.14),
             holds: true,
         }],
         cost: Cost {
@@ -106,6 +107,19 @@ fn plan(name: &str, servers: u64) -> Plan {
             required: false,
             breaks: vec!["web 120 % busy".to_owned()],
             fullest: Some(("web".to_owned(), 1.2)),
+            targets: vec![Target {
+                text: "play.first_byte p99 < 250 ms".to_owned(),
+                under: Some("zone-down".to_owned()),
+                assumed: false,
+                unit: Unit::Seconds,
+                bound: 0.25,
+                less_than: true,
+                predicted: Some(0.24),
+                simulated: Some(0.31),
+                simulated_day: None,
+                holds: false,
+            }],
+            played: vec!["one zone of every tier: 3 s from 18:00 UTC on, every request".to_owned()],
         }],
         storage: vec![StorageCheck {
             tier: "audio-store".to_owned(),
@@ -120,6 +134,8 @@ fn plan(name: &str, servers: u64) -> Plan {
         }],
         verification: Some(Verification {
             runs: 5,
+            moments: 7,
+            requests: 4_000_000,
             adjusted: vec!["gateway: links 71 % full".to_owned()],
             seconds_simulated: 86_400.0,
             note: "a day".to_owned(),
@@ -148,6 +164,8 @@ fn a_page_has_the_answer_and_every_question() {
         "5.0e-12",
         "N+1",
         "gateway: links 71 % full",
+        "played: one zone of every tier: 3 s from 18:00 UTC on, every request",
+        "5 simulated days and 7 moments, 4 M requests",
     ] {
         assert!(page.contains(said), "`{said}` is missing in\n{page}");
     }

@@ -16,6 +16,7 @@ mod hits;
 mod kinds;
 mod load;
 mod mixture;
+mod moments;
 mod outlook;
 mod problem;
 mod raise;
@@ -69,14 +70,12 @@ pub enum PlanError {
     Prices { cause: String, fix: String },
     #[error("no sizes keep all targets: {cause}\nhint: {fix}")]
     Infeasible { cause: String, fix: String },
-    #[error("interrupted before the plan was complete")]
-    Stopped,
 }
 
-/// Plans.
+/// Plans. Where `stop` is raised, what was not simulated yet is by formula, and the plan says that it is partial.
 ///
 /// # Errors
-/// Nothing to size, prices that are missing, targets that no sizes keep, or `stop` raised during verification.
+/// Nothing to size, prices that are missing, or targets that no sizes keep.
 pub fn plan(
     open: &Open,
     options: &Options<'_>,
@@ -92,7 +91,7 @@ pub fn plan(
         let mut evaluator = evaluate::Evaluator::new(&problem, &world, &flow);
         let broken = match search::search(&mut evaluator, None) {
             Ok(found) => {
-                let (found, verified) = verify::verify(&mut evaluator, found, options, progress, stop)?;
+                let (found, verified) = verify::verify(&mut evaluator, found, options, progress, stop);
                 return Ok(record::record(&mut evaluator, &found, verified, relaxed, options));
             }
             Err(broken) => broken,

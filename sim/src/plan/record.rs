@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_reports::plan::{Cost, Plan, PlannedTier, RegionServers, Search, Target};
 use plimsoll_reports::record::{Provenance, Run, Unit};
-use plimsoll_scenarios::slo::Metric;
+use plimsoll_scenarios::slo::{Failure, Metric};
 use plimsoll_scenarios::{Knob, Scenario, Scheme, Scope, TierId};
 
 use super::evaluate::{Evaluator, Sizing};
@@ -28,14 +28,8 @@ pub fn record(
     let problem = evaluator.problem;
     let scenario = evaluator.changed(&found.sizing.choice).into_owned();
     let tiers = (0..scenario.tiers.len()).filter_map(|t| tier(evaluator, &scenario, found, t)).collect();
-    let targets = targets(evaluator, &scenario, &found.sizing, verified.run.as_ref(), options);
-    let mut checks = failures::checks(evaluator, &scenario, &found.sizing);
-    for check in &mut checks {
-        let said = verified.failures.iter().find(|(f, _)| f.name() == check.failure);
-        if let Some((_, said)) = said {
-            check.what = format!("{}. Simulated: {said}", check.what);
-        }
-    }
+    let targets = targets(evaluator, &scenario, &found.sizing, &verified, options);
+    let checks = failures::checks(evaluator, &scenario, &found.sizing, &verified.seen);
     let storage = durability::checks(&scenario, &found.sizing);
     let mut assumptions = problem.assumptions.clone();
     if !storage.is_empty() {
@@ -49,7 +43,7 @@ pub fn record(
         options.prices.source, options.prices.region, options.prices.as_of
     ));
     Plan {
-        provenance: provenance(&scenario, options),
+        provenance: Provenance { partial: verified.stopped, ..provenance(&scenario, options) },
         summary: scenario.summary.clone(),
         tiers,
         targets,
@@ -172,15 +166,18 @@ fn targets(
     evaluator: &Evaluator<'_>,
     scenario: &Scenario,
     sizing: &Sizing,
-    run: Option<&Run>,
+    verified: &Verified,
     options: &Options<'_>,
 ) -> Vec<Target> {
     let cold = evaluator.cold_loads(scenario, sizing);
-    let simulated = |text: &str| run.and_then(|r| r.slos.iter().find(|s| s.text == text)).map(|s| s.value);
+    let run = verified.day.as_ref();
+    let over_the_day =
+        |text: &str| run.and_then(|r| r.slos.iter().find(|s| s.text == text)).map(|s| s.value);
     let mut all = Vec::new();
     for (id, goal) in evaluator.problem.goals.iter().enumerate() {
         let value = goals::value(evaluator, scenario, sizing, &cold, id);
-        let simulated = simulated(&goal.text).filter(|_| goal.failure.is_none());
+        let day = over_the_day(&goal.text).filter(|_| goal.failure.is_none());
+        let peak = at_the_peak(scenario, verified, &goal.text, goal.failure, goal.less_than);
         let meets = |v: f64| if goal.less_than { v < goal.bound } else { v > goal.bound };
         all.push(Target {
             text: goal.text.clone(),
@@ -190,8 +187,9 @@ fn targets(
             bound: goal.bound,
             less_than: goal.less_than,
             predicted: Some(value).filter(|v| v.is_finite()),
-            simulated,
-            holds: simulated.map_or_else(|| meets(value), meets),
+            simulated: peak,
+            simulated_day: day,
+            holds: holds(value, [peak, day], meets),
         });
     }
     let state = State::normal(evaluator, scenario, sizing);
@@ -206,7 +204,8 @@ fn targets(
         };
         let Some((tier, _)) = scenario.tier(tier) else { continue };
         let value = if headroom { 1.0 - busy(tier) } else { busy(tier) };
-        let played = simulated(&slo.text);
+        let day = over_the_day(&slo.text);
+        let peak = at_the_peak(scenario, verified, &slo.text, None, slo.less_than);
         all.push(Target {
             text: slo.text.clone(),
             under: None,
@@ -215,12 +214,33 @@ fn targets(
             bound: slo.bound,
             less_than: slo.less_than,
             predicted: Some(value),
-            simulated: played,
-            holds: played.map_or_else(|| slo.holds(value), |v| slo.holds(v)),
+            simulated: peak,
+            simulated_day: day,
+            // At its own peak every place is busier than at that of all together, and measured for longer.
+            holds: holds(value, [day, None], |v| slo.holds(v)),
         });
     }
     all.extend(assumed(evaluator, sizing, &state, run, options));
     all
+}
+
+/// The simulator's word where it has one, else the formula's.
+fn holds(predicted: f64, simulated: [Option<f64>; 2], meets: impl Fn(f64) -> bool) -> bool {
+    let mut said = simulated.into_iter().flatten().peekable();
+    if said.peek().is_none() { meets(predicted) } else { said.all(meets) }
+}
+
+/// A target's value at the peak as it was played, in the worst case of a failure.
+fn at_the_peak(
+    scenario: &Scenario,
+    verified: &Verified,
+    text: &str,
+    failure: Option<Failure>,
+    less_than: bool,
+) -> Option<f64> {
+    let id = scenario.slos.iter().position(|slo| slo.text == text)?;
+    let worse = |a: f64, b: f64| if (b > a) == less_than { b } else { a };
+    verified.seen.iter().filter(|seen| seen.failure == failure).filter_map(|seen| seen.values[id]).reduce(worse)
 }
 
 /// The assumed limits, each with the tier that is nearest to it.
@@ -257,7 +277,7 @@ fn assumed(
     if options.assumed.spare {
         let hurt = silent.iter().filter_map(|&t| {
             let state = State::normal(evaluator, evaluator.world, sizing);
-            fullest(&state.under(plimsoll_scenarios::slo::Failure::ServerDown, Some(t)), &[t])
+            fullest(&state.under(Failure::ServerDown, Some(t)), &[t])
         });
         if let Some((tier, value)) = hurt.max_by(|a, b| a.1.total_cmp(&b.1)) {
             let name = evaluator.world.tier_name(tier);
@@ -277,7 +297,8 @@ fn target(text: String, under: Option<String>, bound: f64, value: f64, simulated
         bound,
         less_than: true,
         predicted: Some(value),
-        simulated,
+        simulated: None,
+        simulated_day: simulated,
         holds: value <= bound * (1.0 + 1e-9),
     }
 }
