@@ -13,7 +13,7 @@ use plimsoll_reports::{html, json, text};
 fn tier(name: &str, servers: u64, cost: f64) -> PlannedTier {
     PlannedTier {
         name: name.to_owned(),
-        chosen: vec!["servers".to_owned()],
+        chosen: ["servers", "replication", "shards", "concurrency"].map(str::to_owned).to_vec(),
         servers: Some(servers),
         servers_stated: Some(600.0),
         regions: vec![RegionServers { region: "europe".to_owned(), servers, utilisation_peak: 0.79 }],
@@ -24,6 +24,9 @@ fn tier(name: &str, servers: u64, cost: f64) -> PlannedTier {
         policy: Some("LRU".to_owned()),
         hit_ratio: Some(0.4),
         copies: None,
+        kept_as: Some("6+3".to_owned()),
+        shards: Some(12),
+        concurrency: Some(8),
         zones: 3,
         link_bit_per_s: Some(10e9),
         utilisation_peak: Some(0.79),
@@ -155,6 +158,7 @@ fn a_page_has_the_answer_and_every_question() {
         "load line: 2 % more demand breaks web: 80 % busy; 25 % more: web: every slot is busy",
         "proved the cheapest",
         "386 (was 600)",
+        "chosen: 6+3, 12 shards, 8 at a time",
         "79 % busy, at most 80 %; with 384: 80.6 % busy",
         "play.first_byte p99 < 250 ms under server-down",
         "breaks edge.hit_ratio 83.1 % ≤ 85 %",

@@ -134,9 +134,19 @@ fn regions(record: &Plan) -> String {
 }
 
 fn reasons(record: &Plan) -> String {
-    let columns = [Column::Text("tier"), Column::Text("bound by"), Column::Text("with one step less")];
+    let columns = [
+        Column::Text("tier"),
+        Column::Text("bound by"),
+        Column::Text("with one step less"),
+        Column::Text("also chosen"),
+    ];
     let rows = record.tiers.iter().filter(|t| !t.binding.is_empty()).map(|tier| {
-        Row::of([tier.name.clone(), tier.binding.clone(), tier.one_less.clone().unwrap_or_default()])
+        Row::of([
+            tier.name.clone(),
+            tier.binding.clone(),
+            tier.one_less.clone().unwrap_or_default(),
+            words::chosen(tier),
+        ])
     });
     table("", &columns, &rows.collect::<Vec<_>>())
 }

@@ -4,7 +4,9 @@ use super::style::{Style, Tone, clean, mark, wrap};
 use super::table::{Cell, Table};
 use super::{section, sentences, title};
 use crate::format::{human, significant};
-use crate::plan::{Alternative, Plan, PlanComparison, StorageCheck, Target, Verification, Worlds};
+use crate::plan::{
+    Alternative, Plan, PlanComparison, PlannedTier, StorageCheck, Target, Verification, Worlds,
+};
 use crate::record::Unit;
 use crate::story;
 
@@ -146,13 +148,30 @@ fn reasons(record: &Plan, style: Style) -> String {
     let mut out = String::new();
     for tier in bound {
         let less = tier.one_less.as_ref().map_or(String::new(), |less| format!("; with {less}"));
-        let text = clean(&format!("{}{less}", tier.binding));
+        let chosen = chosen(tier);
+        let chosen = if chosen.is_empty() { chosen } else { format!("; chosen: {chosen}") };
+        let text = clean(&format!("{}{less}{chosen}", tier.binding));
         for (i, line) in wrap(&text, style.width.saturating_sub(width + 5)).iter().enumerate() {
             let name = if i == 0 { clean(&tier.name) } else { String::new() };
             out.push_str(&format!("   {name:<width$}  {line}\n"));
         }
     }
     out
+}
+
+/// What was chosen of a tier beside servers, types and caches: `6+3, 12 shards, 8 at a time`.
+#[must_use]
+pub fn chosen(tier: &PlannedTier) -> String {
+    let what = |field: &String| match field.as_str() {
+        "copies" => tier.copies.map(|n| format!("{n} copies")),
+        "replication" => tier.kept_as.clone(),
+        "shards" => tier.shards.map(|n| format!("{n} shards")),
+        "concurrency" => tier.concurrency.map(|n| format!("{n} at a time")),
+        "zones" => Some(format!("{} zones", tier.zones)),
+        "link" => tier.link_bit_per_s.map(|link| human(link, Unit::BitsPerSecond)),
+        _ => None,
+    };
+    tier.chosen.iter().filter_map(what).collect::<Vec<_>>().join(", ")
 }
 
 fn targets(list: &[Target], style: Style) -> String {

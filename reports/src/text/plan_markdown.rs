@@ -1,7 +1,7 @@
 //! A plan as Markdown, to paste into a design: the answer, then a table a question.
 
 use super::markdown::inline;
-use super::plan::{answer, chance, extra, verified};
+use super::plan::{answer, chance, chosen, extra, verified};
 use crate::format::{human, significant};
 use crate::plan::{Plan, PlanComparison};
 use crate::record::Unit;
@@ -83,10 +83,12 @@ fn tiers(record: &Plan) -> String {
             tier.capacity_bytes.map_or(String::new(), |b| human(b, Unit::Bytes)),
             tier.utilisation_peak.map_or(String::new(), |u| human(u, Unit::Share)),
             human(tier.cost_per_month, Unit::DollarsPerMonth),
+            chosen(tier),
             tier.binding.clone(),
         ]
     });
-    let headings = ["tier", "servers", "instance", "cache", "busy", "cost a month", "bound by"];
+    let headings =
+        ["tier", "servers", "instance", "cache", "busy", "cost a month", "also chosen", "bound by"];
     table("Bill of materials", &headings, rows)
 }
 

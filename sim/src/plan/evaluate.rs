@@ -14,6 +14,7 @@ use super::goals::{self, State};
 use super::hits::{CacheSize, HitModel, Hits};
 use super::load::{Demand, TierLoad, loads};
 use super::problem::{Axis, GoalMetric, Problem};
+use super::shards::{Keys, Shards};
 use super::size::{self, Case, Reason, Sized, TierProblem};
 use crate::flow::Flow;
 
@@ -23,6 +24,7 @@ pub struct Choice {
     /// By tier.
     pub caches: Vec<Option<CacheSize>>,
     pub copies: Vec<Option<u32>>,
+    pub schemes: Vec<Option<Scheme>>,
     pub zones: Vec<Option<u32>>,
 }
 
@@ -32,6 +34,8 @@ pub struct Sizing {
     pub choice: Choice,
     pub hits: Hits,
     pub loads: Vec<TierLoad>,
+    /// By tier, where the number of its shards is free.
+    pub keys: Vec<Option<Keys>>,
     /// By tier.
     pub tiers: Vec<Option<Sized>>,
     /// By tier: US dollars a month, and what is not in the bill.
@@ -41,6 +45,12 @@ pub struct Sizing {
 }
 
 impl Sizing {
+    /// One whose servers are still to be found.
+    pub fn begun(choice: Choice, hits: Hits, loads: Vec<TierLoad>, keys: Vec<Option<Keys>>) -> Self {
+        let tiers = vec![None; loads.len()];
+        Self { choice, hits, loads, keys, tiers, costs: Vec::new(), objective: 0.0 }
+    }
+
     /// US dollars a month.
     #[must_use]
     pub fn bill(&self) -> f64 {
@@ -64,8 +74,9 @@ pub struct Evaluator<'p> {
     pub flow: &'p Flow<'p>,
     pub demand: Demand,
     hits: Option<HitModel<'p>>,
-    /// Hit ratios that are known, whatever the caches.
+    /// Hit ratios, and how uneven keys are, that are known, whatever the caches.
     known: Hits,
+    known_keys: Vec<Option<Keys>>,
     /// Calls by address, for walking trees.
     pub calls: BTreeMap<usize, usize>,
     /// Tiers, called before callers.
@@ -98,6 +109,7 @@ impl<'p> Evaluator<'p> {
             demand: Demand::of(world, flow),
             hits,
             known: Vec::new(),
+            known_keys: Vec::new(),
             calls: flow.nodes.iter().enumerate().map(address).collect(),
             inwards,
             margins: vec![1.0; problem.goals.len()],
@@ -107,8 +119,14 @@ impl<'p> Evaluator<'p> {
 
     /// Where hit ratios are known and no capacity will change.
     #[must_use]
-    pub fn with_hits(problem: &'p Problem<'p>, world: &'p Scenario, flow: &'p Flow<'p>, known: Hits) -> Self {
-        Self { known, ..Self::made(problem, world, flow, None) }
+    pub fn with_hits(
+        problem: &'p Problem<'p>,
+        world: &'p Scenario,
+        flow: &'p Flow<'p>,
+        known: &Sizing,
+    ) -> Self {
+        let (hits, keys) = (known.hits.clone(), known.keys.clone());
+        Self { known: hits, known_keys: keys, ..Self::made(problem, world, flow, None) }
     }
 
     /// What positions on the axes mean.
@@ -117,6 +135,7 @@ impl<'p> Evaluator<'p> {
         let mut choice = Choice {
             caches: super::hits::stated(self.world),
             copies: vec![None; self.world.tiers.len()],
+            schemes: vec![None; self.world.tiers.len()],
             zones: vec![None; self.world.tiers.len()],
         };
         for (Axis { tier, knob, values }, &at) in self.problem.axes.iter().zip(point) {
@@ -125,6 +144,9 @@ impl<'p> Evaluator<'p> {
                 (Knob::Capacity, Some(size)) => size.capacity = value,
                 (Knob::Policy, Some(size)) => size.policy = Policy::NAMES[value as usize].1,
                 (Knob::Copies, _) => choice.copies[*tier] = Some(value as u32),
+                (Knob::Replication, _) => {
+                    choice.schemes[*tier] = Some(self.problem.schemes[tier][value as usize]);
+                }
                 (Knob::Zones, _) => choice.zones[*tier] = Some(value as u32),
                 _ => {}
             }
@@ -135,7 +157,8 @@ impl<'p> Evaluator<'p> {
     /// The scenario with the copies and zones of a choice.
     #[must_use]
     pub fn changed(&self, choice: &Choice) -> Cow<'p, Scenario> {
-        if choice.copies.iter().all(Option::is_none) && choice.zones.iter().all(Option::is_none) {
+        let kept = choice.copies.iter().all(Option::is_none) && choice.schemes.iter().all(Option::is_none);
+        if kept && choice.zones.iter().all(Option::is_none) {
             return Cow::Borrowed(self.world);
         }
         let mut changed = self.world.clone();
@@ -145,6 +168,7 @@ impl<'p> Evaluator<'p> {
                 let (write, read) = (copies / 2 + 1, read.min(copies));
                 tier.replication.scheme = Scheme::Copies { count: copies, write, read };
             }
+            tier.replication.scheme = choice.schemes[id].unwrap_or(tier.replication.scheme);
             tier.zones = choice.zones[id].unwrap_or(tier.zones);
         }
         Cow::Owned(changed)
@@ -153,6 +177,49 @@ impl<'p> Evaluator<'p> {
     pub fn hits_at(&mut self, choice: &Choice) -> Hits {
         let known = &self.known;
         self.hits.as_mut().map_or_else(|| known.clone(), |model| model.at(&choice.caches))
+    }
+
+    /// How uneven the keys are, by tier, where the number of shards is free.
+    pub fn keys_at(&mut self, choice: &Choice) -> Vec<Option<Keys>> {
+        let Some(model) = self.hits.as_mut() else { return self.known_keys.clone() };
+        let keys = |tier| self.problem.free(tier, Knob::Shards).map(|_| model.keys(&choice.caches, tier));
+        (0..self.world.tiers.len()).map(keys).collect()
+    }
+
+    /// A tier's shards as sizing sees them, where their number is free.
+    fn shards(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<Shards> {
+        let free = self.problem.free(tier, Knob::Shards)?;
+        let here = &scenario.tiers[tier];
+        let most = size::SHARDS_MAX as f64;
+        let (low, high) = free.range.unwrap_or((1.0, most));
+        Some(Shards {
+            by: here.sharding.as_ref()?.by,
+            keys: sizing.keys[tier]?,
+            copies: u64::from(here.replication.pieces().0),
+            range: (low.ceil().max(1.0) as u64, high.min(most) as u64),
+        })
+    }
+
+    /// Shards of a tier of a plan, where their number is free.
+    #[must_use]
+    pub fn shards_of(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<u64> {
+        self.shards(scenario, sizing, tier)?.fewest(&sizing.tiers[tier].as_ref()?.pools)
+    }
+
+    /// How busy the servers of the hottest shard are, where the number of shards is free.
+    #[must_use]
+    pub fn hottest_shard(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<f64> {
+        self.hottest_of(scenario, sizing, tier, self.shards_of(scenario, sizing, tier)?)
+    }
+
+    /// The same with so many shards.
+    #[must_use]
+    pub fn hottest_of(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId, n: u64) -> Option<f64> {
+        let shards = self.shards(scenario, sizing, tier)?;
+        let state = State::normal(self, scenario, sizing);
+        let pools = &sizing.tiers[tier].as_ref()?.pools;
+        let busy = pools.iter().enumerate().filter_map(|(p, &k)| Some((k, state.busy(tier, p)?)));
+        Some(busy.map(|(k, busy)| shards.busy(n, k, busy)).fold(0.0, f64::max))
     }
 
     /// The cheapest servers at a point.
@@ -175,8 +242,8 @@ impl<'p> Evaluator<'p> {
             }
         }
         let loads = loads(&scenario, self.flow, &self.demand, &hits);
-        let mut sizing =
-            Sizing { tiers: vec![None; loads.len()], costs: Vec::new(), objective: 0.0, choice, hits, loads };
+        let keys = self.keys_at(&choice);
+        let mut sizing = Sizing::begun(choice, hits, loads, keys);
         let cold = self.cold_loads(&scenario, &sizing);
         for position in 0..self.inwards.len() {
             let tier = self.inwards[position];
@@ -211,8 +278,9 @@ impl<'p> Evaluator<'p> {
         let hits = self.hits_at(&choice);
         let loads = loads(&scenario, self.flow, &self.demand, &hits);
         choice.caches.clone_from(&small.caches);
-        let mut sizing =
-            Sizing { tiers: vec![None; loads.len()], costs: Vec::new(), objective: 0.0, choice, hits, loads };
+        // How uneven keys are hangs on the caches before them: evenly, no box is cut off by mistake.
+        let keys = vec![None; loads.len()];
+        let mut sizing = Sizing::begun(choice, hits, loads, keys);
         for position in 0..self.inwards.len() {
             let tier = self.inwards[position];
             let sized = self.size_tier(&scenario, &sizing, &[], tier);
@@ -286,6 +354,12 @@ impl<'p> Evaluator<'p> {
             range: (fleet.range.0.max(self.least[tier]).min(fleet.range.1), fleet.range.1),
             service: self.held(scenario, sizing, tier),
             share_lost: size::largest_share(scenario),
+            pieces: if [Knob::Copies, Knob::Replication].into_iter().any(|k| self.problem.is_free(tier, k)) {
+                u64::from(here.replication.pieces().0)
+            } else {
+                1
+            },
+            shards: self.shards(scenario, sizing, tier),
         };
         let mut cases: Vec<Case<'a>> = vec![(None, &sizing.loads[tier])];
         for &failure in &self.problem.failures {
@@ -337,8 +411,8 @@ impl<'p> Evaluator<'p> {
             return Some(value);
         }
         let loads = loads(&scenario, self.flow, &self.demand, &hits);
-        let tiers = vec![None; loads.len()];
-        let sizing = Sizing { choice, hits, loads, tiers, costs: Vec::new(), objective: 0.0 };
+        let keys = vec![None; loads.len()];
+        let sizing = Sizing::begun(choice, hits, loads, keys);
         goals::without_waits(self, &scenario, &sizing).into_iter().find(|(g, _)| *g == goal).map(|(_, v)| v)
     }
 
@@ -348,6 +422,7 @@ impl<'p> Evaluator<'p> {
         let choice = Choice {
             caches: super::hits::stated(self.world),
             copies: vec![None; self.world.tiers.len()],
+            schemes: vec![None; self.world.tiers.len()],
             zones: vec![None; self.world.tiers.len()],
         };
         let hits = self.hits_at(&choice);
@@ -357,7 +432,8 @@ impl<'p> Evaluator<'p> {
             Some(Sized { kind: 0, servers, pools: size::pools(servers, load), reason: Reason::Stated })
         });
         let tiers: Vec<Option<Sized>> = tiers.collect();
-        let mut sizing = Sizing { choice, hits, loads, tiers, costs: Vec::new(), objective: 0.0 };
+        let keys = vec![None; loads.len()];
+        let mut sizing = Sizing { tiers, ..Sizing::begun(choice, hits, loads, keys) };
         self.price(self.world, &mut sizing);
         let broken = self.first_broken(self.world, &sizing);
         (sizing, broken)

@@ -22,7 +22,9 @@ mod problem;
 mod raise;
 mod record;
 mod search;
+mod shards;
 mod size;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -90,7 +92,8 @@ pub fn plan(
     for _ in 0..=problem.goals.len() {
         let mut evaluator = evaluate::Evaluator::new(&problem, &world, &flow);
         let broken = match search::search(&mut evaluator, None) {
-            Ok(found) => {
+            Ok(mut found) => {
+                slots::trim(&evaluator, &mut found.sizing);
                 let (found, verified) = verify::verify(&mut evaluator, found, options, progress, stop);
                 return Ok(record::record(&mut evaluator, &found, verified, relaxed, options));
             }

@@ -24,12 +24,12 @@ use crate::outcome::{Counted, summarise};
 use crate::{model, threads};
 
 /// Calls of one moment: what is more is sliced.
-const CALLS_MAX: f64 = 4e6;
+const CALLS_MAX: f64 = 2e6;
 /// Longest and shortest moment, seconds, warm-up and all.
 const LONGEST_S: f64 = 300.0;
-const SHORTEST_S: f64 = 2.0;
+const SHORTEST_S: f64 = 1.0;
 /// Services that a moment must be as long as, of the slowest that a target waits for.
-const SERVICES: f64 = 60.0;
+const SERVICES: f64 = 40.0;
 /// Part of a moment that does not count.
 const WARMUP: f64 = 1.0 / 3.0;
 /// A tier whose service takes more than this part of the warm-up is not yet as busy as it will be.
@@ -106,9 +106,11 @@ pub fn under(
 /// Whom it is worst for: by the fullest tier, and by the time that is longest for its bound.
 fn worst_of(scenario: &Scenario, cases: &[Case], skip: impl Fn(&Case) -> bool) -> Vec<Hurt> {
     let late = |case: &Case| -> f64 {
-        let times = scenario.slos.iter().zip(&case.values).filter(|(slo, _)| {
-            matches!(slo.metric, Metric::FirstByte { .. } | Metric::Complete { .. })
-        });
+        let times = scenario
+            .slos
+            .iter()
+            .zip(&case.values)
+            .filter(|(slo, _)| matches!(slo.metric, Metric::FirstByte { .. } | Metric::Complete { .. }));
         times.filter_map(|(slo, value)| Some(value.as_ref()? / slo.bound)).fold(0.0, f64::max)
     };
     let most = |of: &dyn Fn(&Case) -> f64| {
@@ -135,25 +137,25 @@ fn happens(
             let least = sizing.tiers[tier].as_ref()?.pools.iter().copied().min().unwrap_or(1);
             if least < 2 && scenario.tiers[tier].scope == Scope::Site {
                 without_a_site(scenario, &[tier])?;
-                return Some((format!("one site of {name} in every region"), Vec::new()));
+                return Some((format!("one site of {name} in every region is lost"), Vec::new()));
             }
             let share = 0.5 / least as f64 * HAIR;
-            Some((format!("one server of {name} at every place"), vec![lost(scenario, tier, share)]))
+            Some((format!("one server of {name} at every place is lost"), vec![lost(scenario, tier, share)]))
         }
         (Failure::ZoneDown, _) => zone_down(scenario, sizing),
         (Failure::RegionDown, _) => {
             let region = largest_region(scenario)?;
             let name = scenario.population.regions[region].name.clone();
-            Some((name, vec![EventKind::RegionDown { region }]))
+            Some((format!("{name} is lost"), vec![EventKind::RegionDown { region }]))
         }
         (Failure::ColdCache, Hurt::Cache(tier)) => {
             let name = scenario.tier_name(tier).to_owned();
-            Some((format!("the cache of {name}"), vec![EventKind::Flush { tier }]))
+            Some((format!("the cache of {name} is empty"), vec![EventKind::Flush { tier }]))
         }
         (Failure::HotRelease, Hurt::Object(of)) => {
             let name = scenario.datasets.get_index(of)?.0.clone();
             let share = Fraction::given(HOT, &HOT.to_string());
-            Some((format!("a new {name}"), vec![EventKind::HotRelease { of, share }]))
+            Some((format!("a new {name} comes out"), vec![EventKind::HotRelease { of, share }]))
         }
         _ => None,
     }
@@ -180,7 +182,7 @@ fn zone_down(scenario: &mut Scenario, sizing: &Sizing) -> Option<(String, Vec<Ev
     if !sites.is_empty() {
         without_a_site(scenario, &sites)?;
     }
-    Some(("one zone of every tier".to_owned(), kinds))
+    Some(("one zone of every tier is lost".to_owned(), kinds))
 }
 
 /// Takes one site from every region, with the servers of these tiers there; `None` where a region has no other.
@@ -371,7 +373,9 @@ impl Moment {
             EventKind::ServersDown { tier: of, servers: lost, .. } if *of == tier => {
                 (lost.get() / all * servers).round()
             }
-            EventKind::RegionDown { region } if model::places(&self.scenario, tier) > 1 && *region == place => {
+            EventKind::RegionDown { region }
+                if model::places(&self.scenario, tier) > 1 && *region == place =>
+            {
                 servers
             }
             _ => 0.0,

@@ -57,7 +57,7 @@ pub fn record(
         failures: checks,
         storage,
         verification: verified.record,
-        settings: settings(evaluator, &found.sizing),
+        settings: settings(evaluator, &scenario, &found.sizing),
         assumptions,
         notes,
     }
@@ -151,6 +151,12 @@ fn tier(evaluator: &Evaluator<'_>, scenario: &Scenario, found: &Found, tier: Tie
         policy: here.cache.as_ref().and(cache).map(|c| c.policy.label().to_owned()),
         hit_ratio: here.cache.as_ref().map(|_| goals::hit_ratio(evaluator, &sizing.hits, tier)),
         copies,
+        kept_as: (known(Knob::Replication) || !matches!(here.replication.scheme, Scheme::Copies { .. }))
+            .then(|| explain::scheme(here.replication.scheme)),
+        shards: evaluator
+            .shards_of(scenario, sizing, tier)
+            .or(here.sharding.as_ref().map(|s| u64::from(s.shards))),
+        concurrency: kind.map(|k| k.concurrency as u64),
         zones: here.zones,
         link_bit_per_s: kind.and_then(|k| k.link),
         utilisation_peak: sized.map(|_| (0..load.places.len()).map(busy).fold(0.0, f64::max)),
@@ -171,8 +177,7 @@ fn targets(
 ) -> Vec<Target> {
     let cold = evaluator.cold_loads(scenario, sizing);
     let run = verified.day.as_ref();
-    let over_the_day =
-        |text: &str| run.and_then(|r| r.slos.iter().find(|s| s.text == text)).map(|s| s.value);
+    let over_the_day = |text: &str| run.and_then(|r| r.slos.iter().find(|s| s.text == text)).map(|s| s.value);
     let mut all = Vec::new();
     for (id, goal) in evaluator.problem.goals.iter().enumerate() {
         let value = goals::value(evaluator, scenario, sizing, &cold, id);
@@ -240,7 +245,12 @@ fn at_the_peak(
 ) -> Option<f64> {
     let id = scenario.slos.iter().position(|slo| slo.text == text)?;
     let worse = |a: f64, b: f64| if (b > a) == less_than { b } else { a };
-    verified.seen.iter().filter(|seen| seen.failure == failure).filter_map(|seen| seen.values[id]).reduce(worse)
+    verified
+        .seen
+        .iter()
+        .filter(|seen| seen.failure == failure)
+        .filter_map(|seen| seen.values[id])
+        .reduce(worse)
 }
 
 /// The assumed limits, each with the tier that is nearest to it.
@@ -304,14 +314,14 @@ fn target(text: String, under: Option<String>, bound: f64, value: f64, simulated
 }
 
 /// The sizes as settings of the scenario.
-fn settings(evaluator: &Evaluator<'_>, sizing: &Sizing) -> Vec<String> {
+fn settings(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing) -> Vec<String> {
     let problem = evaluator.problem;
     let mut all = Vec::new();
     for tier in 0..sizing.tiers.len() {
         let name = evaluator.world.tier_name(tier);
         let mut put = |knob: Knob, value: String| {
-            if problem.is_free(tier, knob) {
-                all.push(format!("tiers.{name}.{}={value}", knob.field()));
+            if let Some(free) = problem.free(tier, knob) {
+                all.push(format!("tiers.{name}.{}={value}", free.field));
             }
         };
         if let Some(size) = sizing.choice.caches[tier] {
@@ -322,17 +332,32 @@ fn settings(evaluator: &Evaluator<'_>, sizing: &Sizing) -> Vec<String> {
         if let Some(copies) = sizing.choice.copies[tier] {
             put(Knob::Copies, copies.to_string());
         }
+        if let Some(scheme) = sizing.choice.schemes[tier] {
+            put(
+                Knob::Replication,
+                match scheme {
+                    Scheme::Copies { count, .. } => format!("{{copies: {count}}}"),
+                    Scheme::Erasure { data, parity } => {
+                        format!("{{erasure: {{data: {data}, parity: {parity}}}}}")
+                    }
+                },
+            );
+        }
         if let Some(zones) = sizing.choice.zones[tier] {
             put(Knob::Zones, zones.to_string());
         }
         let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &problem.fleets[tier]) else { continue };
         let kind = &fleet.kinds[sized.kind];
         put(Knob::Servers, sized.servers.to_string());
+        put(Knob::Concurrency, kind.concurrency.to_string());
+        if let Some(shards) = evaluator.shards_of(scenario, sizing, tier) {
+            put(Knob::Shards, shards.to_string());
+        }
         put(Knob::Instance, kind.name.clone());
         if let Some(link) = kind.link {
             put(Knob::Link, format!("{} Gbit/s", link / 1e9));
         }
-        if problem.is_free(tier, Knob::Instance) {
+        if problem.is_free(tier, Knob::Instance) && !problem.is_free(tier, Knob::Concurrency) {
             all.push(format!("tiers.{name}.concurrency={}", kind.concurrency));
         }
     }

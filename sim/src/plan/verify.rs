@@ -19,7 +19,7 @@ use super::failures::cases;
 use super::moments::{self, Seen};
 use super::problem::GoalMetric;
 use super::search::{Found, near};
-use super::{FAILURES, Options, size};
+use super::{FAILURES, Options, size, slots};
 use crate::simulate::{self, Mode, Progress, simulate};
 
 /// Times that a plan is raised.
@@ -81,7 +81,10 @@ pub fn verify(
     stages.verified.stopped = stages.all(evaluator, &mut found).is_none();
     let Stages { record, mut verified, .. } = stages;
     if verified.stopped {
-        verified.notes.push("Stopped before all was simulated: sizes are by formula where no simulated value stands.".to_owned());
+        verified.notes.push(
+            "Stopped before all was simulated: sizes are by formula where no simulated value stands."
+                .to_owned(),
+        );
     }
     verified.record = Some(record);
     (found, verified)
@@ -170,10 +173,12 @@ impl Stages<'_> {
 fn raised(evaluator: &mut Evaluator<'_>, found: &mut Found) -> bool {
     if let Ok(sizing) = evaluator.size_at(&found.point) {
         found.sizing = sizing;
-        return true;
+    } else if let Ok(again) = near(evaluator, &found.point) {
+        *found = Found { combinations: found.combinations, proved: found.proved, ..again };
+    } else {
+        return false;
     }
-    let Ok(again) = near(evaluator, &found.point) else { return false };
-    *found = Found { combinations: found.combinations, proved: found.proved, ..again };
+    slots::trim(evaluator, &mut found.sizing);
     true
 }
 
@@ -251,8 +256,11 @@ fn moments_disagree(evaluator: &mut Evaluator<'_>, sizing: &Sizing, seen: &[Seen
             tighten(evaluator, goal, value);
         }
         for (tier, busy) in one.busy.iter().enumerate() {
-            let (Some((busy, chance)), Some(fleet)) = (busy, &evaluator.problem.fleets[tier]) else { continue };
-            let Some(rule) = fleet.rules.iter().find(|r| r.failure == one.failure && r.failure.is_some()) else {
+            let (Some((busy, chance)), Some(fleet)) = (busy, &evaluator.problem.fleets[tier]) else {
+                continue;
+            };
+            let Some(rule) = fleet.rules.iter().find(|r| r.failure == one.failure && r.failure.is_some())
+            else {
                 continue;
             };
             let over = busy / (rule.busy * SAMPLED.max(1.0 + chance));
@@ -279,6 +287,10 @@ pub fn sized(evaluator: &Evaluator<'_>, sizing: &Sizing) -> Scenario {
             if let Some(station) = &mut scenario.tiers[tier].station {
                 station.servers = Count::given(sized.servers as f64, &sized.servers.to_string());
                 station.concurrency = Count::given(kind.concurrency, &kind.concurrency.to_string());
+            }
+            let shards = evaluator.shards_of(&scenario, sizing, tier);
+            if let (Some(n), Some(sharding)) = (shards, &mut scenario.tiers[tier].sharding) {
+                sharding.shards = n as u32;
             }
             if evaluator.problem.is_free(tier, Knob::Link) {
                 scenario.tiers[tier].link =
