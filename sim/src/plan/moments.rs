@@ -383,3 +383,80 @@ impl Moment {
         self.scenario.events.iter().map(of).sum::<f64>().min(servers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Flow;
+    use crate::plan::failures::cases;
+    use crate::plan::problem::Problem;
+    use crate::plan::search::search;
+    use crate::plan::tests::{ASSUMED, small};
+    use crate::plan::verify::sized;
+    use plimsoll_scenarios::Open;
+    use plimsoll_scenarios::prices::PriceList;
+
+    /// The peak of a small system's plan, in normal operation and under failures.
+    fn seen(seed: u64, failures: &[Failure]) -> (Scenario, Vec<Seen>) {
+        let prices = PriceList::bundled();
+        let mut scenario = small(seed);
+        for tier in ["web", "memory", "disk"] {
+            scenario.tiers[tier].zones = 3;
+        }
+        let open = Open { scenario, free: Vec::new() };
+        let problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
+        let flow = Flow::of(&problem.scenario);
+        let mut evaluator = Evaluator::new(&problem, &problem.scenario, &flow);
+        let sizing = search(&mut evaluator, None).unwrap().sizing;
+        let scenario = sized(&evaluator, &sizing);
+        let mut all = vec![normal(&evaluator, &sizing, &scenario)];
+        for &failure in failures {
+            let cases = cases(&evaluator, &scenario, &sizing, failure);
+            all.extend(under(&evaluator, &sizing, &scenario, failure, &cases));
+        }
+        let options = Options {
+            seed: 1,
+            prices: &prices,
+            assumed: ASSUMED,
+            worlds: 0,
+            verify: true,
+            relax: false,
+            threads: 2,
+        };
+        let seen = play(&all, &options, &|_| {}, &AtomicBool::new(false)).unwrap();
+        (scenario, seen)
+    }
+
+    #[test]
+    fn what_is_left_carries_what_was_there_before() {
+        let failures = [Failure::ServerDown, Failure::ZoneDown, Failure::RegionDown];
+        let (scenario, seen) = seen(3, &failures);
+        let (web, _) = scenario.tier("web").unwrap();
+        let busy = |seen: &Seen, tier: TierId| seen.busy[tier].unwrap();
+        let before = busy(&seen[0], web);
+        for after in seen.iter().filter(|s| s.failure == Some(Failure::ZoneDown)) {
+            // A third of the servers, rounded up, is gone: the others have half as much again to do, or more.
+            let (now, chance) = busy(after, web);
+            let times = now / before.0;
+            assert!(times > 1.5 - chance - before.1 && times < 3.0, "{times}: {after:?}");
+        }
+        let lost = seen.iter().find(|s| s.failure == Some(Failure::RegionDown)).unwrap();
+        assert!(busy(lost, web).0 > 1.2 * before.0, "{lost:?}");
+        for failure in failures {
+            assert!(seen.iter().any(|s| s.failure == Some(failure)), "{failure:?}");
+        }
+        assert!(seen.iter().all(|s| s.requests > 10_000 && s.what.contains("UTC")), "{seen:?}");
+    }
+
+    #[test]
+    fn an_empty_cache_answers_less_and_a_hot_object_more() {
+        let (scenario, seen) = seen(3, &[Failure::ColdCache, Failure::HotRelease]);
+        let slo = scenario.slos.iter().position(|slo| matches!(slo.metric, Metric::HitRatio { .. })).unwrap();
+        let hits = |failure: Option<Failure>| -> Vec<f64> {
+            seen.iter().filter(|s| s.failure == failure).filter_map(|s| s.values[slo]).collect()
+        };
+        let usual = hits(None)[0];
+        assert!(hits(Some(Failure::ColdCache)).iter().any(|&h| h < usual - 0.02), "{usual}: {seen:?}");
+        assert!(hits(Some(Failure::HotRelease)).iter().all(|&h| h > usual + 0.01), "{usual}: {seen:?}");
+    }
+}

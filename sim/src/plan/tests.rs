@@ -11,7 +11,7 @@ use super::search::{Found, search};
 use super::{explain, goals, size};
 use crate::flow::Flow;
 
-const ASSUMED: Assumed = Assumed { utilisation: 0.7, spare: true, under: Vec::new() };
+pub(super) const ASSUMED: Assumed = Assumed { utilisation: 0.7, spare: true, under: Vec::new() };
 
 fn open(name: &str, settings: &[&str]) -> Open {
     let settings: Vec<String> = settings.iter().map(|&s| s.to_owned()).collect();
@@ -19,7 +19,7 @@ fn open(name: &str, settings: &[&str]) -> Open {
 }
 
 /// A small system whose figures hang on a seed.
-fn small(seed: u64) -> Scenario {
+pub(super) fn small(seed: u64) -> Scenario {
     let mut draw = Stream::new(seed, "small", "figures", 0);
     let mut from = |low: f64, high: f64| low + (high - low) * draw.uniform();
     let text = format!(
@@ -301,4 +301,35 @@ fn what_the_new_choices_can_t_do_is_told() {
     assert!(text.contains("ranges of keys") && text.contains("by: hash"), "{text}");
     let text = told(&["tiers.store.link=auto 400 to 500 Gbit/s"]);
     assert!(text.contains("tiers.store.link") && text.contains("faster types"), "{text}");
+}
+
+#[test]
+fn a_plan_that_is_stopped_keeps_its_sizes_and_says_so() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let prices = PriceList::bundled();
+    let open = Open { scenario: small(3), free: Vec::new() };
+    let options = |verify| super::Options {
+        seed: 1,
+        prices: &prices,
+        assumed: ASSUMED,
+        worlds: 0,
+        verify,
+        relax: true,
+        threads: 2,
+    };
+    let by_formula = super::plan(&open, &options(false), &|_| {}, &AtomicBool::new(false)).unwrap();
+    assert!(!by_formula.provenance.partial);
+    let at_once = super::plan(&open, &options(true), &|_| {}, &AtomicBool::new(true)).unwrap();
+    assert!(at_once.provenance.partial && at_once.settings == by_formula.settings);
+    assert!(at_once.targets.iter().all(|t| t.simulated.is_none() && t.simulated_day.is_none()));
+    // After the day, before the moments.
+    let stop = AtomicBool::new(false);
+    let progress = |share: f64| stop.store(share >= 0.25, Ordering::Relaxed);
+    let later = super::plan(&open, &options(true), &progress, &stop).unwrap();
+    assert!(
+        later.provenance.partial && later.notes.iter().any(|n| n.starts_with("Stopped")),
+        "{:?}",
+        later.notes
+    );
+    assert!(later.failures.iter().all(|f| f.played.is_empty()));
 }
