@@ -174,6 +174,12 @@ impl<'p> Evaluator<'p> {
         Cow::Owned(changed)
     }
 
+    /// The capacity of LRU that is worth as much as a tier's cache.
+    #[must_use]
+    pub fn like_lru(&self, tier: TierId, size: CacheSize) -> f64 {
+        self.hits.as_ref().map_or(size.capacity, |model| model.like_lru(tier, size))
+    }
+
     pub fn hits_at(&mut self, choice: &Choice) -> Hits {
         let known = &self.known;
         self.hits.as_mut().map_or_else(|| known.clone(), |model| model.at(&choice.caches))

@@ -14,6 +14,7 @@ use plimsoll_scenarios::popularity::Atom;
 use plimsoll_scenarios::trace::DeviceCache;
 use plimsoll_scenarios::{Policy, Scenario, Scope, TierId};
 
+use super::policies::Policies;
 use super::shards::Keys;
 use crate::analytic::caches::Approximation;
 use crate::flow::{self, Flow};
@@ -51,6 +52,7 @@ pub struct HitModel<'s> {
     /// By position in `order`: positions of the caches before it.
     before: Vec<Vec<usize>>,
     kept: BTreeMap<Key, Rc<Solved>>,
+    policies: Policies<'s>,
 }
 
 /// Solutions that are kept at most; beyond, the search starts to forget.
@@ -87,7 +89,17 @@ impl<'s> HitModel<'s> {
             found.dedup();
             before.push(found);
         }
-        Self { scenario, flow, atoms, devices, order, before, kept: BTreeMap::new() }
+        let policies = Policies::new(scenario, flow);
+        Self { scenario, flow, atoms, devices, order, before, kept: BTreeMap::new(), policies }
+    }
+
+    /// The capacity of LRU that is worth as much as a cache whose policy has no law; the cache's own where it has.
+    #[must_use]
+    pub fn like_lru(&self, tier: TierId, size: CacheSize) -> f64 {
+        if Approximation::known(size.policy) {
+            return size.capacity;
+        }
+        self.policies.like_lru(tier, size.policy, size.capacity)
     }
 
     /// Hit ratios where the caches have these sizes, by tier.
@@ -179,7 +191,7 @@ impl<'s> HitModel<'s> {
             let sums = asked.entry(dataset).or_insert_with(|| vec![0.0; atoms.len()]);
             sums.iter_mut().zip(atoms).for_each(|(sum, p)| *sum += p * rate);
         }
-        let cache = size.and_then(|size| self.cache(size, &asked));
+        let cache = size.and_then(|size| self.cache(tier, size, &asked));
         let instances = model::cache_instances(self.scenario, tier) as f64;
         let mut one = Solved { hits: BTreeMap::new(), found: BTreeMap::new() };
         for (&node, (arriving, atoms)) in nodes.iter().zip(&streams) {
@@ -198,7 +210,12 @@ impl<'s> HitModel<'s> {
     }
 
     /// The cache under all streams together, weighed in bytes.
-    fn cache(&self, size: CacheSize, asked: &BTreeMap<usize, Vec<f64>>) -> Option<Approximation> {
+    fn cache(
+        &self,
+        tier: TierId,
+        size: CacheSize,
+        asked: &BTreeMap<usize, Vec<f64>>,
+    ) -> Option<Approximation> {
         let mut mixed = Vec::new();
         for (&dataset, asked) in asked {
             let bytes = self.scenario.datasets[dataset].size.get();
@@ -209,7 +226,7 @@ impl<'s> HitModel<'s> {
             return None;
         }
         Approximation::solve(size.policy, &mixed, size.capacity)
-            .or_else(|| Approximation::solve(Policy::Lru, &mixed, size.capacity))
+            .or_else(|| Approximation::solve(Policy::Lru, &mixed, self.like_lru(tier, size)))
     }
 
     fn on_device(&self, nodes: &[usize], streams: &[(f64, Vec<f64>)]) -> Solved {

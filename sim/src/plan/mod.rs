@@ -18,6 +18,7 @@ mod load;
 mod mixture;
 mod moments;
 mod outlook;
+mod policies;
 mod problem;
 mod raise;
 mod record;

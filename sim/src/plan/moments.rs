@@ -11,13 +11,14 @@ use plimsoll_reports::format::human;
 use plimsoll_reports::record::{Provenance, Unit};
 use plimsoll_scenarios::arrivals::DAY_S;
 use plimsoll_scenarios::slo::{Failure, Metric};
-use plimsoll_scenarios::units::{Count, Duration, Fraction};
+use plimsoll_scenarios::units::{Count, Duration, Fraction, Size};
 use plimsoll_scenarios::{Event, EventKind, Origin, Policy, Scenario, Scope, TierId};
 
 use super::Options;
 use super::evaluate::{Evaluator, Sizing};
 use super::failures::{Case, HOT, Hurt, largest_region};
 use super::goals::slowest_waited_for;
+use super::hits::CacheSize;
 use crate::analytic::caches::Approximation;
 use crate::calendar::{self, slice};
 use crate::outcome::{Counted, summarise};
@@ -49,8 +50,9 @@ pub struct Moment {
     what: String,
     scenario: Scenario,
     span: Span,
-    /// By tier: its servers are not as busy as they will be, or its cache has another policy than is played.
+    /// By tier: its servers are not as busy as they will be.
     slow: Vec<bool>,
+    /// By tier: its cache is played as the LRU cache that is worth as much.
     lawless: Vec<bool>,
 }
 
@@ -237,9 +239,12 @@ fn moment(
     };
     let slow = scenario.tiers.values().map(slow).collect();
     let mut lawless = vec![false; scenario.tiers.len()];
-    for (tier, lawless) in scenario.tiers.values_mut().zip(&mut lawless) {
+    for (id, tier) in scenario.tiers.values_mut().enumerate() {
         if let Some(cache) = tier.cache.as_mut().filter(|c| !Approximation::known(c.policy)) {
-            (cache.policy, *lawless) = (Policy::Lru, true);
+            let size = CacheSize { capacity: cache.capacity.get(), policy: cache.policy };
+            let worth = if tier.scope == Scope::User { size.capacity } else { evaluator.like_lru(id, size) };
+            cache.capacity = Size::given(worth, &format!("{worth} B"));
+            (cache.policy, lawless[id]) = (Policy::Lru, true);
         }
     }
     Moment { failure, what, scenario, span, slow, lawless }
