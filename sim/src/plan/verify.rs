@@ -74,7 +74,7 @@ pub fn verify(
         adjusted: Vec::new(),
         seconds_simulated: 0.0,
         note: "a day is sampled, a moment is the peak, request by request; of availability the simulator sees what is \
-               turned away and fails, not what is down"
+               turned away and fails, not what is down, and of connections only those that a moment opens"
             .to_owned(),
     };
     let mut stages = Stages { options, progress, stop, done: 0.0, record, verified: Verified::default() };
@@ -95,6 +95,7 @@ impl Stages<'_> {
     fn all(&mut self, evaluator: &mut Evaluator<'_>, found: &mut Found) -> Option<()> {
         let required = evaluator.problem.failures.clone();
         for round in 0..=ROUNDS_MAX {
+            let before = (evaluator.margins.clone(), evaluator.least.clone());
             let day = self.day(evaluator, &found.sizing)?;
             let mut asked = disagreements(evaluator, &found.sizing, &day);
             self.verified.day = Some(day);
@@ -104,11 +105,13 @@ impl Stages<'_> {
                 break;
             }
             if round == ROUNDS_MAX {
+                (evaluator.margins, evaluator.least) = before;
                 self.verified.notes.push(format!("The simulator still disagrees: {}.", asked.join("; ")));
                 break;
             }
             self.record.adjusted.extend(asked);
             if !raised(evaluator, found) {
+                (evaluator.margins, evaluator.least) = before;
                 self.verified.notes.push("No larger sizes keep what the simulator asks for.".to_owned());
                 break;
             }
