@@ -166,6 +166,18 @@ impl Arrivals<'_> {
         next.is_some()
     }
 
+    /// What all requests are like but for their time and user, where that is so; see [`Requests::alike`].
+    #[must_use]
+    pub fn alike(&self) -> Option<Request> {
+        let [(usual, _)] = &self.sources[..] else { return None };
+        usual.alike().filter(|_| self.plain)
+    }
+
+    /// Times of the next requests where all are alike; see [`Requests::times_into`].
+    pub fn times_into(&mut self, times: &mut [f64]) -> usize {
+        self.sources.first_mut().map_or(0, |(usual, _)| usual.times_into(times))
+    }
+
     fn next_of_many(&mut self) -> Option<Request> {
         loop {
             let mut first = 0;

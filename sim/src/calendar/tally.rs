@@ -1,101 +1,30 @@
 //! What is counted while the calendar runs: flat arrays, so that counting costs less than what is counted.
 //!
-//! Why histograms of our own: one record is a shift and an increment; at the end they become the histograms of
-//! the results. A bucket is 1/256 of its value wide (1/64 in the histograms by slot).
+//! Why by slot of the day: rates, waits and latencies of every hour stand beside each other in the results.
 
 use plimsoll_scenarios::Scenario;
 
 use super::frame::UNCOUNTED;
+use super::slots::Slots;
+use super::times::{COARSE, FINE, Times};
 use crate::flow::Flow;
 use crate::histogram::Latencies;
 use crate::model;
 use crate::outcome::{Counted, StationSlot};
 
-/// Shortest and longest time that a histogram tells from others, seconds.
-const LEAST_S: f64 = 1e-7;
-const MOST_S: f64 = 3600.0;
-
-/// A histogram over the logarithm of a time.
+/// Latencies of requests of one action that were made in one slot, before they are added to what is counted: one record
+/// serves the action's histogram and that of the slot.
 #[derive(Debug, Clone)]
-pub struct Times<const BITS: u32> {
-    /// By the leading bits of the double, `BITS` of them behind its exponent; empty until the first time.
-    counts: Vec<u32>,
-    sum_s: f64,
+pub struct Pending {
+    /// The action and the slot.
+    of: (u16, u16),
+    first_byte: Times<FINE>,
+    complete: Times<FINE>,
 }
 
-impl<const BITS: u32> Times<BITS> {
-    const SHIFT: u32 = 52 - BITS;
-    const LOW: u64 = LEAST_S.to_bits() >> Self::SHIFT;
-    const BUCKETS: usize = ((MOST_S.to_bits() >> Self::SHIFT) - Self::LOW + 1) as usize;
-
-    const fn new() -> Self {
-        Self { counts: Vec::new(), sum_s: 0.0 }
-    }
-
-    #[inline]
-    pub fn record(&mut self, seconds: f64) {
-        let at = ((seconds.clamp(LEAST_S, MOST_S).to_bits() >> Self::SHIFT) - Self::LOW) as usize;
-        match self.counts.get_mut(at) {
-            Some(count) => *count += 1,
-            None => self.first(at),
-        }
-        self.sum_s += seconds;
-    }
-
-    /// The first time of all.
-    #[cold]
-    fn first(&mut self, at: usize) {
-        self.counts = vec![0; Self::BUCKETS];
-        self.counts[at] += 1;
-    }
-
-    fn pour_into(&self, latencies: &mut Latencies) {
-        let middle = |i: usize| {
-            if i == 0 {
-                return 0.0;
-            }
-            let from = f64::from_bits((Self::LOW + i as u64) << Self::SHIFT);
-            let to = f64::from_bits((Self::LOW + i as u64 + 1) << Self::SHIFT);
-            f64::midpoint(from, to).min(MOST_S)
-        };
-        let buckets = self.counts.iter().enumerate().filter(|(_, n)| **n > 0);
-        latencies.record_buckets(buckets.map(|(i, &n)| (middle(i), u64::from(n))), self.sum_s);
-    }
-}
-
-/// Which slot a time is in, for times of which most are in the slot of the one before.
-#[derive(Debug, Clone, Copy)]
-pub struct Slots {
-    from_s: f64,
-    slot_s: f64,
-    number: usize,
-    slot: u16,
-    begins: f64,
-    ends: f64,
-}
-
-impl Slots {
-    /// The slot of a time; `UNCOUNTED` before and after what counts.
-    #[inline]
-    pub fn at(&mut self, time_s: f64) -> u16 {
-        if time_s < self.begins || time_s >= self.ends {
-            self.turn(time_s);
-        }
-        self.slot
-    }
-
-    fn turn(&mut self, time_s: f64) {
-        if time_s < self.from_s {
-            (self.slot, self.begins, self.ends) = (UNCOUNTED, f64::NEG_INFINITY, self.from_s);
-            return;
-        }
-        let slot = ((time_s - self.from_s) / self.slot_s) as usize;
-        let begins = |slot: usize| self.from_s + slot as f64 * self.slot_s;
-        (self.slot, self.begins, self.ends) = if slot >= self.number {
-            (UNCOUNTED, begins(self.number), f64::INFINITY)
-        } else {
-            (slot as u16, begins(slot), begins(slot + 1))
-        };
+impl Default for Pending {
+    fn default() -> Self {
+        Self { of: (0, UNCOUNTED), first_byte: Times::new(), complete: Times::new() }
     }
 }
 
@@ -152,9 +81,6 @@ pub struct Tally {
 
 /// Parts of the time before what counts.
 const PARTS_BEFORE: usize = 400;
-
-const FINE: u32 = 8;
-const COARSE: u32 = 6;
 
 impl Tally {
     #[must_use]
@@ -246,12 +172,23 @@ impl Tally {
         (which * self.regions + region as usize) * self.slots + slot as usize
     }
 
+    /// When the slot that it is will be over.
+    pub const fn slot_ends(&self) -> f64 {
+        self.slot_ends
+    }
+
     #[inline]
     pub fn request(&mut self, action: u16, region: u16, slot: u16) {
+        self.requests(action, region, slot, 1);
+    }
+
+    /// Several requests made in the same slot.
+    #[inline]
+    pub fn requests(&mut self, action: u16, region: u16, slot: u16, number: u32) {
         if slot != UNCOUNTED {
             let at = self.at(action as usize, region, slot);
-            self.requests[at] += 1;
-            self.simulated_requests += 1;
+            self.requests[at] += number;
+            self.simulated_requests += u64::from(number);
         }
     }
 
@@ -299,16 +236,45 @@ impl Tally {
         self.first_byte_slots[id * self.slots + slot as usize].record(first_byte);
     }
 
+    /// Requests of an action are through that were made in the same slot; all have their answer. `body_s` is how long the
+    /// rest of it takes.
+    pub fn left_all(
+        &mut self,
+        of: (u16, u16),
+        born: &[f64],
+        (first_bytes, body_s): (&[f64], f64),
+        pending: &mut Pending,
+    ) {
+        let (action, slot) = of;
+        if slot == UNCOUNTED {
+            born.iter().zip(first_bytes).for_each(|(&born, &took)| self.left_before(born, took));
+            return;
+        }
+        if pending.of != of {
+            self.settle(pending);
+            pending.of = of;
+        }
+        pending.first_byte.record_all(first_bytes);
+        if self.bodies[action as usize] {
+            first_bytes.iter().for_each(|took| pending.complete.record(took + body_s));
+        }
+    }
+
+    /// Adds latencies that are pending to what is counted.
+    pub fn settle(&mut self, pending: &mut Pending) {
+        let (action, slot) = pending.of;
+        if slot != UNCOUNTED {
+            let id = action as usize;
+            self.first_byte[id].add(&pending.first_byte);
+            self.complete[id].add(&pending.complete);
+            self.first_byte_slots[id * self.slots + slot as usize].add(&pending.first_byte);
+        }
+        *pending = Pending::default();
+    }
+
     /// The slots, for who looks at several times at once.
     pub const fn slots(&self) -> Slots {
-        Slots {
-            from_s: self.from_s,
-            slot_s: self.slot_s,
-            number: self.slots,
-            slot: UNCOUNTED,
-            begins: f64::NEG_INFINITY,
-            ends: self.from_s,
-        }
+        Slots::new(self.from_s, self.slot_s, self.slots)
     }
 
     /// The sums of a station now; `None` outside of what counts.
@@ -345,6 +311,11 @@ impl Tally {
         if slot != UNCOUNTED {
             self.waits[tier].record(wait_s);
         }
+    }
+
+    /// Customers waited, whose services began in a slot; returns the sum.
+    pub fn waited_all(&mut self, slot: u16, tier: usize, waits_s: &[f64]) -> f64 {
+        if slot == UNCOUNTED { 0.0 } else { self.waits[tier].record_all(waits_s) }
     }
 
     /// Adds to the sums of a station in a slot, where that counts.
@@ -384,6 +355,13 @@ impl Tally {
     pub fn stayed(&mut self, slot: u16, tier: usize, stay_s: f64) {
         if slot != UNCOUNTED {
             self.sojourns[tier].record(stay_s);
+        }
+    }
+
+    /// Customers went in a slot, so long after they came.
+    pub fn stayed_all(&mut self, slot: u16, tier: usize, stays_s: &[f64]) {
+        if slot != UNCOUNTED {
+            self.sojourns[tier].record_all(stays_s);
         }
     }
 
