@@ -12,20 +12,16 @@ use crate::histogram::Latencies;
 use crate::model;
 use crate::outcome::{Counted, StationSlot};
 
-/// Latencies of requests of one action that were made in one slot, before they are added to what is counted: one record
-/// serves the action's histogram and that of the slot.
+/// Latencies of requests of one action that were made in the latest slot, before they are added to what is counted: one
+/// record serves the action's histogram and that of the slot.
 #[derive(Debug, Clone)]
-pub struct Pending {
-    /// The action and the slot.
-    of: (u16, u16),
+struct Latest {
+    slot: u16,
     first_byte: Times<FINE>,
-    complete: Times<FINE>,
 }
 
-impl Default for Pending {
-    fn default() -> Self {
-        Self { of: (0, UNCOUNTED), first_byte: Times::new(), complete: Times::new() }
-    }
+impl Latest {
+    const NONE: Self = Self { slot: UNCOUNTED, first_byte: Times::new() };
 }
 
 /// A station at a place in a slot.
@@ -69,6 +65,8 @@ pub struct Tally {
     first_byte: Vec<Times<FINE>>,
     complete: Vec<Times<FINE>>,
     first_byte_slots: Vec<Times<COARSE>>,
+    /// By action: those of the latest slot, which are in neither of the two above.
+    latest: Vec<Latest>,
     /// By action: it has a body, so that it is complete later than its first byte.
     bodies: Vec<bool>,
     /// Latencies of requests made before what counts, by parts of that time, and how long a part is, seconds.
@@ -112,6 +110,7 @@ impl Tally {
             first_byte: vec![Times::new(); actions],
             complete: vec![Times::new(); actions],
             first_byte_slots: vec![Times::new(); actions * slots],
+            latest: vec![Latest::NONE; actions],
             bodies: scenario.actions.values().map(|a| a.response.get() > 0.0).collect(),
             before: Vec::new(),
             part_s: f64::INFINITY,
@@ -229,47 +228,58 @@ impl Tally {
             return;
         };
         let id = action as usize;
-        self.first_byte[id].record(first_byte);
         if self.bodies[id] {
             self.complete[id].record(complete);
         }
-        self.first_byte_slots[id * self.slots + slot as usize].record(first_byte);
+        if self.latest[id].slot == slot || self.begins(id, slot) {
+            self.latest[id].first_byte.record(first_byte);
+        } else {
+            self.first_byte[id].record(first_byte);
+            self.first_byte_slots[id * self.slots + slot as usize].record(first_byte);
+        }
     }
 
-    /// Requests of an action are through that were made in the same slot; all have their answer. `body_s` is how long the
-    /// rest of it takes.
+    /// Whether a slot is later than the latest of an action so far; then it is the latest.
+    #[cold]
+    fn begins(&mut self, id: usize, slot: u16) -> bool {
+        let before = self.latest[id].slot;
+        let later = before == UNCOUNTED || slot > before;
+        if later {
+            self.settle(id);
+            self.latest[id].slot = slot;
+        }
+        later
+    }
+
+    /// Adds the latencies of an action's latest slot to what is counted.
+    fn settle(&mut self, id: usize) {
+        let Latest { slot, first_byte } = std::mem::replace(&mut self.latest[id], Latest::NONE);
+        if slot != UNCOUNTED {
+            self.first_byte[id].add(&first_byte);
+            self.first_byte_slots[id * self.slots + slot as usize].add(&first_byte);
+        }
+    }
+
+    /// Requests of an action are through that were made in the same slot, none of them before those of another call; all
+    /// have their answer. `body_s` is how long the rest of it takes.
     pub fn left_all(
         &mut self,
-        of: (u16, u16),
+        (action, slot): (u16, u16),
         born: &[f64],
         (first_bytes, body_s): (&[f64], f64),
-        pending: &mut Pending,
     ) {
-        let (action, slot) = of;
         if slot == UNCOUNTED {
             born.iter().zip(first_bytes).for_each(|(&born, &took)| self.left_before(born, took));
             return;
         }
-        if pending.of != of {
-            self.settle(pending);
-            pending.of = of;
+        let id = action as usize;
+        if self.latest[id].slot != slot {
+            self.begins(id, slot);
         }
-        pending.first_byte.record_all(first_bytes);
-        if self.bodies[action as usize] {
-            first_bytes.iter().for_each(|took| pending.complete.record(took + body_s));
+        self.latest[id].first_byte.record_all(first_bytes);
+        if self.bodies[id] {
+            first_bytes.iter().for_each(|took| self.complete[id].record(took + body_s));
         }
-    }
-
-    /// Adds latencies that are pending to what is counted.
-    pub fn settle(&mut self, pending: &mut Pending) {
-        let (action, slot) = pending.of;
-        if slot != UNCOUNTED {
-            let id = action as usize;
-            self.first_byte[id].add(&pending.first_byte);
-            self.complete[id].add(&pending.complete);
-            self.first_byte_slots[id * self.slots + slot as usize].add(&pending.first_byte);
-        }
-        *pending = Pending::default();
     }
 
     /// The slots, for who looks at several times at once.
@@ -385,12 +395,13 @@ impl Tally {
     /// As the engines hand it over. `weight` is the number of requests that one stands for.
     #[must_use]
     pub fn counted(
-        &self,
+        mut self,
         scenario: &Scenario,
         flow: &Flow<'_>,
         capacity: &[Vec<f64>],
         weight: f64,
     ) -> Counted {
+        (0..self.latest.len()).for_each(|id| self.settle(id));
         let mut counted = Counted::new(scenario, flow, self.slots);
         let fill = |grids: &mut Vec<crate::outcome::Grid>, from: &[u32]| {
             for (value, &n) in grids.iter_mut().flatten().flatten().zip(from) {

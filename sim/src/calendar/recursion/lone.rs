@@ -10,20 +10,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use plimsoll_scenarios::trace::Request;
 
 use super::{Arrivals, BATCH, Play, Running, Tally, Tier, later};
-use crate::calendar::tally::{Pending, Sums};
+use crate::calendar::tally::Sums;
 use crate::calendar::times::sum;
 
 /// Action and region of a request.
 type Who = (u16, u16);
 
-/// Customers who come one after the other, made in the same slot.
+/// Customers who come one after the other, made in the same slot: when they reach the tier, and who they are, which is
+/// empty where all are alike.
+#[derive(Debug, Clone, Copy)]
+struct Coming<'a> {
+    born: &'a [f64],
+    at: &'a [f64],
+    who: &'a [Who],
+}
+
+/// What becomes of them.
 #[derive(Debug, Default)]
 struct Columns {
-    born: Vec<f64>,
-    /// Empty where all are alike.
-    who: Vec<Who>,
-    /// When they reach the tier.
-    at: Vec<f64>,
     durations: Vec<f64>,
     /// Beginning and end of service; never, where they were turned away.
     starts: Vec<f64>,
@@ -37,14 +41,13 @@ struct Lone<'a> {
     half_trip: f64,
     /// What all requests are like, where they are.
     alike: Option<Who>,
-    pending: Pending,
 }
 
 /// Plays one replication; `None` where `stop` was raised.
 pub fn play(play: Play<'_>, half_trip: f64, mut requests: Arrivals<'_>, stop: &AtomicBool) -> Option<Tally> {
     let alike = requests.alike().map(|request| (request.action as u16, request.region as u16));
-    let mut lone = Lone { play, half_trip, alike, pending: Pending::default() };
-    let (mut born, mut who) = (vec![0.0; BATCH], Vec::new());
+    let mut lone = Lone { play, half_trip, alike };
+    let (mut born, mut at, mut who) = (vec![0.0; BATCH], Vec::new(), Vec::new());
     let mut columns = Columns::default();
     loop {
         if stop.load(Ordering::Relaxed) {
@@ -55,18 +58,24 @@ pub fn play(play: Play<'_>, half_trip: f64, mut requests: Arrivals<'_>, stop: &A
         } else {
             gather(&mut requests, &mut born, &mut who)
         };
+        // Large copies take longer than what is done with them: where there is no way to go, born is there.
+        let mut there = &born[..];
+        if half_trip > 0.0 {
+            at.clear();
+            at.extend(born.iter().map(|&at_s| later(at_s, half_trip)));
+            there = &at[..];
+        }
         let mut from = 0;
         while from < came {
             // Requests of one slot at a time.
             lone.play.tally.advance(born[from]);
             let slot_ends = lone.play.tally.slot_ends();
             let to = from + born[from..came].partition_point(|&at_s| at_s < slot_ends);
-            columns.fill(&born[from..to], who.get(from..to).unwrap_or_default(), half_trip);
-            lone.through(&mut columns);
+            let who = who.get(from..to).unwrap_or_default();
+            lone.through(Coming { born: &born[from..to], at: &there[from..to], who }, &mut columns);
             from = to;
         }
         if came < BATCH {
-            lone.play.tally.settle(&mut lone.pending);
             return Some(lone.play.end());
         }
     }
@@ -87,19 +96,6 @@ fn gather(requests: &mut Arrivals<'_>, born: &mut [f64], who: &mut Vec<Who>) -> 
 }
 
 impl Columns {
-    fn fill(&mut self, born: &[f64], who: &[Who], half_trip: f64) {
-        let n = born.len();
-        self.born.clear();
-        self.born.extend(born);
-        self.who.clear();
-        self.who.extend(who);
-        self.at.clear();
-        self.at.extend(born.iter().map(|&at_s| later(at_s, half_trip)));
-        for column in [&mut self.durations, &mut self.starts] {
-            column.resize(n, 0.0);
-        }
-    }
-
     /// Differences of two columns.
     fn between<'a>(times: &'a mut Vec<f64>, from: &[f64], to: &[f64]) -> &'a [f64] {
         times.clear();
@@ -118,17 +114,17 @@ fn bounds(values: &[f64]) -> (f64, f64) {
 
 impl Lone<'_> {
     /// Customers are served and leave.
-    fn through(&mut self, columns: &mut Columns) {
+    fn through(&mut self, coming: Coming<'_>, columns: &mut Columns) {
         let slot = self.play.tally.slot();
-        self.play.begun += columns.born.len() as u64;
-        self.count_requests(columns, slot);
+        self.play.begun += coming.born.len() as u64;
+        self.count_requests(coming, slot);
         let tier = &mut self.play.tiers[0];
-        let all_served = tier.serve(columns);
-        tier.count_columns(columns, all_served, &mut self.play.tally);
-        self.answer(columns, all_served, slot);
+        let all_served = tier.serve(coming.at, columns);
+        tier.count_columns(coming.at, columns, all_served, &mut self.play.tally);
+        self.answer(coming, columns, all_served, slot);
     }
 
-    fn count_requests(&mut self, columns: &Columns, slot: u16) {
+    fn count_requests(&mut self, coming: Coming<'_>, slot: u16) {
         let play = &mut self.play;
         let mut count = |(action, region): Who, number: u32| {
             let site = play.line.chains[action as usize][0].site;
@@ -136,29 +132,30 @@ impl Lone<'_> {
             play.tally.calls(site, region, slot, number);
         };
         match self.alike {
-            Some(who) => count(who, columns.born.len() as u32),
-            None => columns.who.iter().for_each(|&who| count(who, 1)),
+            Some(who) => count(who, coming.born.len() as u32),
+            None => coming.who.iter().for_each(|&who| count(who, 1)),
         }
     }
 
     /// The answers go back.
-    fn answer(&mut self, columns: &mut Columns, all_served: bool, slot: u16) {
+    fn answer(&mut self, coming: Coming<'_>, columns: &mut Columns, all_served: bool, slot: u16) {
         let play = &mut self.play;
-        play.left += columns.born.len() as u64;
+        let born = coming.born;
+        play.left += born.len() as u64;
         if let (Some((action, _)), true) = (self.alike, all_served) {
-            let Columns { born, ends, times, .. } = columns;
+            let Columns { ends, times, .. } = columns;
             let body_s = play.bodies_s[action as usize];
             times.clear();
             if self.half_trip > 0.0 {
-                times.extend(ends.iter().zip(&*born).map(|(end, born)| end + self.half_trip - born));
+                times.extend(ends.iter().zip(born).map(|(end, born)| end + self.half_trip - born));
             } else {
-                times.extend(ends.iter().zip(&*born).map(|(end, born)| end - born));
+                times.extend(ends.iter().zip(born).map(|(end, born)| end - born));
             }
-            play.tally.left_all((action, slot), born, (times, body_s), &mut self.pending);
+            play.tally.left_all((action, slot), born, (times, body_s));
             return;
         }
-        for (i, (&born, &end)) in columns.born.iter().zip(&columns.ends).enumerate() {
-            let who = self.alike.unwrap_or_else(|| columns.who[i]);
+        for (i, (&born, &end)) in born.iter().zip(&columns.ends).enumerate() {
+            let who = self.alike.unwrap_or_else(|| coming.who[i]);
             let first_byte = later(end, self.half_trip) - born;
             let took =
                 (end < f64::INFINITY).then(|| (first_byte, first_byte + play.bodies_s[who.0 as usize]));
@@ -169,8 +166,10 @@ impl Lone<'_> {
 
 impl Tier {
     /// Says when everybody is served; `true` where nobody is turned away.
-    fn serve(&mut self, columns: &mut Columns) -> bool {
-        let Columns { at, durations, starts, ends, .. } = columns;
+    fn serve(&mut self, at: &[f64], columns: &mut Columns) -> bool {
+        let Columns { durations, starts, ends, .. } = columns;
+        durations.resize(at.len(), 0.0);
+        starts.resize(at.len(), 0.0);
         let queue_max = self.station.queue_max;
         if let [server] = &mut self.servers[..]
             && server.has_room(at.len(), queue_max)
@@ -199,8 +198,8 @@ impl Tier {
     }
 
     /// Counts arrivals, waits and stays, by the column where its slot is the same for all.
-    fn count_columns(&mut self, columns: &mut Columns, all_served: bool, tally: &mut Tally) {
-        let Columns { at, durations, starts, ends, times, .. } = columns;
+    fn count_columns(&mut self, at: &[f64], columns: &mut Columns, all_served: bool, tally: &mut Tally) {
+        let Columns { durations, starts, ends, times, .. } = columns;
         let n = at.len() as u64;
         let id = self.id;
         let place = self.pools[0].place;
