@@ -111,7 +111,8 @@ mod tests {
         let mut stream = Stream::new(1, "test", "times", 0);
         let mut values: Vec<f64> = (0..10_001).map(|_| stream.exponential().powi(9)).collect();
         values.extend([0.0, 1e-9, LEAST_S, MOST_S, 1e9]);
-        let (mut many, mut single, mut coarse) = (Times::<FINE>::new(), Times::<FINE>::new(), Times::<COARSE>::new());
+        let (mut many, mut single, mut coarse) =
+            (Times::<FINE>::new(), Times::<FINE>::new(), Times::<COARSE>::new());
         many.record_all(&values);
         for &value in &values {
             single.record(value);
