@@ -42,10 +42,6 @@ impl Port {
         Ok(ports)
     }
 
-    pub fn authority(&self) -> String {
-        self.address.to_string()
-    }
-
     fn url(&self) -> String {
         format!("http://{}", self.address)
     }

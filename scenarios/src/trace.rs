@@ -3,12 +3,17 @@
 //! Why here and not in an engine: the simulator and the load generator must see the very same requests,
 //! or a comparison of the two measures the difference between two random draws.
 
-use crate::arrivals::Diurnal;
+use crate::arrivals::{DAY_S, Diurnal};
 use crate::popularity::{RankSampler, lru_characteristic_time};
 use crate::rng::Stream;
 use crate::scenario::{Action, ActionId, Scenario};
 use crate::tier::Scope;
 use crate::visits::{Visits, Walk};
+
+/// A part of the day that has less than this share of its peak is drawn at a rate of its own.
+const QUIET: f64 = 1.0 / 16.0;
+/// Length of such parts, seconds.
+const PART_S: f64 = 300.0;
 
 /// One request of one user.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,6 +90,9 @@ struct Source<'a> {
     day: &'a Diurnal,
     /// The highest value of the day.
     peak: f64,
+    /// Has hours with next to nothing, through which one would draw in vain.
+    quiet: bool,
+    to_s: f64,
     utc_offset_s: f64,
     first_site: u32,
     sites: u64,
@@ -166,6 +174,8 @@ pub fn between<'a>(
                 rate_max,
                 day,
                 peak: day.peak(),
+                quiet: day.least_over(0.0, DAY_S) < QUIET * day.peak(),
+                to_s,
                 utc_offset_s: region.utc_offset_s,
                 first_site,
                 sites: u64::from(region.sites.max(1)),
@@ -198,35 +208,67 @@ impl Source<'_> {
         self.next_s = self.ahead[self.over];
     }
 
-    /// Draws the next arrivals (thinning, Lewis and Shedler 1979).
+    /// Draws the next arrivals.
     #[inline(never)]
     fn draw_ahead(&mut self) {
         self.over = 0;
         if self.rate_max <= 0.0 {
             self.ahead.fill(f64::INFINITY);
-            return;
-        }
-        // Copies whose figures stay in registers.
-        let (mut arrivals, mut at_s, rate_max) = (self.arrivals.clone(), self.last_s, self.rate_max);
-        if matches!(self.day, Diurnal::Flat) {
+        } else if matches!(self.day, Diurnal::Flat) {
+            // Copies whose figures stay in registers.
+            let (mut arrivals, mut at_s, rate_max) = (self.arrivals.clone(), self.last_s, self.rate_max);
             for next_s in &mut self.ahead {
                 at_s += arrivals.exponential() / rate_max;
                 // Every candidate is kept, whatever the draw would say.
                 arrivals.skip();
                 *next_s = at_s;
             }
+            (self.arrivals, self.last_s) = (arrivals, at_s);
         } else {
-            for next_s in &mut self.ahead {
-                loop {
-                    at_s += arrivals.exponential() / rate_max;
-                    if arrivals.uniform() * self.peak <= self.day.at(at_s + self.utc_offset_s) {
-                        break;
-                    }
-                }
-                *next_s = at_s;
+            for i in 0..AHEAD {
+                self.last_s = self.following(self.last_s);
+                self.ahead[i] = self.last_s;
             }
         }
-        (self.arrivals, self.last_s) = (arrivals, at_s);
+    }
+
+    /// The arrival after one (thinning, Lewis and Shedler 1979).
+    #[inline]
+    fn following(&mut self, at_s: f64) -> f64 {
+        if self.quiet {
+            return self.following_through_the_night(at_s);
+        }
+        let mut next_s = at_s;
+        loop {
+            next_s += self.arrivals.exponential() / self.rate_max;
+            if self.arrivals.uniform() * self.peak <= self.day.at(next_s + self.utc_offset_s) {
+                return next_s;
+            }
+        }
+    }
+
+    /// The same where the day has hours with next to nothing: those are drawn at their own highest rate, a part of
+    /// an hour after the other. At the peak's, a market that has closed would cost more draws than the day has trades.
+    fn following_through_the_night(&mut self, mut at_s: f64) -> f64 {
+        while at_s < self.to_s {
+            let local_s = at_s + self.utc_offset_s;
+            // Never so little that rounding would keep us here.
+            let part_s = (PART_S - local_s.rem_euclid(PART_S)).max(1e-6);
+            let most = self.day.most_over(local_s, local_s + part_s).min(self.peak);
+            let asleep = most < QUIET * self.peak;
+            let bound = if asleep { most } else { self.peak };
+            let next_s = at_s + self.arrivals.exponential() / (self.rate_max * bound / self.peak);
+            if asleep && next_s > at_s + part_s {
+                // Nothing came; without a memory, the next part begins afresh.
+                at_s += part_s;
+                continue;
+            }
+            at_s = next_s;
+            if self.arrivals.uniform() * bound <= self.day.at(next_s + self.utc_offset_s) {
+                return next_s;
+            }
+        }
+        f64::INFINITY
     }
 
     #[inline]
@@ -373,5 +415,42 @@ mod tests {
         assert!(requests(&read("", ", of: song"), 1, 1.0).alike().is_none());
         let two = ", regions: [{name: x, share: 100 %, sites: 2}]";
         assert!(requests(&read(two, ""), 1, 1.0).alike().is_none());
+    }
+
+    fn of(diurnal: &str) -> Scenario {
+        let text = format!(
+            "name: hours\npopulation: {{users: 1 M, diurnal: {diurnal}}}\n\
+             actions: {{ask: {{rate: 20/s, path: [web]}}}}\n\
+             tiers: {{web: {{servers: 1, service_time: 1 ms}}}}\n"
+        );
+        Scenario::from_yaml(&SourceFile::new("hours.yaml", &text)).unwrap()
+    }
+
+    #[test]
+    fn requests_come_as_often_as_every_part_of_the_day_says() {
+        let night = "1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9";
+        let hourly = format!("{{hourly: [1e-9, {night}, 0.1, 6, 6, 5, 4, 4, 4, 6, 0.2, {night}]}}");
+        for diurnal in ["{peak_to_mean: 9, peak_at: 15:00}", &hourly, "{peak_to_mean: 2, peak_at: 9:00}"] {
+            let scenario = of(diurnal);
+            let day = scenario.day_of(&scenario.actions[0], 0);
+            let mut got = [0.0; 24];
+            for request in requests(&scenario, 1, DAY_S) {
+                got[(request.at_s / 3600.0) as usize] += 1.0;
+            }
+            for (hour, &got) in got.iter().enumerate() {
+                let from_s = hour as f64 * 3600.0;
+                let want = 20.0 * 3600.0 * day.mean_over(from_s, from_s + 3600.0);
+                assert!((got - want).abs() <= 4.5 * want.sqrt() + 1e-9, "{diurnal} {hour}: {got} of {want}");
+            }
+        }
+    }
+
+    /// At the rate of the peak, the hours before it would take some 10^15 draws.
+    #[test]
+    fn a_market_that_is_closed_is_waited_for_in_no_time() {
+        let mut scenario = of("{peak_to_mean: 20, peak_at: 15:00}");
+        scenario.population.users = crate::units::Count::given(1e6, "1 M");
+        let busy = between(&scenario, 1, (0.0, 3600.0), "", &|_, _| 1e10);
+        assert_eq!(busy.count(), 0);
     }
 }

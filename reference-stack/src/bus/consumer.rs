@@ -26,6 +26,8 @@ const LAG_MAX: u64 = 4 << 20;
 const REPLAYED_MAX: u64 = 1 << 20;
 /// The consumer looks this often, although it is woken for every event.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A batch should be counted within this time.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after the disk refused something.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -70,6 +72,8 @@ struct State {
     end: u64,
     stalled: bool,
     ended: bool,
+    /// The consumer reads and counts, and looks at nothing here meanwhile.
+    counting: bool,
 }
 
 impl Bus {
@@ -121,16 +125,23 @@ impl Bus {
         lock(&self.shared.heat).top(count, now_ms())
     }
 
-    /// Holds the consumer up, or lets it go on.
+    /// Holds the consumer up, or lets it go on. Once it is held up, no later event is counted; so a batch that is
+    /// being counted is waited for, within limits. Blocks.
     pub fn stall(&self, stalled: bool) {
-        lock(&self.shared.state).stalled = stalled;
-        self.shared.changed.notify_one();
+        let shared = &self.shared;
+        let mut state = lock(&shared.state);
+        state.stalled = stalled;
+        shared.changed.notify_all();
+        if stalled {
+            let counted = shared.changed.wait_timeout_while(state, BATCH_TIMEOUT, |state| state.counting);
+            drop(counted.unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// Kills the consumer: what it knows in memory is gone.
     pub fn crash(&self) {
         lock(&self.shared.state).ended = true;
-        self.shared.changed.notify_one();
+        self.shared.changed.notify_all();
         if let Some(consumer) = lock(&self.consumer).take() {
             // A panic there has been printed already.
             let _ = consumer.join();
@@ -191,16 +202,19 @@ impl Shared {
             if state.ended {
                 return;
             }
+            state.counting = true;
             drop(state);
             let before = memory.next;
             if self.count(memory, &mut reader).is_err() {
                 reader.rewind(memory.next);
             }
+            self.note_offsets(memory.next);
+            lock(&self.state).counting = false;
+            self.changed.notify_all();
             if memory.next == before {
                 // What should be there can't be had: not so soon again.
                 std::thread::sleep(PAUSE);
             }
-            self.note_offsets(memory.next);
         }
     }
 
