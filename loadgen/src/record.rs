@@ -16,7 +16,7 @@ use plimsoll_reports::gate::Times;
 use plimsoll_reports::record::{Latency, QUANTILES, Quantile};
 
 use crate::client::Outcome;
-use crate::pace::Planned;
+use crate::pace::About;
 
 /// Longest latency that is told apart, microseconds.
 const LATENCY_US_MAX: u64 = 120_000_000;
@@ -103,21 +103,21 @@ impl Shared {
     }
 
     /// A request leaves now.
-    pub fn sending(&self, user: usize, planned: &Planned) {
+    pub fn sending(&self, user: usize, about: About) {
         self.sent.fetch_add(1, Relaxed);
         self.busy.fetch_add(1, Relaxed);
-        let lag = planned.due.elapsed();
-        self.with(user, planned.counted, |record| {
+        let lag = about.due.elapsed();
+        self.with(user, about.counted, |record| {
             record.lag.saturating_record(micros(lag));
-            record.routes[planned.route].sent += 1;
+            record.routes[about.route].sent += 1;
         });
     }
 
     /// A request came to its end.
-    pub fn ended(&self, user: usize, due: Instant, route: usize, counted: bool, outcome: Outcome) {
+    pub fn ended(&self, user: usize, about: About, outcome: Outcome) {
         self.busy.fetch_sub(1, Relaxed);
         self.failed.fetch_add(u64::from(outcome.result.is_err()), Relaxed);
-        self.with(user, counted, |record| record.ended(due, route, outcome));
+        self.with(user, about.counted, |record| record.ended(about, outcome));
     }
 
     /// A connection was made, or was given up.
@@ -205,12 +205,12 @@ impl Record {
         Self { routes, lag: histogram(), connect: histogram(), failures: BTreeMap::new() }
     }
 
-    fn ended(&mut self, due: Instant, route: usize, outcome: Outcome) {
-        let route = &mut self.routes[route];
+    fn ended(&mut self, about: About, outcome: Outcome) {
+        let route = &mut self.routes[about.route];
         route.bytes += outcome.bytes;
         match outcome.result {
             Ok(success) => {
-                let since_due = |at: Instant| micros(at.duration_since(due));
+                let since_due = |at: Instant| micros(at.duration_since(about.due));
                 route.first_byte.saturating_record(since_due(success.first_byte));
                 if let Some(at) = success.first_data {
                     route.first_data.saturating_record(since_due(at));

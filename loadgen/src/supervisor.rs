@@ -13,13 +13,13 @@ use plimsoll_reports::record::TierMeasured;
 use plimsoll_scenarios::Scenario;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::client::{self, HttpClient};
+use crate::attack::Work;
+use crate::client;
 use crate::cpu::{CpuTimes, CpuUse};
 use crate::error::LoadError;
 use crate::interval::Watch;
 use crate::measure::Course;
 use crate::options::LoadOptions;
-use crate::record::Shared;
 use crate::run::Progress;
 use crate::schedule::Plan;
 use crate::scrape::{self, Snapshot};
@@ -48,8 +48,7 @@ pub fn goose_error(error: &GooseError) -> LoadError {
 pub struct Supervisor<'a> {
     pub plan: &'a Plan,
     pub options: &'a LoadOptions,
-    pub shared: &'a Shared,
-    pub client: &'a HttpClient,
+    pub work: &'a Work,
     pub ctrl_c: &'a AtomicBool,
     pub watch: Watch<'a>,
 }
@@ -121,10 +120,12 @@ impl Supervisor<'_> {
                         stopped = Some(now);
                     }
                     if stopped.is_some() || now >= end + DRAIN_MAX || self.stop_wanted() {
-                        self.shared.halt();
+                        self.work.shared.halt();
                     }
+                    // Whose answer takes longer sees to its deadline himself.
+                    self.work.desk.call(now - TICK);
                     // Goose itself looks every half second only.
-                    goose_ended = goose_ended || self.shared.done.load(Relaxed) >= self.options.users();
+                    goose_ended = goose_ended || self.work.shared.done.load(Relaxed) >= self.options.users();
                     if self.overdue(now, end, stopped) {
                         cut_off = true;
                         break;
@@ -164,7 +165,7 @@ impl Supervisor<'_> {
         let users = self.options.users();
         let deadline = Instant::now() + READY_MAX;
         loop {
-            let ready = self.shared.ready.load(Relaxed);
+            let ready = self.work.shared.ready.load(Relaxed);
             if ready >= users {
                 return Ok(());
             }
@@ -200,14 +201,14 @@ impl Supervisor<'_> {
         // Its connections are the last ones of the client.
         let base = self.plan.bases.len();
         let text =
-            client::get_text(self.client, base, (&metrics.host, metrics.path_or_root()), SCRAPE_TIMEOUT)
+            client::get_text(&self.work.client, base, (&metrics.host, metrics.path_or_root()), SCRAPE_TIMEOUT)
                 .await;
         Some(text.map(|text| (at, scrape::parse(&text))).map_err(|cause| format!("{}: {cause}", metrics.url)))
     }
 
     /// Sleeps until an instant, or until the run is halted.
     async fn until(&self, at: Instant) {
-        while !self.shared.halted() {
+        while !self.work.shared.halted() {
             let left = at.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -221,9 +222,9 @@ impl Supervisor<'_> {
         (self.watch.progress)(Progress {
             elapsed_s: start.elapsed().as_secs_f64().min(total_s),
             total_s,
-            planned: self.shared.due.load(Relaxed),
-            sent: self.shared.sent.load(Relaxed),
-            failed: self.shared.failed.load(Relaxed),
+            planned: self.work.shared.due.load(Relaxed),
+            sent: self.work.shared.sent.load(Relaxed),
+            failed: self.work.shared.failed.load(Relaxed),
         });
     }
 }
