@@ -40,11 +40,7 @@ impl HttpClient {
     }
 
     /// The head of an answer, and the connection on which its body follows.
-    async fn respond(
-        &self,
-        base: usize,
-        ask: Ask,
-    ) -> Result<(Open, Response<Incoming>), &'static str> {
+    async fn respond(&self, base: usize, ask: Ask) -> Result<(Open, Response<Incoming>), &'static str> {
         let pool = &self.pools[base];
         let mut request = match ask {
             Ask::Unsent(request) => request,

@@ -27,8 +27,8 @@ const EARLY_STEP: Duration = Duration::from_micros(1);
 /// How often a sleeping pacer looks whether the run was stopped.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
-/// While enough waits for the users of a closed model.
-const SUPPLY_PAUSE: Duration = Duration::from_millis(1);
+/// While enough waits for the users of a closed model: the fastest take less than that meanwhile.
+const SUPPLY_PAUSE: Duration = Duration::from_millis(5);
 
 /// A request on its way to a goose user.
 #[derive(Debug)]
@@ -176,8 +176,7 @@ impl Sleeper {
 
     /// Sleeps should end too late as often as too early.
     fn learn(&mut self, late: bool) {
-        let early =
-            if late { self.early + EARLY_STEP } else { self.early.saturating_sub(EARLY_STEP) };
+        let early = if late { self.early + EARLY_STEP } else { self.early.saturating_sub(EARLY_STEP) };
         self.early = early.clamp(EARLY_STEP, EARLY_MAX);
     }
 }

@@ -51,6 +51,8 @@ pub struct Shared {
     halt: AtomicBool,
     /// How long connections took, since the last interval.
     connects: Mutex<Histogram<u64>>,
+    /// How late the users' threads woke in the seconds that count, microseconds.
+    woken: Mutex<Histogram<u64>>,
     shards: Vec<Mutex<Halves>>,
     routes: usize,
 }
@@ -83,6 +85,7 @@ impl Shared {
             users,
             halt: AtomicBool::new(false),
             connects: Mutex::new(histogram()),
+            woken: Mutex::new(histogram()),
             shards: (0..SHARDS).map(|_| Mutex::new(Halves::new(routes))).collect(),
             routes,
         }
@@ -123,6 +126,16 @@ impl Shared {
     /// A connection was made, or was given up.
     pub fn connected(&self, took: Duration) {
         self.connects.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros(took));
+    }
+
+    /// One of the users' threads woke so late.
+    pub fn woken(&self, late: Duration) {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros(late));
+    }
+
+    /// How late 99 % of the times at most; `None` if nobody looked.
+    pub fn woken_s(&self) -> Option<f64> {
+        latency_from_histogram(&self.woken.lock().unwrap_or_else(PoisonError::into_inner)).at(0.99)
     }
 
     fn with(&self, user: usize, counted: bool, change: impl FnOnce(&mut Record)) {

@@ -55,8 +55,9 @@ pub struct Progress {
 const WORKERS_MAX: usize = 4;
 /// Requests that wait for the users of a closed model: enough for some hundredths of a second of the fastest.
 const SUPPLY_MAX: usize = 1_024;
-/// Processor time of a request and of a byte of its answer, seconds, with room for slow machines and for checks.
-const REQUEST_S: f64 = 1e-4;
+/// Processor time of reading a request's answer and of each byte of it, seconds, with room for slow machines and for
+/// checks.
+const REQUEST_S: f64 = 5e-5;
 const BYTE_S: f64 = 5e-9;
 /// Share of its time that a thread should be busy at most: with more, answers wait for each other.
 const WORKER_BUSY: f64 = 0.4;
@@ -161,8 +162,7 @@ fn run(
                 feed(scenario, plan, options, paced, &start);
             })
             .map_err(|source| LoadError::Start { what: "pacer", source })?;
-        let supervisor =
-            Supervisor { plan, options, work: &work, ctrl_c: &ctrl_c, watch };
+        let supervisor = Supervisor { plan, options, work: &work, ctrl_c: &ctrl_c, watch };
         // The pacer must end in any case, or the scope would wait for it.
         let _halt = HaltAtEnd(&shared);
         runtime.block_on(supervisor.run(attack, starter, &mut seconds))

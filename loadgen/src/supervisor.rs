@@ -3,6 +3,7 @@
 //! stop, and at the latest when no request can still be under way.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
@@ -38,6 +39,8 @@ const GOOSE_GRACE: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(20);
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked how late the users' threads wake.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub fn goose_error(error: &GooseError) -> LoadError {
@@ -48,7 +51,7 @@ pub fn goose_error(error: &GooseError) -> LoadError {
 pub struct Supervisor<'a> {
     pub plan: &'a Plan,
     pub options: &'a LoadOptions,
-    pub work: &'a Work,
+    pub work: &'a Arc<Work>,
     pub ctrl_c: &'a AtomicBool,
     pub watch: Watch<'a>,
 }
@@ -99,6 +102,8 @@ impl Supervisor<'_> {
         // The pacer waits for this, and nobody else sends.
         let _ = starter.send(start);
         let end = start + Duration::from_secs_f64(self.options.total_s());
+        let counted_from = start + Duration::from_secs_f64(self.options.warmup_s);
+        tokio::spawn(look(Arc::clone(self.work), counted_from, end));
         let mut reading = pin!(self.scrapes(start, end));
         let mut metrics = None;
         let mut goose_ended = false;
@@ -200,9 +205,13 @@ impl Supervisor<'_> {
         let at = Instant::now();
         // Its connections are the last ones of the client.
         let base = self.plan.bases.len();
-        let text =
-            client::get_text(&self.work.client, base, (&metrics.host, metrics.path_or_root()), SCRAPE_TIMEOUT)
-                .await;
+        let text = client::get_text(
+            &self.work.client,
+            base,
+            (&metrics.host, metrics.path_or_root()),
+            SCRAPE_TIMEOUT,
+        )
+        .await;
         Some(text.map(|text| (at, scrape::parse(&text))).map_err(|cause| format!("{}: {cause}", metrics.url)))
     }
 
@@ -226,6 +235,17 @@ impl Supervisor<'_> {
             sent: self.work.shared.sent.load(Relaxed),
             failed: self.work.shared.failed.load(Relaxed),
         });
+    }
+}
+
+/// Wakes on the users' threads at known times, to see how late they are: an answer is read as late. Who was late is not
+/// spared the times that passed meanwhile.
+async fn look(work: Arc<Work>, from: Instant, until: Instant) {
+    let mut at = from;
+    while at < until && !work.shared.halted() {
+        tokio::time::sleep_until(at.into()).await;
+        work.shared.woken(at.elapsed());
+        at += LOOK_EVERY;
     }
 }
 

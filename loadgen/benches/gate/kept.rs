@@ -37,7 +37,9 @@ impl Kept {
         match lines.next() {
             Some(first) if serde_json::from_str::<Value>(first)?["what"] == what => {}
             Some(first) => {
-                return Err(format!("{} is of other gates ({first}): name another file", path.display()).into());
+                return Err(
+                    format!("{} is of other gates ({first}): name another file", path.display()).into()
+                );
             }
             None => writeln!(file, "{}", json!({"what": what}))?,
         }
@@ -70,7 +72,8 @@ fn written(gate: &Gate) -> Value {
 }
 
 fn read(value: &Value) -> Outcome<Gate> {
-    let text = |name: &str| value[name].as_str().map(str::to_owned).ok_or_else(|| format!("no {name}: {value}"));
+    let text =
+        |name: &str| value[name].as_str().map(str::to_owned).ok_or_else(|| format!("no {name}: {value}"));
     Ok(Gate {
         trial: value["trial"].as_u64().ok_or_else(|| format!("no trial: {value}"))?,
         kind: text("kind")?,

@@ -147,8 +147,7 @@ fn trials(cli: &Cli) -> Outcome<()> {
     let mut kept = Kept::open(cli.keep.as_deref(), &what)?;
     let stop = plimsoll_loadgen::stop_on_ctrl_c();
     for trial in 0..cli.trials {
-        let left: Vec<Kind> =
-            kinds.iter().copied().filter(|kind| !kept.knows(trial, &kind.name())).collect();
+        let left: Vec<Kind> = kinds.iter().copied().filter(|kind| !kept.knows(trial, &kind.name())).collect();
         if left.is_empty() {
             continue;
         }

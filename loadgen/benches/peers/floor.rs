@@ -17,7 +17,7 @@ use crate::Outcome;
 use crate::contestant::Said;
 
 /// Connections, asked in turn. Nobody waits for an answer: they are read and thrown away.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 256;
 
 #[derive(Debug, Args)]
 pub struct Floor {

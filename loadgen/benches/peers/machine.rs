@@ -35,7 +35,9 @@ impl Machine {
         let (irq, softirq, stolen_s) = (next()?, next()?, next()?);
         let own = |who| {
             let usage = getrusage(who).ok()?;
-            Some((usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 * 1e-6)
+            Some(
+                (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64 * 1e-6,
+            )
         };
         let own_s = own(UsageWho::RUSAGE_SELF)? + own(UsageWho::RUSAGE_CHILDREN)?;
         Some(Self { at: Instant::now(), busy_s: user + nice + system + irq + softirq, stolen_s, own_s })

@@ -17,13 +17,24 @@ const REQUESTS_MIN: f64 = 4_000.0;
 
 pub fn measure(asked: &Asked) -> Outcome<()> {
     let heading = [
-        "arrivals", "by", "planned", "arrived", "off by", "missed", "CV of gaps", "lag p50", "lag p99", "lag max",
-        "CPU a request", "others, stolen",
+        "arrivals",
+        "by",
+        "planned",
+        "arrived",
+        "off by",
+        "missed",
+        "CV of gaps",
+        "lag p50",
+        "lag p99",
+        "lag max",
+        "CPU a request",
+        "others, stolen",
     ];
     let mut rows = vec![row(heading)];
     for rate in RATES {
         for model in ["constant", "poisson"] {
-            let seconds = asked.seconds.max(if model == "poisson" { REQUESTS_MIN / f64::from(rate) } else { 0.0 });
+            let seconds =
+                asked.seconds.max(if model == "poisson" { REQUESTS_MIN / f64::from(rate) } else { 0.0 });
             let arrivals = format!("{model} {rate}/s");
             rows.push(floor(&arrivals, seconds)?);
             rows.push(plimsoll(&arrivals, seconds)?);
