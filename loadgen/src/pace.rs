@@ -212,6 +212,6 @@ mod tests {
             assert_eq!(sleeper.early, expected);
         }
         shared.halt();
-        assert!(!sleeper.until(Instant::now() + Duration::from_secs(3_600), &shared));
+        assert!(!sleeper.until(Instant::now() + Duration::from_hours(1), &shared));
     }
 }

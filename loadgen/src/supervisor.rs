@@ -128,7 +128,7 @@ impl Supervisor<'_> {
                         self.work.shared.halt();
                     }
                     // Whose answer takes longer sees to its deadline himself.
-                    self.work.desk.call(now - TICK);
+                    self.work.desk.call(TICK);
                     // Goose itself looks every half second only.
                     goose_ended = goose_ended || self.work.shared.done.load(Relaxed) >= self.options.users();
                     if self.overdue(now, end, stopped) {

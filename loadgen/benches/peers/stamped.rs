@@ -61,7 +61,7 @@ impl Stamped {
         let mut stamps = std::mem::take(&mut *self.arrived.lock().map_err(|_| "the target has panicked")?);
         // It reads connections one by one, and not in the order in which they were written.
         stamps.sort_unstable();
-        let gaps: Vec<f64> = stamps.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+        let gaps: Vec<f64> = stamps.windows(2).map(|pair| pair[1].abs_diff(pair[0]).as_secs_f64()).collect();
         let n = gaps.len() as f64;
         let mean = gaps.iter().sum::<f64>() / n;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / (n - 1.0);
