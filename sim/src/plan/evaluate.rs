@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use plimsoll_scenarios::slo::Failure;
 use plimsoll_scenarios::{Knob, Policy, Scenario, Scheme, Scope, ShardBy, TierId};
@@ -85,9 +86,15 @@ pub struct Evaluator<'p> {
     pub margins: Vec<f64>,
     /// By tier: fewest servers, from the simulator's disagreement.
     pub least: Vec<u64>,
+    /// While it is raised, nothing is sized any more.
+    pub stop: Option<&'p AtomicBool>,
 }
 
 impl<'p> Evaluator<'p> {
+    pub(super) fn stopped(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
     #[must_use]
     pub fn new(problem: &'p Problem<'p>, world: &'p Scenario, flow: &'p Flow<'p>) -> Self {
         Self::made(problem, world, flow, Some(HitModel::new(world, flow)))
@@ -114,6 +121,7 @@ impl<'p> Evaluator<'p> {
             inwards,
             margins: vec![1.0; problem.goals.len()],
             least: vec![1; world.tiers.len()],
+            stop: None,
         }
     }
 

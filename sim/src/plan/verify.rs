@@ -5,7 +5,7 @@
 //! the simulator found, the plan is made again from where it was, and played again. Why a day and moments: the day has
 //! every region's own peak and caches as they really fill; the [moments](super::moments) have the failures.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use plimsoll_reports::format::human;
 use plimsoll_reports::plan::Verification;
@@ -65,7 +65,7 @@ pub fn verify(
     stop: &AtomicBool,
 ) -> (Found, Verified) {
     if !options.verify {
-        return (found, Verified::default());
+        return (found, Verified { stopped: stop.load(Ordering::Relaxed), ..Verified::default() });
     }
     let record = Verification {
         runs: 0,
