@@ -91,7 +91,9 @@ impl Stream {
     pub fn exponentials(&mut self, into: &mut [f64]) {
         // A copy whose figures stay in registers.
         let mut stream = self.clone();
-        into.iter_mut().for_each(|value| *value = stream.exponential());
+        for value in into {
+            *value = stream.exponential();
+        }
         *self = stream;
     }
 }

@@ -333,7 +333,7 @@ impl Requests<'_> {
     pub fn alike(&self) -> Option<Request> {
         let [source] = &self.sources[..] else { return None };
         let alike = self.walk.is_none() && source.law.is_none() && source.sites == 1;
-        alike.then(|| Request {
+        alike.then_some(Request {
             action: source.action,
             region: source.region as u32,
             site: source.first_site,
@@ -399,7 +399,7 @@ mod tests {
             let mut requests = requests(&scenario, 3, 1_000.0);
             let alike = requests.alike().expect("there is one action");
             assert_eq!((alike.action, alike.region, alike.site), (0, 0, 0));
-            let mut got = Vec::new();
+            let mut got: Vec<f64> = Vec::new();
             for room in [0, 1, 2, 63, 64, 65, 1 << 20, 5] {
                 let mut times = vec![0.0; room];
                 let filled = requests.times_into(&mut times);

@@ -49,9 +49,15 @@ impl Sampler {
             Self::Constant(value) => into.fill(*value),
             Self::Exponential(mean) => {
                 stream.exponentials(into);
-                into.iter_mut().for_each(|value| *value *= mean);
+                for value in into {
+                    *value *= mean;
+                }
             }
-            law => into.iter_mut().for_each(|value| *value = law.draw(stream)),
+            law => {
+                for value in into {
+                    *value = law.draw(stream);
+                }
+            }
         }
     }
 }

@@ -73,7 +73,9 @@ mod tests {
                 }
                 let mut values = vec![0.0; many];
                 draws.fill(&mut values);
-                values.into_iter().for_each(&mut check);
+                for value in values {
+                    check(value);
+                }
             }
         }
     }

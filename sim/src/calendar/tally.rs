@@ -278,7 +278,9 @@ impl Tally {
         }
         self.latest[id].first_byte.record_all(first_bytes);
         if self.bodies[id] {
-            first_bytes.iter().for_each(|took| self.complete[id].record(took + body_s));
+            for took in first_bytes {
+                self.complete[id].record(took + body_s);
+            }
         }
     }
 
@@ -401,7 +403,9 @@ impl Tally {
         capacity: &[Vec<f64>],
         weight: f64,
     ) -> Counted {
-        (0..self.latest.len()).for_each(|id| self.settle(id));
+        for id in 0..self.latest.len() {
+            self.settle(id);
+        }
         let mut counted = Counted::new(scenario, flow, self.slots);
         let fill = |grids: &mut Vec<crate::outcome::Grid>, from: &[u32]| {
             for (value, &n) in grids.iter_mut().flatten().flatten().zip(from) {

@@ -133,7 +133,11 @@ impl Lone<'_> {
         };
         match self.alike {
             Some(who) => count(who, coming.born.len() as u32),
-            None => coming.who.iter().for_each(|&who| count(who, 1)),
+            None => {
+                for &who in coming.who {
+                    count(who, 1);
+                }
+            }
         }
     }
 
