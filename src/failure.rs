@@ -101,7 +101,7 @@ impl Failure {
             | Self::NotEmulated { .. }
             | Self::Process(_) => Code::Failure,
             Self::Plan(plimsoll_sim::plan::PlanError::Infeasible { .. }) => Code::Breached,
-            Self::Plan(plimsoll_sim::plan::PlanError::Stopped) | Self::Interrupted => Code::Interrupted,
+            Self::Interrupted => Code::Interrupted,
             Self::Plan(_) => Code::Usage,
         }
     }

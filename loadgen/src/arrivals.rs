@@ -263,8 +263,9 @@ impl Iterator for Times {
             self.at_s = self.sent as f64 * gap_s;
             self.sent += 1;
         } else {
-            let rate_max = self.rate_max();
-            loop {
+            let (rate_max, end_s) = (self.rate_max(), self.warmup_s + self.duration_s);
+            // Not beyond the end, behind which the rate may be nothing for ever.
+            while self.at_s < end_s {
                 self.at_s += self.stream.exponential() / rate_max;
                 if self.stream.uniform() * rate_max <= self.rate(self.at_s) {
                     break;
@@ -292,6 +293,14 @@ mod tests {
 
     fn between(times: &[f64], from_s: f64, to_s: f64) -> f64 {
         times.iter().filter(|t| (from_s..to_s).contains(*t)).count() as f64
+    }
+
+    #[test]
+    fn what_falls_to_nothing_ends() {
+        for text in ["ramp 900/s to 0.001/day", "step 50/s to 0.001/day at 2 s"] {
+            let times = times(text, 0.0, 4.0);
+            assert!(times.len() > 50 && times.iter().all(|&t| t < 4.0), "{text}: {}", times.len());
+        }
     }
 
     #[test]

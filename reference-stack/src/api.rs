@@ -336,8 +336,9 @@ pub fn op(method: &Method, path: &str) -> Op {
 /// The numbers in a path of this form; `None` for a path of another, `Err` for a part that is no number.
 fn matched(template: &'static str, path: &str) -> Option<Result<[u64; 2], &'static str>> {
     // Most templates differ from most paths before their first number.
-    let literal = template.find('{').map_or(template, |at| &template[..at]);
-    if !path.starts_with(literal) {
+    let pairs = template.bytes().zip(path.bytes());
+    let same = pairs.take_while(|(expected, given)| expected == given && *expected != b'{').count();
+    if template.as_bytes().get(same).is_some_and(|expected| *expected != b'{') {
         return None;
     }
     let (mut ids, mut found, mut wrong) = ([0; 2], 0, None);

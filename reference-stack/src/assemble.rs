@@ -2,6 +2,7 @@
 //!
 //! Why apart from starting and stopping: here is all that says which tier calls which.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -18,6 +19,7 @@ use crate::gateway::Gateway;
 use crate::inner::Replicas;
 use crate::metadata::Metadata;
 use crate::metrics::TierMetrics;
+use crate::peer::Peer;
 use crate::plan::{Plan, TierPlan};
 use crate::ports::{Port, Ports};
 #[cfg(feature = "services")]
@@ -52,7 +54,7 @@ pub fn assemble(
     let songs = Arc::new(AtomicU64::new(plan.songs));
     let below = |tier: &TierPlan, port: &Port| Below {
         upstream: Upstream::new(tier.name, shared.rtt(tier), shared.timer.clone()),
-        at: port.authority(),
+        at: Peer::at(port.address),
     };
     let through_shield = || vec![below(&plan.shield, &ports.shield), below(&plan.gateway, &ports.gateway)];
     let mut caches = Kept::of(&mut made);
@@ -76,13 +78,13 @@ pub fn assemble(
     let bus = Arc::new(Bus::open(&kept.join("bus"), made.plays, Arc::clone(&events_gates[0].metrics))?);
     let counted = (Arc::clone(&bus), Arc::clone(&songs));
     let events = Events::new(shared.clone(), &plan.events, events_gates, counted.0, counted.1);
-    let web_addresses: Vec<String> = ports.web.iter().map(Port::authority).collect();
+    let web_addresses: Vec<SocketAddr> = ports.web.iter().map(|port| port.address).collect();
     let gateway = Gateway::start(
         shared.clone(),
         plan,
         gateway_gates,
         &web_addresses,
-        &ports.events.authority(),
+        ports.events.address,
         options.rate_limit_per_s,
         #[cfg(feature = "services")]
         made.nginx.gateway,
@@ -109,6 +111,7 @@ pub fn assemble(
         song_bytes: plan.song_bytes,
         seed: options.seed,
         log: shared.log.clone(),
+        doing: Mutex::default(),
         active: Mutex::default(),
         next_id: AtomicU64::new(1),
     };

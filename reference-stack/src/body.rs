@@ -5,14 +5,15 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::link::Paced;
+use crate::peer::Answer;
 
 #[derive(Debug)]
 pub enum Body {
     Full(Full<Bytes>),
-    Through(Incoming),
+    Through(Answer),
     Paced(Box<Paced>),
 }
 

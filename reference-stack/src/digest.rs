@@ -42,16 +42,16 @@ pub fn stated(header: &HeaderValue) -> Option<Digest> {
 
 /// A strong tag made of the content.
 pub fn etag(digest: &Digest, suffix: &str) -> HeaderValue {
-    let mut text = String::with_capacity(40);
-    text.push('"');
-    for byte in &digest[..16] {
-        for nibble in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-        }
-    }
-    text.push_str(suffix);
-    text.push('"');
-    HeaderValue::try_from(text).expect("hexadecimal digits and quotes are a header value")
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = Vec::with_capacity(40);
+    text.push(b'"');
+    text.extend(
+        digest[..16].iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| DIGITS[nibble as usize]),
+    );
+    text.extend_from_slice(suffix.as_bytes());
+    text.push(b'"');
+    HeaderValue::from_maybe_shared(Bytes::from(text))
+        .expect("hexadecimal digits and quotes are a header value")
 }
 
 #[cfg(test)]

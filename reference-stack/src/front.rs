@@ -148,7 +148,7 @@ impl<'a> Arrived<'a> {
             Err(refusal) => refusal,
         };
         let trail = self.visit.end(outcome, reply::length(&response));
-        reply::sign(&mut response, &trail, by, self.id);
+        reply::sign(&mut response, trail, by, self.id);
         response.map(|body| self.gate.link.carry(body))
     }
 }

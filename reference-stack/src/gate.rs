@@ -110,17 +110,21 @@ impl Gate {
     /// [`Refused::Full`] at once, where nobody more may wait; [`Refused::Down`] from an instance that is down.
     pub async fn pass<T>(&self, op: Op, work: impl Future<Output = T>) -> Result<(T, Duration), Refused> {
         let asked = Instant::now();
+        let mut since = asked;
         if self.troubled.load(Ordering::Relaxed) {
             self.sound().await?;
+            since = Instant::now();
         }
         let _permit = if let Ok(permit) = self.slots.try_acquire() {
             permit
         } else {
             let _place = Place::take(self).ok_or(Refused::Full)?;
-            self.slots.acquire().await.expect("the semaphore is never closed")
+            let permit = self.slots.acquire().await.expect("the semaphore is never closed");
+            since = Instant::now();
+            permit
         };
         // Dropped before the permit, also when the caller goes away in the middle.
-        let slot = Slot::take(&self.metrics, op, asked.elapsed());
+        let slot = Slot::take(&self.metrics, op, since, since - asked);
         let least = self.service.as_ref().map(|service| {
             let mut service = service.lock().unwrap_or_else(PoisonError::into_inner);
             let (sampler, stream) = &mut *service;
@@ -175,9 +179,9 @@ struct Slot<'a> {
 }
 
 impl<'a> Slot<'a> {
-    fn take(metrics: &'a TierMetrics, op: Op, waited: Duration) -> Self {
+    fn take(metrics: &'a TierMetrics, op: Op, since: Instant, waited: Duration) -> Self {
         metrics.slot_taken(op, waited);
-        Self { metrics, op, since: Instant::now(), waited }
+        Self { metrics, op, since, waited }
     }
 }
 

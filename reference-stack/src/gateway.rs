@@ -4,7 +4,7 @@
 //! Why a budget for retries: when everything fails, trying everything twice makes it fail twice as hard. So
 //! every request earns a tenth of a retry, and no more than a few are saved up.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
 use hyper::body::Incoming;
 
 use crate::api;
@@ -21,6 +21,7 @@ use crate::balance::Balancer;
 use crate::front::{self, Arrived, Refusal, Shared};
 use crate::gate::Gate;
 use crate::metrics::Outcome;
+use crate::peer::Peer;
 use crate::plan::Plan;
 use crate::reply::{self, Body, SERVED_BY, wire};
 use crate::tiers;
@@ -52,17 +53,16 @@ pub struct Gateway {
     /// Tenths of retries that may be made.
     retries: AtomicI64,
     events: Upstream,
-    /// The events tier, `127.0.0.1:port`.
-    events_at: Authority,
+    events_at: Peer,
     /// The server that balances for us, and how to call it.
     #[cfg(feature = "services")]
-    nginx: Option<(Upstream, Authority)>,
+    nginx: Option<(Upstream, Peer)>,
 }
 
 /// A web server as the gateway sees it.
 #[derive(Debug)]
 struct WebServer {
-    authority: Authority,
+    at: Peer,
     open: AtomicU64,
     answers: AtomicBool,
 }
@@ -70,7 +70,8 @@ struct WebServer {
 /// A request as it is passed on.
 struct Asked<'a> {
     head: &'a request::Parts,
-    headers: HeaderMap,
+    id: &'a HeaderValue,
+    client: IpAddr,
     body: Bytes,
 }
 
@@ -97,15 +98,15 @@ impl Gateway {
         shared: Shared,
         plan: &Plan,
         gates: Vec<Arc<Gate>>,
-        webs: &[String],
-        events_at: &str,
+        webs: &[SocketAddr],
+        events_at: SocketAddr,
         rate_limit_per_s: Option<NonZeroU32>,
-        #[cfg(feature = "services")] nginx: Option<String>,
+        #[cfg(feature = "services")] nginx: Option<SocketAddr>,
     ) -> Arc<Self> {
         let upstream = Upstream::new(tiers::WEB, shared.rtt(&plan.web), shared.timer.clone());
         let events = Upstream::new(tiers::EVENTS, shared.rtt(&plan.events), shared.timer.clone());
-        let web = |at: &String| WebServer {
-            authority: at.parse().expect("an address is an authority"),
+        let web = |&at: &SocketAddr| WebServer {
+            at: Peer::at(at),
             open: AtomicU64::new(0),
             answers: AtomicBool::new(true),
         };
@@ -119,12 +120,10 @@ impl Gateway {
             web_balancer: Balancer::new(plan.web.balance, shared.seed, tiers::WEB),
             retries: AtomicI64::new(RETRIES_SAVED_MAX),
             events,
-            events_at: events_at.parse().expect("an address is an authority"),
+            events_at: Peer::at(events_at),
             #[cfg(feature = "services")]
-            nginx: nginx.map(|at| {
-                let at = at.parse().expect("an address is an authority");
-                (Upstream::new(tiers::WEB, Duration::ZERO, shared.timer.clone()), at)
-            }),
+            nginx: nginx
+                .map(|at| (Upstream::new(tiers::WEB, Duration::ZERO, shared.timer.clone()), Peer::at(at))),
             shared,
         });
         tokio::spawn(watch_webs(Arc::downgrade(&gateway)));
@@ -160,9 +159,8 @@ impl Gateway {
         let bodiless = head.method == Method::GET || head.method == Method::HEAD;
         let body = if bodiless { Bytes::new() } else { front::read(body).await? };
         arrived.pass(async {}).await?;
-        let headers =
-            upstream::pass_on(&self.shared, tiers::GATEWAY, &head.headers, &arrived.id, client, true);
-        Ok(self.pass_on(&mut arrived.visit, by, arrived.gate, &Asked { head, headers, body }).await)
+        let asked = Asked { head, id: &arrived.id, client, body };
+        Ok(self.pass_on(&mut arrived.visit, by, arrived.gate, &asked).await)
     }
 
     /// Whether the client has used up what it may ask for.
@@ -211,7 +209,7 @@ impl Gateway {
                 );
             };
             let open = Open::count(&web.open);
-            let answer = self.hop(&self.upstream, &web.authority, visit, by, asked).await;
+            let answer = self.hop(&self.upstream, &web.at, visit, by, asked).await;
             drop(open);
             let error = match answer {
                 Ok(response) => return response,
@@ -220,7 +218,7 @@ impl Gateway {
             if matches!(error, HopError::Unreachable { .. }) && web.answers.swap(false, Ordering::Relaxed) {
                 self.shared
                     .log
-                    .note(tiers::GATEWAY, format_args!("web server {} is out: {error}", web.authority));
+                    .note(tiers::GATEWAY, format_args!("web server {} is out: {error}", web.at.address()));
             }
             // Only what can be asked twice, and once more at most.
             let again =
@@ -238,7 +236,7 @@ impl Gateway {
     async fn pass_to_nginx(
         &self,
         upstream: &Upstream,
-        at: &Authority,
+        at: &Peer,
         visit: &mut Visit<'_>,
         by: &mut HeaderValue,
         gate: &Gate,
@@ -283,21 +281,18 @@ impl Gateway {
     async fn hop(
         &self,
         upstream: &Upstream,
-        authority: &Authority,
+        at: &Peer,
         visit: &mut Visit<'_>,
         by: &mut HeaderValue,
         asked: &Asked<'_>,
     ) -> Result<Response<Body>, HopError> {
-        let mut address = http::uri::Parts::default();
-        address.scheme = Some(Scheme::HTTP);
-        address.authority = Some(authority.clone());
         let path = asked.head.uri.path_and_query().cloned();
-        address.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
-        let uri = Uri::from_parts(address)
-            .map_err(|error| HopError::Unreachable { tier: upstream.tier, cause: error.to_string() })?;
-        let (method, headers, body) = (asked.head.method.clone(), asked.headers.clone(), asked.body.clone());
+        let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let (method, body) = (asked.head.method.clone(), asked.body.clone());
+        let (given, id) = (&asked.head.headers, asked.id);
+        let headers = upstream::pass_on(&self.shared, tiers::GATEWAY, given, id, asked.client, true);
         let begun = Instant::now();
-        match upstream.call_at(uri, method, headers, body).await {
+        match upstream.call_at(at, method, path, headers, body).await {
             Ok(mut response) => {
                 visit.came_back(upstream.tier, begun.elapsed(), Trail::read(response.headers()));
                 wire::off_the_wire(response.headers_mut());
@@ -317,12 +312,11 @@ impl Gateway {
     async fn look_after_webs(&self) {
         for web in self.webs.iter().filter(|web| !web.answers.load(Ordering::Relaxed)) {
             let headers = HeaderMap::new();
-            let ask =
-                self.upstream.call(web.authority.as_str(), Method::GET, HEALTH_PATH, headers, Bytes::new());
+            let ask = self.upstream.call(&web.at, Method::GET, HEALTH_PATH, headers, Bytes::new());
             let answer = tokio::time::timeout(HEALTH_TIMEOUT, ask).await;
             if answer.is_ok_and(|answer| answer.is_ok_and(|response| response.status().is_success())) {
                 web.answers.store(true, Ordering::Relaxed);
-                self.shared.log.note(tiers::GATEWAY, format_args!("web server {} is back", web.authority));
+                self.shared.log.note(tiers::GATEWAY, format_args!("web server {} is back", web.at.address()));
             }
         }
     }

@@ -48,6 +48,7 @@ mod metrics;
 mod number;
 mod openapi;
 mod patience;
+mod peer;
 mod plan;
 mod ports;
 mod reply;

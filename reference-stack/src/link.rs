@@ -147,9 +147,15 @@ impl Paced {
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt as _;
+    use std::sync::atomic::AtomicBool;
+
+    use http::{Request, Response};
+    use http_body_util::{BodyExt as _, Full};
+    use hyper::body::Incoming;
 
     use super::*;
+    use crate::peer::Peer;
+    use crate::server::{self, Door};
 
     #[tokio::test]
     async fn bodies_share_a_link_and_take_the_time_that_their_bytes_take() {
@@ -161,6 +167,50 @@ mod tests {
         let took = begun.elapsed().as_secs_f64();
         assert!((0.19..0.6).contains(&took), "20 kB at 100 kB/s took {took:.3} s");
         assert!(a.unwrap().to_bytes() == b.unwrap().to_bytes());
+    }
+
+    /// Many bodies at once over real connections, every one of them with hundreds of sleeps: a wake-up that is lost
+    /// anywhere between the timer's thread and whoever reads would leave one of them waiting for ever.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn many_paced_bodies_all_come_to_their_end_beside_busy_threads() {
+        const READERS: usize = 48;
+        const ROUNDS: usize = 6;
+        let timer = Timer::start().unwrap();
+        let links: Vec<_> = [2e8, 6e8, 1e9].map(|rate| Link::new(Some(rate), timer.clone())).into();
+        let song = Bytes::from((0..300_000_u32).map(|at| (at % 251) as u8).collect::<Vec<_>>());
+        let (listener, address) = server::listen("edge", None).unwrap();
+        let (door, body) = (Door::new(), song.clone());
+        let handler = move |request: Request<Incoming>, _| {
+            let link = request.uri().path()[1..].parse::<usize>().unwrap();
+            std::future::ready(Response::new(links[link].carry(Body::from(body.clone()))))
+        };
+        let served = tokio::spawn(server::serve(listener, address, door.clone(), handler));
+        let ended = Arc::new(AtomicBool::new(false));
+        let busy = [(); 2].map(|()| {
+            let ended = Arc::clone(&ended);
+            std::thread::spawn(move || while !ended.load(Ordering::Relaxed) {})
+        });
+        let peer = Peer::at(address);
+        let readers = (0..READERS).map(|reader| {
+            let (peer, song) = (peer.clone(), song.clone());
+            tokio::spawn(async move {
+                for round in 0..ROUNDS {
+                    let mut request = Request::new(Full::default());
+                    *request.uri_mut() = format!("/{}", (reader + round) % 3).parse().unwrap();
+                    let answer = peer.ask(request).await.unwrap();
+                    let body = tokio::time::timeout(Duration::from_mins(1), answer.into_body().collect());
+                    assert!(body.await.expect("it never ends").unwrap().to_bytes() == song);
+                }
+            })
+        });
+        let done = futures_util::future::join_all(readers).await;
+        ended.store(true, Ordering::Relaxed);
+        for thread in busy {
+            thread.join().unwrap();
+        }
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
+        door.stop();
+        served.await.unwrap();
     }
 
     #[tokio::test]

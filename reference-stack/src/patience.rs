@@ -11,6 +11,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+/// Bytes up to which a list of pieces is copied into one: that is sooner sent.
+const ONE_PIECE_MAX: usize = 2048;
+
 /// A stream with a limit on how long a write may be stuck.
 #[derive(Debug)]
 pub struct Patient<S> {
@@ -63,7 +66,19 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        let length: usize = bytes.iter().map(|piece| piece.len()).sum();
+        let result = if length <= ONE_PIECE_MAX {
+            let mut piece = [0; ONE_PIECE_MAX];
+            let mut rest = &mut piece[..];
+            for bytes in bytes {
+                let (head, tail) = rest.split_at_mut(bytes.len());
+                head.copy_from_slice(bytes);
+                rest = tail;
+            }
+            Pin::new(&mut self.stream).poll_write(cx, &piece[..length])
+        } else {
+            Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+        };
         self.mind(cx, result)
     }
 

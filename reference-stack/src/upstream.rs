@@ -1,4 +1,4 @@
-//! Calling the next tier over HTTP/1.1, with a pool of kept connections per calling tier.
+//! Calling the next tier over HTTP/1.1: the way there and back, its time limit, and the headers that go along.
 
 use std::error::Error as _;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,15 +9,13 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, IF_MATCH,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, PRAGMA, RANGE, VIA,
 };
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 
 use crate::auth::API_KEY;
 use crate::front::Shared;
+use crate::peer::{Answer, Peer};
 use crate::reply::REQUEST_ID;
 use crate::tiers;
 use crate::timer::Timer;
@@ -31,11 +29,6 @@ pub const WAY: HeaderName = HeaderName::from_static("x-plimsoll-way");
 
 /// A tier must answer within this time.
 pub const HOP_TIMEOUT: Duration = Duration::from_secs(15);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Idle connections kept per called instance.
-const IDLE_MAX: usize = 512;
-/// Shorter than the servers' own limit, so that a kept connection is never closed under a request.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Whose request it is, and who asked first.
 pub const USER: HeaderName = HeaderName::from_static("x-user");
@@ -80,7 +73,6 @@ impl HopError {
 #[derive(Debug)]
 pub struct Upstream {
     pub tier: &'static str,
-    client: Client<HttpConnector, Full<Bytes>>,
     timer: Timer,
     /// Half of the emulated round trip.
     half_rtt: Duration,
@@ -88,53 +80,49 @@ pub struct Upstream {
 
 impl Upstream {
     pub fn new(tier: &'static str, rtt: Duration, sleeper: Timer) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_MAX)
-            .build(connector);
-        Self { tier, client, timer: sleeper, half_rtt: rtt / 2 }
+        Self { tier, timer: sleeper, half_rtt: rtt / 2 }
     }
 
-    /// Sends a request to `authority` (`127.0.0.1:1234`) and waits for the response's headers.
+    /// Sends a request to one of the tier's instances and waits for the response's headers.
     ///
     /// # Errors
     /// If the tier can't be reached or takes too long.
     pub async fn call(
         &self,
-        authority: &str,
+        peer: &Peer,
         method: Method,
         path: &str,
         headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Response<Incoming>, HopError> {
-        let uri = Uri::builder().scheme("http").authority(authority).path_and_query(path).build();
-        let uri = uri.map_err(|error| HopError::Unreachable { tier: self.tier, cause: error.to_string() })?;
-        self.call_at(uri, method, headers, body).await
+    ) -> Result<Response<Answer>, HopError> {
+        let path = PathAndQuery::try_from(path)
+            .map_err(|error| HopError::Unreachable { tier: self.tier, cause: error.to_string() })?;
+        self.call_at(peer, method, path, headers, body).await
     }
 
-    /// As [`Upstream::call`], for an address that is an URI already.
+    /// As [`Upstream::call`], for a path that has been read already.
     ///
     /// # Errors
     /// As there.
     pub async fn call_at(
         &self,
-        uri: Uri,
+        peer: &Peer,
         method: Method,
-        headers: HeaderMap,
+        path: PathAndQuery,
+        mut headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Response<Incoming>, HopError> {
-        let unreachable = |cause: String| HopError::Unreachable { tier: self.tier, cause };
+    ) -> Result<Response<Answer>, HopError> {
+        headers.insert(HOST, peer.host());
         let mut outgoing = Request::new(Full::new(body));
         *outgoing.method_mut() = method;
-        *outgoing.uri_mut() = uri;
+        *outgoing.uri_mut() = Uri::from(path);
         *outgoing.headers_mut() = headers;
         self.timer.sleep(self.half_rtt).await;
-        let answer = tokio::time::timeout(HOP_TIMEOUT, self.client.request(outgoing)).await;
-        let response = answer.map_err(|_| HopError::TimedOut { tier: self.tier })?.map_err(|error| {
-            unreachable(error.source().map_or_else(|| error.to_string(), ToString::to_string))
+        let answer = tokio::time::timeout(HOP_TIMEOUT, peer.ask(outgoing)).await;
+        let response = answer.map_err(|_| HopError::TimedOut { tier: self.tier })?;
+        let response = response.map_err(|error| HopError::Unreachable {
+            tier: self.tier,
+            cause: error.source().map_or_else(|| error.to_string(), ToString::to_string),
         })?;
         self.timer.sleep(self.half_rtt).await;
         Ok(response)
@@ -161,7 +149,7 @@ pub fn pass_on(
     passed.extend(named(client).map(|client| (FORWARDED_FOR, client)));
     passed.insert(REQUEST_ID, request_id.clone());
     passed.insert(INSIDE, shared.inside_proof.clone());
-    debug_assert!(!passed.contains_key(HOST), "the client sets it");
+    debug_assert!(!passed.contains_key(HOST), "that of the next tier is set when it is called");
     passed
 }
 

@@ -37,8 +37,13 @@ impl Trail {
         Self { text: text.to_owned(), total_ms }
     }
 
+    #[cfg(test)]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    pub fn into_text(self) -> String {
+        self.text
     }
 }
 

@@ -59,6 +59,14 @@ pub struct PlannedTier {
     pub policy: Option<String>,
     pub hit_ratio: Option<f64>,
     pub copies: Option<u32>,
+    /// `6+3`, where it is not copies or was chosen.
+    #[serde(default)]
+    pub kept_as: Option<String>,
+    #[serde(default)]
+    pub shards: Option<u64>,
+    /// Requests that one server works on at a time.
+    #[serde(default)]
+    pub concurrency: Option<u64>,
     pub zones: u32,
     pub link_bit_per_s: Option<f64>,
     /// Share of the slots that are busy at the peak, of the fullest place.
@@ -93,8 +101,11 @@ pub struct Target {
     pub less_than: bool,
     /// By formula, at the peak.
     pub predicted: Option<f64>,
-    /// By the simulator, over a day.
+    /// By the simulator, at the peak.
     pub simulated: Option<f64>,
+    /// By the simulator, over a day; of utilisations the highest of the day.
+    #[serde(default)]
+    pub simulated_day: Option<f64>,
     pub holds: bool,
 }
 
@@ -197,6 +208,12 @@ pub struct FailureCheck {
     pub breaks: Vec<String>,
     /// The fullest tier then.
     pub fullest: Option<(String, f64)>,
+    /// All targets of the scenario under it, required or not: the worst value by formula, and as it was played.
+    #[serde(default)]
+    pub targets: Vec<Target>,
+    /// What was played, in words: who was hurt, when and for how long.
+    #[serde(default)]
+    pub played: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -222,6 +239,11 @@ pub struct StorageCheck {
 pub struct Verification {
     /// Days simulated.
     pub runs: u64,
+    /// Moments at the peak.
+    #[serde(default)]
+    pub moments: u64,
+    #[serde(default)]
+    pub requests: u64,
     /// Times that sizes were raised because the simulator disagreed.
     pub adjusted: Vec<String>,
     pub seconds_simulated: f64,
@@ -290,10 +312,12 @@ fn factor(plan: &Plan) -> Option<f64> {
 type Compared = (&'static str, Unit, fn(&PlannedTier) -> Option<f64>);
 
 /// What of a tier is compared.
-const COMPARED: [Compared; 5] = [
+const COMPARED: [Compared; 7] = [
     ("servers", Unit::Count, |t| t.servers.map(|n| n as f64)),
     ("cache", Unit::Bytes, |t| t.capacity_bytes),
     ("copies", Unit::Count, |t| t.copies.map(f64::from)),
+    ("shards", Unit::Count, |t| t.shards.map(|n| n as f64)),
+    ("slots of a server", Unit::Count, |t| t.concurrency.map(|n| n as f64)),
     ("busy at the peak", Unit::Share, |t| t.utilisation_peak),
     ("cost", Unit::DollarsPerMonth, |t| (t.cost_per_month > 0.0).then_some(t.cost_per_month)),
 ];

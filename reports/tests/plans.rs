@@ -13,7 +13,7 @@ use plimsoll_reports::{html, json, text};
 fn tier(name: &str, servers: u64, cost: f64) -> PlannedTier {
     PlannedTier {
         name: name.to_owned(),
-        chosen: vec!["servers".to_owned()],
+        chosen: ["servers", "replication", "shards", "concurrency"].map(str::to_owned).to_vec(),
         servers: Some(servers),
         servers_stated: Some(600.0),
         regions: vec![RegionServers { region: "europe".to_owned(), servers, utilisation_peak: 0.79 }],
@@ -24,6 +24,9 @@ fn tier(name: &str, servers: u64, cost: f64) -> PlannedTier {
         policy: Some("LRU".to_owned()),
         hit_ratio: Some(0.4),
         copies: None,
+        kept_as: Some("6+3".to_owned()),
+        shards: Some(12),
+        concurrency: Some(8),
         zones: 3,
         link_bit_per_s: Some(10e9),
         utilisation_peak: Some(0.79),
@@ -61,6 +64,7 @@ fn plan(name: &str, servers: u64) -> Plan {
             less_than: true,
             predicted: Some(0.14),
             simulated: Some(0.15),
+            simulated_day: Some(0.14),
             holds: true,
         }],
         cost: Cost {
@@ -106,6 +110,19 @@ fn plan(name: &str, servers: u64) -> Plan {
             required: false,
             breaks: vec!["web 120 % busy".to_owned()],
             fullest: Some(("web".to_owned(), 1.2)),
+            targets: vec![Target {
+                text: "play.first_byte p99 < 250 ms".to_owned(),
+                under: Some("zone-down".to_owned()),
+                assumed: false,
+                unit: Unit::Seconds,
+                bound: 0.25,
+                less_than: true,
+                predicted: Some(0.24),
+                simulated: Some(0.31),
+                simulated_day: None,
+                holds: false,
+            }],
+            played: vec!["one zone of every tier: 3 s from 18:00 UTC on, every request".to_owned()],
         }],
         storage: vec![StorageCheck {
             tier: "audio-store".to_owned(),
@@ -120,6 +137,8 @@ fn plan(name: &str, servers: u64) -> Plan {
         }],
         verification: Some(Verification {
             runs: 5,
+            moments: 7,
+            requests: 4_000_000,
             adjusted: vec!["gateway: links 71 % full".to_owned()],
             seconds_simulated: 86_400.0,
             note: "a day".to_owned(),
@@ -139,6 +158,7 @@ fn a_page_has_the_answer_and_every_question() {
         "load line: 2 % more demand breaks web: 80 % busy; 25 % more: web: every slot is busy",
         "proved the cheapest",
         "386 (was 600)",
+        "chosen: 6+3, 12 shards, 8 at a time",
         "79 % busy, at most 80 %; with 384: 80.6 % busy",
         "play.first_byte p99 < 250 ms under server-down",
         "breaks edge.hit_ratio 83.1 % ≤ 85 %",
@@ -148,6 +168,8 @@ fn a_page_has_the_answer_and_every_question() {
         "5.0e-12",
         "N+1",
         "gateway: links 71 % full",
+        "played: one zone of every tier: 3 s from 18:00 UTC on, every request",
+        "5 simulated days and 7 moments, 4 M requests",
     ] {
         assert!(page.contains(said), "`{said}` is missing in\n{page}");
     }

@@ -97,6 +97,34 @@ impl Diurnal {
         }
     }
 
+    /// The highest value in a span of local time that is not longer than a day.
+    #[must_use]
+    pub fn most_over(&self, from_s: f64, to_s: f64) -> f64 {
+        let ends = self.at(from_s).max(self.at(to_s));
+        let turns = self.turns(from_s, to_s).map(|at_s| self.at(at_s));
+        turns.fold(ends, f64::max)
+    }
+
+    /// The lowest value in a span of local time that is not longer than a day.
+    #[must_use]
+    pub fn least_over(&self, from_s: f64, to_s: f64) -> f64 {
+        let ends = self.at(from_s).min(self.at(to_s));
+        let turns = self.turns(from_s, to_s).map(|at_s| self.at(at_s));
+        turns.fold(ends, f64::min)
+    }
+
+    /// Times in a span at which it may turn from rising to falling or back.
+    fn turns(&self, from_s: f64, to_s: f64) -> impl Iterator<Item = f64> {
+        let (first_s, every_s) = match self {
+            Self::Flat => (0.0, f64::INFINITY),
+            Self::Peak { peak_at_s, .. } => (*peak_at_s, DAY_S / 2.0),
+            Self::Hourly(_) => (1800.0, 3600.0),
+        };
+        let before = ((from_s - first_s) / every_s).floor();
+        let turns = (1..26).map(move |i| first_s + (before + f64::from(i)) * every_s);
+        turns.take_while(move |&at_s| at_s < to_s)
+    }
+
     /// Mean over a span of local time (Simpson's rule on at least one interval per 5 minutes).
     #[must_use]
     pub fn mean_over(&self, from_s: f64, to_s: f64) -> f64 {
@@ -129,6 +157,30 @@ fn scaled_i0(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_highest_and_the_lowest_of_a_span_are_those_of_all_its_moments() {
+        let hours = std::array::from_fn(|hour| f64::from((hour as u32 * 7 + 3) % 5));
+        for day in [Diurnal::Flat, Diurnal::with_peak(5.0, 19.0 * 3600.0), Diurnal::Hourly(hours)] {
+            for (from_s, length_s) in
+                [(0.0, 300.0), (-40_000.0, 7200.0), (68_000.0, 900.0), (90_000.0, DAY_S)]
+            {
+                let (most, least) =
+                    (day.most_over(from_s, from_s + length_s), day.least_over(from_s, from_s + length_s));
+                let moments = || (0..=10_000).map(|i| day.at(from_s + length_s * f64::from(i) / 1e4));
+                let (highest, lowest) =
+                    (moments().fold(0.0, f64::max), moments().fold(f64::INFINITY, f64::min));
+                assert!(
+                    (0.0..0.01).contains(&(most - highest + 1e-12)),
+                    "{day:?} {from_s}: {most} {highest}"
+                );
+                assert!(
+                    (0.0..0.01).contains(&(lowest - least + 1e-12)),
+                    "{day:?} {from_s}: {least} {lowest}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn a_peaked_day_has_mean_one_and_the_asked_peak() {

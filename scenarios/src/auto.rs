@@ -30,12 +30,28 @@ pub enum Knob {
     Zones,
     /// `price.server`: the instance type.
     Instance,
+    /// `replication`: copies or an erasure code.
+    Replication,
+    /// `shards` that keys are spread over.
+    Shards,
+    /// `concurrency` of one server.
+    Concurrency,
 }
 
 impl Knob {
     /// Every knob.
-    pub const ALL: [Self; 7] =
-        [Self::Servers, Self::Capacity, Self::Policy, Self::Link, Self::Copies, Self::Zones, Self::Instance];
+    pub const ALL: [Self; 10] = [
+        Self::Servers,
+        Self::Capacity,
+        Self::Policy,
+        Self::Link,
+        Self::Copies,
+        Self::Zones,
+        Self::Instance,
+        Self::Replication,
+        Self::Shards,
+        Self::Concurrency,
+    ];
 
     /// Where it stands in a tier: `cache.capacity`.
     #[must_use]
@@ -48,23 +64,47 @@ impl Knob {
             Self::Copies => "copies",
             Self::Zones => "zones",
             Self::Instance => "price.server",
+            Self::Replication => "replication",
+            Self::Shards => "shards",
+            Self::Concurrency => "concurrency",
+        }
+    }
+
+    /// All places where it may stand in a tier.
+    const fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Servers => &["servers"],
+            Self::Capacity => &["cache.capacity"],
+            Self::Policy => &["cache.policy"],
+            Self::Link => &["link"],
+            Self::Copies => &["copies", "replication.copies"],
+            Self::Zones => &["zones"],
+            Self::Instance => &["price.server"],
+            Self::Replication => &["replication"],
+            Self::Shards => &["shards", "shards.count"],
+            Self::Concurrency => &["concurrency"],
         }
     }
 
     /// What stands there until it is known; nothing where the field may be left out.
-    const fn stand_in(self) -> Option<&'static str> {
+    fn stand_in(self, origin: Origin) -> Value {
+        let text = |text: &str| Value::Text(text.to_owned());
         match self {
-            Self::Servers | Self::Copies | Self::Zones => Some("1"),
-            Self::Capacity => Some("1 GB"),
-            Self::Policy => Some("lru"),
-            Self::Link => Some("10 Gbit/s"),
-            Self::Instance => None,
+            Self::Servers | Self::Copies | Self::Zones | Self::Shards | Self::Concurrency => text("1"),
+            Self::Capacity => text("1 GB"),
+            Self::Policy => text("lru"),
+            Self::Link => text("10 Gbit/s"),
+            Self::Instance => Value::Null,
+            Self::Replication => {
+                let node = |value: Value| Node { value, origin };
+                Value::Map(vec![(node(text("copies")), node(text("3")))])
+            }
         }
     }
 
     /// Whether it is one of several names rather than a number.
     const fn is_choice(self) -> bool {
-        matches!(self, Self::Policy | Self::Instance)
+        matches!(self, Self::Policy | Self::Instance | Self::Replication)
     }
 
     const fn example(self) -> &'static str {
@@ -76,16 +116,21 @@ impl Knob {
             Self::Copies => "auto 2 to 5",
             Self::Zones => "auto 1 to 3",
             Self::Instance => "auto m7g.xlarge or c7g.2xlarge",
+            Self::Replication => "auto 3 copies or 6+3",
+            Self::Shards => "auto 8 to 64",
+            Self::Concurrency => "auto 4 to 64",
         }
     }
 
     /// The ends of a range in base units.
     fn range(self, text: &str) -> Result<(f64, f64), (String, String)> {
         let ends = match self {
-            Self::Servers | Self::Copies | Self::Zones => Count::parse(text)?.range,
+            Self::Servers | Self::Copies | Self::Zones | Self::Shards | Self::Concurrency => {
+                Count::parse(text)?.range
+            }
             Self::Capacity => Size::parse(text)?.range,
             Self::Link => Bandwidth::parse(text)?.range,
-            Self::Policy | Self::Instance => None,
+            Self::Policy | Self::Instance | Self::Replication => None,
         };
         ends.ok_or_else(|| {
             let cause = format!("`{text}` has one end");
@@ -99,6 +144,8 @@ impl Knob {
 pub struct Free {
     pub tier: TierId,
     pub knob: Knob,
+    /// Where it stands in the tier: `shards.count`.
+    pub field: &'static str,
     /// Least and greatest value, in base units, where the file states them.
     pub range: Option<(f64, f64)>,
     /// The names to choose from, where the file states them.
@@ -141,7 +188,7 @@ impl Open {
             return Ok(self.scenario);
         }
         let problem = |free: &Free| {
-            let path = format!("tiers.{}.{}", self.scenario.tier_name(free.tier), free.knob.field());
+            let path = format!("tiers.{}.{}", self.scenario.tier_name(free.tier), free.field);
             Problem {
                 origin: free.origin,
                 cause: format!("`{path}` is left to the planner"),
@@ -178,25 +225,25 @@ fn settle(root: &mut Node) -> (Vec<(String, Free)>, Vec<Problem>) {
     };
     for (key, tier) in tiers {
         let Value::Text(name) = &key.value else { continue };
-        for knob in Knob::ALL {
-            let Some(node) = knob.field().split('.').try_fold(&mut *tier, child_mut) else { continue };
+        for (knob, field) in Knob::ALL.into_iter().flat_map(|k| k.fields().iter().map(move |f| (k, *f))) {
+            let Some(node) = field.split('.').try_fold(&mut *tier, child_mut) else { continue };
             let Value::Text(text) = &node.value else { continue };
             let Some(bounds) = rest(text) else { continue };
-            match free(knob, bounds, node.origin) {
+            match free((knob, field), bounds, node.origin) {
                 Ok(free) => found.push((name.clone(), free)),
                 Err((cause, fix)) => {
-                    let cause = format!("tiers.{name}.{}: {cause}", knob.field());
+                    let cause = format!("tiers.{name}.{field}: {cause}");
                     problems.push(Problem { origin: node.origin, cause, fix });
                 }
             }
-            node.value = knob.stand_in().map_or(Value::Null, |text| Value::Text(text.to_owned()));
+            node.value = knob.stand_in(node.origin);
         }
     }
     (found, problems)
 }
 
-fn free(knob: Knob, bounds: &str, origin: Origin) -> Result<Free, (String, String)> {
-    let mut free = Free { tier: 0, knob, range: None, choices: Vec::new(), origin };
+fn free((knob, field): (Knob, &'static str), bounds: &str, origin: Origin) -> Result<Free, (String, String)> {
+    let mut free = Free { tier: 0, knob, field, range: None, choices: Vec::new(), origin };
     if bounds.is_empty() {
         return Ok(free);
     }
@@ -252,6 +299,27 @@ mod tests {
         assert_eq!(open.free[1].choices, ["lru", "fifo"]);
         assert_eq!(open.scenario.tiers[web].price.server, None);
         assert_eq!(open.free[2].range, None);
+    }
+
+    #[test]
+    fn copies_shards_and_slots_are_free_wherever_they_stand() {
+        let open = open(&[
+            "tiers.audio-store.replication=auto 3 copies or 6+3",
+            "tiers.audio-store.copies=null",
+            "tiers.metadata-db.shards={count: auto 4 to 64, by: consistent}",
+            "tiers.metadata-db.concurrency=auto 2 to 16",
+            "tiers.events.shards=auto",
+        ])
+        .unwrap();
+        let found: Vec<_> = open.free.iter().map(|f| (f.knob, f.field, f.range)).collect();
+        let wanted = [
+            (Knob::Shards, "shards.count", Some((4.0, 64.0))),
+            (Knob::Concurrency, "concurrency", Some((2.0, 16.0))),
+            (Knob::Replication, "replication", None),
+            (Knob::Shards, "shards", None),
+        ];
+        assert_eq!(found, wanted);
+        assert_eq!(open.free[2].choices, ["3 copies", "6+3"]);
     }
 
     #[test]

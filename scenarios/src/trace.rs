@@ -3,12 +3,17 @@
 //! Why here and not in an engine: the simulator and the load generator must see the very same requests,
 //! or a comparison of the two measures the difference between two random draws.
 
-use crate::arrivals::Diurnal;
+use crate::arrivals::{DAY_S, Diurnal};
 use crate::popularity::{RankSampler, lru_characteristic_time};
 use crate::rng::Stream;
 use crate::scenario::{Action, ActionId, Scenario};
 use crate::tier::Scope;
 use crate::visits::{Visits, Walk};
+
+/// A part of the day that has less than this share of its peak is drawn at a rate of its own.
+const QUIET: f64 = 1.0 / 16.0;
+/// Length of such parts, seconds.
+const PART_S: f64 = 300.0;
 
 /// One request of one user.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,6 +90,9 @@ struct Source<'a> {
     day: &'a Diurnal,
     /// The highest value of the day.
     peak: f64,
+    /// Has hours with next to nothing, through which one would draw in vain.
+    quiet: bool,
+    to_s: f64,
     utc_offset_s: f64,
     first_site: u32,
     sites: u64,
@@ -95,7 +103,14 @@ struct Source<'a> {
     arrivals: Stream,
     choices: Stream,
     next_s: f64,
+    /// The arrivals from the next one on, drawn ahead, many at a time; how many of them are over, and the last of all.
+    ahead: Box<[f64]>,
+    over: usize,
+    last_s: f64,
 }
+
+/// Arrivals that are drawn together.
+const AHEAD: usize = 64;
 
 /// The requests of a scenario in time order. The same seed gives the same requests.
 #[must_use]
@@ -159,6 +174,8 @@ pub fn between<'a>(
                 rate_max,
                 day,
                 peak: day.peak(),
+                quiet: day.least_over(0.0, DAY_S) < QUIET * day.peak(),
+                to_s,
                 utc_offset_s: region.utc_offset_s,
                 first_site,
                 sites: u64::from(region.sites.max(1)),
@@ -168,6 +185,9 @@ pub fn between<'a>(
                 arrivals: Stream::new(seed, &entity, "arrivals", 0),
                 choices: Stream::new(seed, &entity, "choices", 0),
                 next_s: from_s,
+                ahead: vec![f64::INFINITY; AHEAD].into_boxed_slice(),
+                over: AHEAD,
+                last_s: from_s,
             };
             source.advance();
             sources.push(source);
@@ -178,25 +198,77 @@ pub fn between<'a>(
 }
 
 impl Source<'_> {
-    /// Moves to the next arrival (thinning, Lewis and Shedler 1979).
+    /// Moves to the next arrival.
     #[inline]
     fn advance(&mut self) {
+        self.over += 1;
+        if self.over >= AHEAD {
+            self.draw_ahead();
+        }
+        self.next_s = self.ahead[self.over];
+    }
+
+    /// Draws the next arrivals.
+    #[inline(never)]
+    fn draw_ahead(&mut self) {
+        self.over = 0;
         if self.rate_max <= 0.0 {
-            self.next_s = f64::INFINITY;
-            return;
-        }
-        if matches!(self.day, Diurnal::Flat) {
-            // Every candidate is kept, whatever the draw would say.
-            self.next_s += self.arrivals.exponential() / self.rate_max;
-            self.arrivals.skip();
-            return;
-        }
-        loop {
-            self.next_s += self.arrivals.exponential() / self.rate_max;
-            if self.arrivals.uniform() * self.peak <= self.day.at(self.next_s + self.utc_offset_s) {
-                return;
+            self.ahead.fill(f64::INFINITY);
+        } else if matches!(self.day, Diurnal::Flat) {
+            // Copies whose figures stay in registers.
+            let (mut arrivals, mut at_s, rate_max) = (self.arrivals.clone(), self.last_s, self.rate_max);
+            for next_s in &mut self.ahead {
+                at_s += arrivals.exponential() / rate_max;
+                // Every candidate is kept, whatever the draw would say.
+                arrivals.skip();
+                *next_s = at_s;
+            }
+            (self.arrivals, self.last_s) = (arrivals, at_s);
+        } else {
+            for i in 0..AHEAD {
+                self.last_s = self.following(self.last_s);
+                self.ahead[i] = self.last_s;
             }
         }
+    }
+
+    /// The arrival after one (thinning, Lewis and Shedler 1979).
+    #[inline]
+    fn following(&mut self, at_s: f64) -> f64 {
+        if self.quiet {
+            return self.following_through_the_night(at_s);
+        }
+        let mut next_s = at_s;
+        loop {
+            next_s += self.arrivals.exponential() / self.rate_max;
+            if self.arrivals.uniform() * self.peak <= self.day.at(next_s + self.utc_offset_s) {
+                return next_s;
+            }
+        }
+    }
+
+    /// The same where the day has hours with next to nothing: those are drawn at their own highest rate, a part of
+    /// an hour after the other. At the peak's, a market that has closed would cost more draws than the day has trades.
+    fn following_through_the_night(&mut self, mut at_s: f64) -> f64 {
+        while at_s < self.to_s {
+            let local_s = at_s + self.utc_offset_s;
+            // Never so little that rounding would keep us here.
+            let part_s = (PART_S - local_s.rem_euclid(PART_S)).max(1e-6);
+            let most = self.day.most_over(local_s, local_s + part_s).min(self.peak);
+            let asleep = most < QUIET * self.peak;
+            let bound = if asleep { most } else { self.peak };
+            let next_s = at_s + self.arrivals.exponential() / (self.rate_max * bound / self.peak);
+            if asleep && next_s > at_s + part_s {
+                // Nothing came; without a memory, the next part begins afresh.
+                at_s += part_s;
+                continue;
+            }
+            at_s = next_s;
+            if self.arrivals.uniform() * bound <= self.day.at(next_s + self.utc_offset_s) {
+                return next_s;
+            }
+        }
+        f64::INFINITY
     }
 
     #[inline]
@@ -254,6 +326,45 @@ impl Requests<'_> {
         source.advance();
         true
     }
+
+    /// What all requests are like but for their time and user, where that is so: one action in one region of one site, for
+    /// no object. Then [`Self::times_into`] tells the rest.
+    #[must_use]
+    pub fn alike(&self) -> Option<Request> {
+        let [source] = &self.sources[..] else { return None };
+        let alike = self.walk.is_none() && source.law.is_none() && source.sites == 1;
+        alike.then(|| Request {
+            action: source.action,
+            region: source.region as u32,
+            site: source.first_site,
+            ..Request::NONE
+        })
+    }
+
+    /// Times of the next requests, where all are [alike](Self::alike), in place of the requests; how many there are: fewer
+    /// than there is room for at the end only.
+    pub fn times_into(&mut self, times: &mut [f64]) -> usize {
+        let [source] = &mut self.sources[..] else { return 0 };
+        let mut filled = 0;
+        while filled < times.len() {
+            let ahead = &source.ahead[source.over..];
+            let room = ahead.len().min(times.len() - filled);
+            let ahead = &ahead[..room];
+            let before_end = if ahead[room - 1] < self.duration_s {
+                room
+            } else {
+                ahead.partition_point(|&at_s| at_s < self.duration_s)
+            };
+            times[filled..filled + before_end].copy_from_slice(&ahead[..before_end]);
+            filled += before_end;
+            if before_end == 0 {
+                break;
+            }
+            source.over += before_end - 1;
+            source.advance();
+        }
+        filled
+    }
 }
 
 impl Iterator for Requests<'_> {
@@ -262,5 +373,84 @@ impl Iterator for Requests<'_> {
     fn next(&mut self) -> Option<Request> {
         let mut request = Request::NONE;
         self.next_into(&mut request).then_some(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SourceFile;
+
+    fn read(more: &str, action: &str) -> Scenario {
+        let yaml = format!(
+            "name: alike\npopulation: {{users: 100{more}}}\nactions: {{ask: {{rate: 5/s, path: [web]{action}}}}}\n\
+             datasets: {{song: {{count: 10, size: 1 MB}}}}\n\
+             tiers: {{web: {{servers: 1, service_time: 1 s}}}}\n"
+        );
+        Scenario::from_yaml(&SourceFile::new("alike.yaml", &yaml)).expect("it is valid")
+    }
+
+    #[test]
+    fn times_of_requests_that_are_alike_are_those_of_the_requests() {
+        for more in ["", ", diurnal: {peak_to_mean: 3, peak_at: 0:10}"] {
+            let scenario = read(more, "");
+            let wanted: Vec<f64> = requests(&scenario, 3, 1_000.0).map(|request| request.at_s).collect();
+            assert!(wanted.len() > 1_000);
+            let mut requests = requests(&scenario, 3, 1_000.0);
+            let alike = requests.alike().expect("there is one action");
+            assert_eq!((alike.action, alike.region, alike.site), (0, 0, 0));
+            let mut got = Vec::new();
+            for room in [0, 1, 2, 63, 64, 65, 1 << 20, 5] {
+                let mut times = vec![0.0; room];
+                let filled = requests.times_into(&mut times);
+                got.extend(&times[..filled]);
+            }
+            assert_eq!(got, wanted);
+            assert!(requests.next().is_none());
+        }
+    }
+
+    #[test]
+    fn requests_for_objects_or_from_several_sites_are_not_alike() {
+        assert!(requests(&read("", ", of: song"), 1, 1.0).alike().is_none());
+        let two = ", regions: [{name: x, share: 100 %, sites: 2}]";
+        assert!(requests(&read(two, ""), 1, 1.0).alike().is_none());
+    }
+
+    fn of(diurnal: &str) -> Scenario {
+        let text = format!(
+            "name: hours\npopulation: {{users: 1 M, diurnal: {diurnal}}}\n\
+             actions: {{ask: {{rate: 20/s, path: [web]}}}}\n\
+             tiers: {{web: {{servers: 1, service_time: 1 ms}}}}\n"
+        );
+        Scenario::from_yaml(&SourceFile::new("hours.yaml", &text)).unwrap()
+    }
+
+    #[test]
+    fn requests_come_as_often_as_every_part_of_the_day_says() {
+        let night = "1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9, 1e-9";
+        let hourly = format!("{{hourly: [1e-9, {night}, 0.1, 6, 6, 5, 4, 4, 4, 6, 0.2, {night}]}}");
+        for diurnal in ["{peak_to_mean: 9, peak_at: 15:00}", &hourly, "{peak_to_mean: 2, peak_at: 9:00}"] {
+            let scenario = of(diurnal);
+            let day = scenario.day_of(&scenario.actions[0], 0);
+            let mut got = [0.0; 24];
+            for request in requests(&scenario, 1, DAY_S) {
+                got[(request.at_s / 3600.0) as usize] += 1.0;
+            }
+            for (hour, &got) in got.iter().enumerate() {
+                let from_s = hour as f64 * 3600.0;
+                let want = 20.0 * 3600.0 * day.mean_over(from_s, from_s + 3600.0);
+                assert!((got - want).abs() <= 4.5 * want.sqrt() + 1e-9, "{diurnal} {hour}: {got} of {want}");
+            }
+        }
+    }
+
+    /// At the rate of the peak, the hours before it would take some 10^15 draws.
+    #[test]
+    fn a_market_that_is_closed_is_waited_for_in_no_time() {
+        let mut scenario = of("{peak_to_mean: 20, peak_at: 15:00}");
+        scenario.population.users = crate::units::Count::given(1e6, "1 M");
+        let busy = between(&scenario, 1, (0.0, 3600.0), "", &|_, _| 1e10);
+        assert_eq!(busy.count(), 0);
     }
 }

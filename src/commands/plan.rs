@@ -59,6 +59,9 @@ pub fn run(args: &PlanArgs, terminal: &Terminal) -> Result<Code, Failure> {
 
 /// Plans of which a target does not hold are a breach.
 fn code(plans: &[&Plan]) -> Code {
+    if plans.iter().any(|plan| plan.provenance.partial) {
+        return Code::Interrupted;
+    }
     let all = plans.iter().all(|plan| plan.targets.iter().all(|t| t.holds));
     if all { Code::Success } else { Code::Breached }
 }

@@ -26,11 +26,10 @@ const LAG_MAX: u64 = 4 << 20;
 const REPLAYED_MAX: u64 = 1 << 20;
 /// The consumer looks this often, although it is woken for every event.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A batch should be counted within this time.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after the disk refused something.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// The group that the consumer reads for.
-const GROUP: &str = "heat";
 
 const TABLES: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
     CREATE TABLE IF NOT EXISTS plays(song INTEGER PRIMARY KEY, plays INTEGER NOT NULL);
@@ -70,6 +69,8 @@ struct State {
     end: u64,
     stalled: bool,
     ended: bool,
+    /// The consumer reads and counts, and looks at nothing here meanwhile.
+    counting: bool,
 }
 
 impl Bus {
@@ -121,16 +122,23 @@ impl Bus {
         lock(&self.shared.heat).top(count, now_ms())
     }
 
-    /// Holds the consumer up, or lets it go on.
+    /// Holds the consumer up, or lets it go on. Once it is held up, no later event is counted; so a batch that is
+    /// being counted is waited for, within limits. Blocks.
     pub fn stall(&self, stalled: bool) {
-        lock(&self.shared.state).stalled = stalled;
-        self.shared.changed.notify_one();
+        let shared = &self.shared;
+        let mut state = lock(&shared.state);
+        state.stalled = stalled;
+        shared.changed.notify_all();
+        if stalled {
+            let counted = shared.changed.wait_timeout_while(state, BATCH_TIMEOUT, |state| state.counting);
+            drop(counted.unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// Kills the consumer: what it knows in memory is gone.
     pub fn crash(&self) {
         lock(&self.shared.state).ended = true;
-        self.shared.changed.notify_one();
+        self.shared.changed.notify_all();
         if let Some(consumer) = lock(&self.consumer).take() {
             // A panic there has been printed already.
             let _ = consumer.join();
@@ -147,7 +155,9 @@ impl Bus {
         if consumer.is_some() {
             return Ok(());
         }
-        let mut memory = Memory::open(&self.shared.directory.join("heat.db"))?;
+        let mut memory = Memory::open(&self.shared.directory.join("heat.db"), self.shared.log.group())?;
+        // A log that somebody has begun anew: what comes is counted, and not waited for.
+        memory.next = memory.next.min(self.shared.end.load(Ordering::Relaxed));
         *lock(&self.shared.heat) = memory.heat(&self.shared.log)?;
         lock(&self.shared.state).ended = false;
         let shared = Arc::clone(&self.shared);
@@ -191,16 +201,19 @@ impl Shared {
             if state.ended {
                 return;
             }
+            state.counting = true;
             drop(state);
             let before = memory.next;
             if self.count(memory, &mut reader).is_err() {
                 reader.rewind(memory.next);
             }
+            self.note_offsets(memory.next);
+            lock(&self.state).counting = false;
+            self.changed.notify_all();
             if memory.next == before {
                 // What should be there can't be had: not so soon again.
                 std::thread::sleep(PAUSE);
             }
-            self.note_offsets(memory.next);
         }
     }
 
@@ -225,16 +238,18 @@ impl Shared {
 #[derive(Debug)]
 struct Memory {
     connection: Connection,
+    /// What it reads, by which its offset is known.
+    group: &'static str,
     next: u64,
 }
 
 impl Memory {
-    fn open(file: &Path) -> rusqlite::Result<Self> {
+    fn open(file: &Path, group: &'static str) -> rusqlite::Result<Self> {
         let connection = Connection::open(file)?;
         connection.execute_batch(TABLES)?;
         let query = "SELECT next_offset FROM groups WHERE name = ?1";
-        let next = connection.query_row(query, (GROUP,), |row| row.get::<_, i64>(0)).optional()?;
-        Ok(Self { connection, next: next.unwrap_or(0).unsigned_abs() })
+        let next = connection.query_row(query, (group,), |row| row.get::<_, i64>(0)).optional()?;
+        Ok(Self { connection, group, next: next.unwrap_or(0).unsigned_abs() })
     }
 
     /// The heat map as it was: totals from the table, the window from the end of the log.
@@ -280,7 +295,7 @@ impl Memory {
             }
             transaction
                 .prepare("INSERT OR REPLACE INTO groups VALUES (?1, ?2)")?
-                .execute((GROUP, next.cast_signed()))?;
+                .execute((self.group, next.cast_signed()))?;
         }
         transaction.commit()?;
         self.next = next;
@@ -346,6 +361,20 @@ mod tests {
         let bus = open(directory.path());
         caught_up(&bus);
         assert_eq!(plays(&bus), [(2, 3500), (3, 1005), (1, 1000)], "also those of the window, from the log");
+    }
+
+    #[test]
+    fn a_log_that_was_begun_anew_is_counted_from_its_begin_and_adds_to_what_was_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let bus = open(directory.path());
+        (0..100).for_each(|_| tell(&bus, 7));
+        caught_up(&bus);
+        drop(bus);
+        std::fs::remove_dir_all(directory.path().join("log")).unwrap();
+        let bus = open(directory.path());
+        (0..10).for_each(|_| tell(&bus, 7));
+        caught_up(&bus);
+        assert_eq!(plays(&bus), [(7, 110)]);
     }
 
     #[test]

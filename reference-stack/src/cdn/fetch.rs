@@ -7,13 +7,13 @@ use bytes::Bytes;
 use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 
 use super::Cdn;
 #[cfg(feature = "services")]
 use super::Keeper;
 use super::stored::{self, Answer, Stored};
 use crate::digest;
+use crate::peer;
 use crate::reply::{self, CACHE_STATUS, REPR_DIGEST, SERVED_BY};
 use crate::upstream::{HOP_TIMEOUT, HopError};
 use crate::visit::Trail;
@@ -85,7 +85,7 @@ impl Cdn {
         &self,
         begun: Instant,
         tier: &'static str,
-        response: Response<Incoming>,
+        response: Response<peer::Answer>,
         asked: &HeaderMap,
         known: Option<&Stored>,
     ) -> Fetched {
@@ -131,7 +131,7 @@ impl Cdn {
         &self,
         path: &str,
         headers: HeaderMap,
-    ) -> Result<(&'static str, Response<Incoming>), HopError> {
+    ) -> Result<(&'static str, Response<peer::Answer>), HopError> {
         let mut failed = HopError::Unreachable { tier: "the tier below", cause: "there is none".to_owned() };
         for below in &self.below {
             let call = below.upstream.call(&below.at, Method::GET, path, headers.clone(), Bytes::new());
@@ -155,7 +155,7 @@ pub struct Torn {
 }
 
 /// The whole body, if it comes in time and is what its hash says.
-pub async fn whole(tier: &str, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Torn> {
+pub async fn whole(tier: &str, headers: &HeaderMap, body: peer::Answer) -> Result<Bytes, Torn> {
     let torn = |status, detail| Torn {
         status,
         detail,

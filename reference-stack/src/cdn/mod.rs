@@ -29,6 +29,7 @@ use crate::freshness::{Control, Use};
 use crate::front::{self, Arrived, Refusal, Shared};
 use crate::gate::Gate;
 use crate::metrics::Found;
+use crate::peer::{self, Peer};
 use crate::plan::TierPlan;
 use crate::reply::{self, Body, CACHE_STATUS, SERVED_BY, wire};
 #[cfg(feature = "services")]
@@ -86,8 +87,7 @@ impl Keeper {
 #[derive(Debug)]
 pub struct Below {
     pub upstream: Upstream,
-    /// `127.0.0.1:port`.
-    pub at: String,
+    pub at: Peer,
 }
 
 #[derive(Debug, Clone)]
@@ -412,7 +412,7 @@ impl Cdn {
 
     /// Forgets what a request has changed (RFC 9111, section 4.4): the object that it went to, and those that the
     /// response names on the same host.
-    fn forget_changed(&self, path: &str, request: &request::Parts, response: &Response<Incoming>) {
+    fn forget_changed(&self, path: &str, request: &request::Parts, response: &Response<peer::Answer>) {
         let failed = response.status().is_client_error() || response.status().is_server_error();
         if request.method.is_safe() || failed {
             return;

@@ -96,7 +96,7 @@ impl Cdn {
         let from = response.headers().get(FROM).and_then(|from| from.to_str().ok()).unwrap_or_default();
         // Of several that were asked, the last has answered.
         let from = from.rsplit([',', ' ']).next().unwrap_or_default();
-        let below = self.below.iter().find(|below| below.at == from).or_else(|| self.below.first());
+        let below = self.below.iter().find(|below| below.at.host() == from).or_else(|| self.below.first());
         let tier = below.map_or("", |below| below.upstream.tier);
         let status = response.status();
         // An old copy, since the tier below failed: what becomes of it is for others to say.

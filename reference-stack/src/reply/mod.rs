@@ -32,9 +32,9 @@ pub fn length(response: &Response<Body>) -> u64 {
 }
 
 /// Adds what every response carries.
-pub fn sign(response: &mut Response<Body>, trail: &Trail, served_by: HeaderValue, request_id: HeaderValue) {
+pub fn sign(response: &mut Response<Body>, trail: Trail, served_by: HeaderValue, request_id: HeaderValue) {
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(trail.text()) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(trail.into_text())) {
         headers.insert(SERVER_TIMING, value);
     }
     headers.insert(SERVED_BY, served_by);

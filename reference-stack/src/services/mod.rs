@@ -109,7 +109,7 @@ pub struct NginxParts {
     pub edges: Vec<Option<NginxCache>>,
     pub shield: Option<NginxCache>,
     /// Where the gateway's balancer listens.
-    pub gateway: Option<String>,
+    pub gateway: Option<SocketAddr>,
 }
 
 impl Services {

@@ -13,13 +13,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::ACCEPT_ENCODING;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
-use hyper::body::Incoming;
 use nix::sys::signal::Signal;
 use plimsoll_scenarios::Balance;
 
 use super::supervise::{Identity, Spec, listens, private_directory};
 use super::{Programs, Setting};
 use crate::error::StackError;
+use crate::peer::{Answer, Peer};
 use crate::plan::{CachePlan, TierPlan};
 use crate::reply::encoding;
 use crate::timer::Timer;
@@ -171,8 +171,8 @@ pub fn cache(
     text += "}\n";
     Ok((
         NginxCache {
-            at: at.to_string(),
-            only: only.to_string(),
+            at: Peer::at(at),
+            only: Peer::at(only),
             tier,
             generation: AtomicU64::new(0),
             changed: Mutex::default(),
@@ -192,7 +192,7 @@ pub fn gateway(
     webs: &[SocketAddr],
     events: SocketAddr,
     events_paths: &[&str],
-) -> Result<(String, Spec), StackError> {
+) -> Result<(SocketAddr, Spec), StackError> {
     let at = setting.ports.take(tier.name)?;
     let mut text = head(setting, "nginx-gateway");
     text += "  upstream web {\n";
@@ -217,14 +217,14 @@ pub fn gateway(
         let _ = writeln!(text, "    location = {path} {{ proxy_pass http://events; }}");
     }
     text += "    location / { proxy_pass http://web; }\n  }\n}\n";
-    Ok((at.to_string(), spec(setting, "nginx-gateway", "gateway", &text, at)?))
+    Ok((at, spec(setting, "nginx-gateway", "gateway", &text, at)?))
 }
 
 /// A cache that nginx keeps.
 #[derive(Debug)]
 pub struct NginxCache {
-    at: String,
-    only: String,
+    at: Peer,
+    only: Peer,
     tier: &'static str,
     generation: AtomicU64,
     /// How often objects have been driven out, by path.
@@ -282,7 +282,7 @@ impl NginxStore {
     ///
     /// # Errors
     /// If nginx can't be reached.
-    pub async fn look(&self, path: &str, asked: &HeaderMap) -> Result<Response<Incoming>, HopError> {
+    pub async fn look(&self, path: &str, asked: &HeaderMap) -> Result<Response<Answer>, HopError> {
         let mut headers = HeaderMap::with_capacity(2);
         self.address(path, asked, &mut headers);
         self.upstream.call(&self.cache.only, Method::GET, path, headers, Bytes::new()).await
@@ -297,7 +297,7 @@ impl NginxStore {
         path: &str,
         headers: &HeaderMap,
         wish: Wish,
-    ) -> Result<Response<Incoming>, HopError> {
+    ) -> Result<Response<Answer>, HopError> {
         let mut passed = headers.clone();
         self.address(path, headers, &mut passed);
         let one = HeaderValue::from_static("1");

@@ -23,6 +23,7 @@ pub fn plan(record: &Plan) -> String {
         ("growth", "When to buy", growth(record)),
         ("worlds", "In the worlds that the ranges make", worlds(record)),
         ("failures", "Under failures", failures(record)),
+        ("under-failures", "Targets under failures, predicted and simulated", under_failures(record)),
         ("storage", "What is kept, and how safely", storage(record)),
         ("made", "How it was made", made(record)),
     ];
@@ -133,9 +134,19 @@ fn regions(record: &Plan) -> String {
 }
 
 fn reasons(record: &Plan) -> String {
-    let columns = [Column::Text("tier"), Column::Text("bound by"), Column::Text("with one step less")];
+    let columns = [
+        Column::Text("tier"),
+        Column::Text("bound by"),
+        Column::Text("with one step less"),
+        Column::Text("also chosen"),
+    ];
     let rows = record.tiers.iter().filter(|t| !t.binding.is_empty()).map(|tier| {
-        Row::of([tier.name.clone(), tier.binding.clone(), tier.one_less.clone().unwrap_or_default()])
+        Row::of([
+            tier.name.clone(),
+            tier.binding.clone(),
+            tier.one_less.clone().unwrap_or_default(),
+            words::chosen(tier),
+        ])
     });
     table("", &columns, &rows.collect::<Vec<_>>())
 }
@@ -146,6 +157,7 @@ fn targets(all: &[Target]) -> String {
         Column::Text(""),
         Column::Text("under"),
         Column::Number("predicted, at the peak"),
+        Column::Number("simulated, at the peak"),
         Column::Number("simulated, over the day"),
         Column::Text("from"),
     ];
@@ -158,6 +170,7 @@ fn targets(all: &[Target]) -> String {
                 escape(target.under.as_deref().unwrap_or_default()),
                 value(target.predicted),
                 value(target.simulated),
+                value(target.simulated_day),
                 if target.assumed { "assumed".to_owned() } else { "the scenario".to_owned() },
             ],
             ..Row::default()
@@ -238,6 +251,36 @@ fn failures(record: &Plan) -> String {
     table("", &columns, &rows.collect::<Vec<_>>())
 }
 
+/// Every target under every failure that was played.
+fn under_failures(record: &Plan) -> String {
+    let columns = [
+        Column::Text("failure"),
+        Column::Text("target"),
+        Column::Text(""),
+        Column::Number("predicted"),
+        Column::Number("simulated"),
+        Column::Text("played"),
+    ];
+    let mut rows = Vec::new();
+    for failure in record.failures.iter().filter(|f| !f.played.is_empty()) {
+        for (i, target) in failure.targets.iter().enumerate() {
+            let value = |v: Option<f64>| v.map_or(String::new(), |v| escape(&human(v, target.unit)));
+            rows.push(Row {
+                cells: vec![
+                    escape(if i == 0 { &failure.failure } else { "" }),
+                    escape(&target.text),
+                    mark(target.holds).to_owned(),
+                    value(target.predicted),
+                    value(target.simulated),
+                    escape(&if i == 0 { failure.played.join("; ") } else { String::new() }),
+                ],
+                ..Row::default()
+            });
+        }
+    }
+    table("", &columns, &rows)
+}
+
 fn storage(record: &Plan) -> String {
     let columns = [
         Column::Text("tier"),
@@ -278,7 +321,7 @@ fn made(record: &Plan) -> String {
     if let Some(verification) = &record.verification {
         out.push_str("<h3>Simulated</h3>\n");
         out.push_str(&list(&verification.adjusted));
-        out.push_str(&list(&[format!("{} simulated days: {}", verification.runs, verification.note)]));
+        out.push_str(&list(&[words::verified(verification)]));
     }
     out.push_str("<h3>What to know</h3>\n");
     out.push_str(&list(&record.notes));

@@ -4,7 +4,9 @@ use super::style::{Style, Tone, clean, mark, wrap};
 use super::table::{Cell, Table};
 use super::{section, sentences, title};
 use crate::format::{human, significant};
-use crate::plan::{Alternative, Plan, PlanComparison, StorageCheck, Target, Worlds};
+use crate::plan::{
+    Alternative, Plan, PlanComparison, PlannedTier, StorageCheck, Target, Verification, Worlds,
+};
 use crate::record::Unit;
 use crate::story;
 
@@ -34,7 +36,7 @@ pub fn plan(record: &Plan, style: Style) -> String {
     let mut notes = record.notes.clone();
     if let Some(verification) = &record.verification {
         notes.extend(verification.adjusted.iter().map(|a| format!("Raised after simulation: {a}.")));
-        notes.push(format!("Verified by {} simulated days: {}.", verification.runs, verification.note));
+        notes.push(verified(verification));
     }
     out.push_str(&section(style, "notes", &sentences(style, Tone::Quiet, 2, &notes)));
     out.push_str(&format!(" {}\n", style.paint(Tone::Quiet, &story::provenance(&record.provenance))));
@@ -146,7 +148,9 @@ fn reasons(record: &Plan, style: Style) -> String {
     let mut out = String::new();
     for tier in bound {
         let less = tier.one_less.as_ref().map_or(String::new(), |less| format!("; with {less}"));
-        let text = clean(&format!("{}{less}", tier.binding));
+        let chosen = chosen(tier);
+        let chosen = if chosen.is_empty() { chosen } else { format!("; chosen: {chosen}") };
+        let text = clean(&format!("{}{less}{chosen}", tier.binding));
         for (i, line) in wrap(&text, style.width.saturating_sub(width + 5)).iter().enumerate() {
             let name = if i == 0 { clean(&tier.name) } else { String::new() };
             out.push_str(&format!("   {name:<width$}  {line}\n"));
@@ -155,8 +159,24 @@ fn reasons(record: &Plan, style: Style) -> String {
     out
 }
 
+/// What was chosen of a tier beside servers, types and caches: `6+3, 12 shards, 8 at a time`.
+#[must_use]
+pub fn chosen(tier: &PlannedTier) -> String {
+    let what = |field: &String| match field.as_str() {
+        "copies" => tier.copies.map(|n| format!("{n} copies")),
+        "replication" => tier.kept_as.clone(),
+        "shards" => tier.shards.map(|n| format!("{n} shards")),
+        "concurrency" => tier.concurrency.map(|n| format!("{n} at a time")),
+        "zones" => Some(format!("{} zones", tier.zones)),
+        "link" => tier.link_bit_per_s.map(|link| human(link, Unit::BitsPerSecond)),
+        _ => None,
+    };
+    tier.chosen.iter().filter_map(what).collect::<Vec<_>>().join(", ")
+}
+
 fn targets(list: &[Target], style: Style) -> String {
-    let mut table = Table::new().left("").left("").right("predicted").right("simulated").left("");
+    let mut table =
+        Table::new().left("").left("").right("predicted").right("simulated").right("over the day").left("");
     for target in list {
         let (sign, tone) = mark(target.holds);
         let value = |v: Option<f64>| v.map_or(String::new(), |v| human(v, target.unit));
@@ -166,10 +186,26 @@ fn targets(list: &[Target], style: Style) -> String {
             format!("{}{under}", target.text).into(),
             value(target.predicted).into(),
             value(target.simulated).into(),
+            value(target.simulated_day).into(),
             Cell::toned(Tone::Quiet, if target.assumed { "assumed" } else { "" }),
         ]);
     }
     table.render(style, 3)
+}
+
+/// What was simulated, in a sentence.
+#[must_use]
+pub fn verified(verification: &Verification) -> String {
+    let several = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let mut played = several(verification.runs, "simulated day");
+    if verification.moments > 0 {
+        played = format!("{played} and {}", several(verification.moments, "moment"));
+    }
+    let requests = match verification.requests {
+        0 => String::new(),
+        n => format!(", {} requests", human(n as f64, Unit::Count)),
+    };
+    format!("Verified by {played}{requests}: {}.", verification.note)
 }
 
 /// `+$12 K/month`.
@@ -269,8 +305,29 @@ fn failures(record: &Plan, style: Style) -> String {
         let line = format!("{}{required}: {verdict}", check.failure);
         out.push_str(&format!("   {} {}\n", style.paint(tone, sign), line));
         out.push_str(&sentences(style, Tone::Quiet, 5, [&check.what]));
+        if !check.played.is_empty() {
+            let played = format!("played: {}", check.played.join("; "));
+            out.push_str(&sentences(style, Tone::Quiet, 5, [&played]));
+            out.push_str(&under(&check.targets, style));
+        }
     }
     out
+}
+
+/// Every target under a failure, by formula and as it was played.
+fn under(list: &[Target], style: Style) -> String {
+    let mut table = Table::new().left("").left("").right("predicted").right("simulated");
+    for target in list {
+        let (sign, tone) = mark(target.holds);
+        let value = |v: Option<f64>| v.map_or(String::new(), |v| human(v, target.unit));
+        table.push([
+            Cell::toned(tone, sign),
+            target.text.as_str().into(),
+            value(target.predicted).into(),
+            value(target.simulated).into(),
+        ]);
+    }
+    table.render(style, 5)
 }
 
 /// `4e-12`, or `0` where it can't happen.

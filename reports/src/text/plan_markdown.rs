@@ -1,7 +1,7 @@
 //! A plan as Markdown, to paste into a design: the answer, then a table a question.
 
 use super::markdown::inline;
-use super::plan::{answer, chance, extra};
+use super::plan::{answer, chance, chosen, extra, verified};
 use crate::format::{human, significant};
 use crate::plan::{Plan, PlanComparison};
 use crate::record::Unit;
@@ -53,6 +53,7 @@ pub fn plan(record: &Plan) -> String {
         vec![f.failure.clone(), f.what.clone(), breaks]
     });
     out.push_str(&table("Under failures", &["failure", "what happens", "what breaks"], rows));
+    out.push_str(&under_failures(record));
     let rows = record.storage.iter().map(|s| {
         vec![
             s.tier.clone(),
@@ -65,7 +66,8 @@ pub fn plan(record: &Plan) -> String {
     let headings = ["tier", "kept as", "lost in a year, independent", "with zones", "operator"];
     out.push_str(&table("What is kept, and how safely", &headings, rows));
     out.push_str("\n## Assumed\n\n");
-    for text in record.assumptions.iter().chain(&record.notes) {
+    let verified = record.verification.as_ref().map(verified);
+    for text in record.assumptions.iter().chain(&record.notes).chain(&verified) {
         out.push_str(&format!("- {}\n", inline(text)));
     }
     out.push_str(&format!("\n{}\n", inline(&story::provenance(&record.provenance))));
@@ -81,10 +83,12 @@ fn tiers(record: &Plan) -> String {
             tier.capacity_bytes.map_or(String::new(), |b| human(b, Unit::Bytes)),
             tier.utilisation_peak.map_or(String::new(), |u| human(u, Unit::Share)),
             human(tier.cost_per_month, Unit::DollarsPerMonth),
+            chosen(tier),
             tier.binding.clone(),
         ]
     });
-    let headings = ["tier", "servers", "instance", "cache", "busy", "cost a month", "bound by"];
+    let headings =
+        ["tier", "servers", "instance", "cache", "busy", "cost a month", "also chosen", "bound by"];
     table("Bill of materials", &headings, rows)
 }
 
@@ -97,9 +101,28 @@ fn targets(record: &Plan) -> String {
             target.under.clone().unwrap_or_default(),
             value(target.predicted),
             value(target.simulated),
+            value(target.simulated_day),
         ]
     });
-    table("Targets", &["", "target", "under", "predicted", "simulated"], rows)
+    table("Targets", &["", "target", "under", "predicted", "simulated", "simulated, over the day"], rows)
+}
+
+/// Every target under every failure that was played.
+fn under_failures(record: &Plan) -> String {
+    let played = record.failures.iter().filter(|f| !f.played.is_empty());
+    let rows = played.flat_map(|failure| {
+        failure.targets.iter().map(|target| {
+            let value = |v: Option<f64>| v.map_or(String::new(), |v| human(v, target.unit));
+            vec![
+                if target.holds { "✓" } else { "✗" }.to_owned(),
+                failure.failure.clone(),
+                target.text.clone(),
+                value(target.predicted),
+                value(target.simulated),
+            ]
+        })
+    });
+    table("Targets under failures", &["", "failure", "target", "predicted", "simulated"], rows)
 }
 
 /// Two plans, line by line.

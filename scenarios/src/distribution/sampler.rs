@@ -42,4 +42,16 @@ impl Sampler {
             Self::Mixture(of) => of.1[of.0.draw(stream)].draw(stream),
         }
     }
+
+    /// What as many calls of [`Self::draw`] would give: the law is looked at once for all of them.
+    pub fn fill(&self, stream: &mut Stream, into: &mut [f64]) {
+        match self {
+            Self::Constant(value) => into.fill(*value),
+            Self::Exponential(mean) => {
+                stream.exponentials(into);
+                into.iter_mut().for_each(|value| *value *= mean);
+            }
+            law => into.iter_mut().for_each(|value| *value = law.draw(stream)),
+        }
+    }
 }

@@ -58,7 +58,11 @@ pub const TIER: Shape = Shape {
             Kind::Any(&[Kind::Whole(1, SERVERS_MAX), Kind::Auto]),
             "servers in total, shared out over regions and sites",
         ),
-        field("concurrency", Kind::Whole(1, CONCURRENCY_MAX), "requests one server works on at a time (1)"),
+        field(
+            "concurrency",
+            Kind::Any(&[Kind::Whole(1, CONCURRENCY_MAX), Kind::Auto]),
+            "requests one server works on at a time (1)",
+        ),
         field("service_time", laws::DURATION, "time one request holds one slot"),
         field(
             "queue_max",
@@ -96,10 +100,14 @@ pub const TIER: Shape = Shape {
             Kind::Any(&[Kind::Whole(1, COPIES_MAX), Kind::Auto]),
             "whole copies of what is stored here (1)",
         ),
-        field("replication", Kind::Fields(&REPLICATION), "copies with quorums, or an erasure code"),
+        field(
+            "replication",
+            Kind::Any(&[Kind::Fields(&REPLICATION), Kind::Auto]),
+            "copies with quorums, or an erasure code",
+        ),
         field(
             "shards",
-            Kind::Any(&[Kind::Whole(1, SHARDS_MAX), Kind::Fields(&SHARDS)]),
+            Kind::Any(&[Kind::Whole(1, SHARDS_MAX), Kind::Fields(&SHARDS), Kind::Auto]),
             "parts that keys are spread over",
         ),
         field("connections_max", quantity::<Things>(), "open connections that one server holds"),
@@ -166,7 +174,7 @@ const EXTERNAL: Shape = Shape {
 };
 const REPLICATION: Shape = Shape {
     fields: &[
-        either("copies", Kind::Whole(1, COPIES_MAX), "whole copies"),
+        either("copies", Kind::Any(&[Kind::Whole(1, COPIES_MAX), Kind::Auto]), "whole copies"),
         field("write_quorum", Kind::Whole(1, COPIES_MAX), "copies that a write waits for (a majority)"),
         field("read_quorum", Kind::Whole(1, COPIES_MAX), "copies that a read asks (1)"),
         either("erasure", Kind::Fields(&ERASURE), "an erasure code instead of copies"),
@@ -182,7 +190,7 @@ const ERASURE: Shape = Shape {
 };
 const SHARDS: Shape = Shape {
     fields: &[
-        must("count", Kind::Whole(1, SHARDS_MAX), "shards"),
+        must("count", Kind::Any(&[Kind::Whole(1, SHARDS_MAX), Kind::Auto]), "shards"),
         field("by", Kind::Choice(&["hash", "range", "consistent"]), "how keys find their shard (hash)"),
         field(
             "virtual_nodes",

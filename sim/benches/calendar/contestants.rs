@@ -13,7 +13,7 @@ use plimsoll_sim::{Mode, Options, simulate};
 use super::stopwatch::Clock;
 
 /// Customers of a turn.
-pub const CUSTOMERS: f64 = 5e6;
+pub const CUSTOMERS: f64 = 2e7;
 
 /// One action at a rate, over tiers of which the last is `server`.
 pub fn read(rate: f64, path: &str, tier: &str, events: &str) -> Scenario {

@@ -32,6 +32,9 @@ struct Fewer {
     left: f64,
 }
 
+/// Times that are read together.
+const AHEAD: usize = 64;
+
 /// The requests of a run, in order of time.
 pub struct Arrivals<'a> {
     scenario: &'a Scenario,
@@ -39,6 +42,10 @@ pub struct Arrivals<'a> {
     sources: Vec<(Requests<'a>, Option<Request>)>,
     /// Nothing but the usual ones is to come.
     plain: bool,
+    /// What all requests are like, where they are; then their times, many at a time, and how many of these are over.
+    alike: Option<Request>,
+    times: Vec<f64>,
+    over: usize,
     fewer: Vec<During<Fewer>>,
     releases: Vec<During<(DatasetId, f64)>>,
     lost: Vec<During<usize>>,
@@ -53,6 +60,9 @@ impl<'a> Arrivals<'a> {
             scenario,
             sources: vec![(trace::between(scenario, seed, (from_s, to_s), "", &|_, _| 1.0), None)],
             plain: false,
+            alike: None,
+            times: Vec::new(),
+            over: 0,
             fewer: Vec::new(),
             releases: Vec::new(),
             lost: Vec::new(),
@@ -86,6 +96,7 @@ impl<'a> Arrivals<'a> {
             }
         }
         arrivals.plain = arrivals.sources.len() == 1 && !arrivals.eventful();
+        arrivals.alike = arrivals.sources[0].0.alike().filter(|_| arrivals.plain);
         if !arrivals.plain {
             for (source, next) in &mut arrivals.sources {
                 *next = source.next();
@@ -158,12 +169,44 @@ impl Arrivals<'_> {
     /// The next request, written where it is wanted; `false` where there is none.
     #[inline]
     pub fn next_into(&mut self, into: &mut Request) -> bool {
+        if let Some(alike) = self.alike {
+            if self.over == self.times.len() && !self.read_ahead() {
+                return false;
+            }
+            *into = Request { at_s: self.times[self.over], ..alike };
+            self.over += 1;
+            return true;
+        }
         if let ([(usual, _)], true) = (&mut self.sources[..], self.plain) {
             return usual.next_into(into);
         }
         let next = self.next_of_many();
         *into = next.unwrap_or(Request::NONE);
         next.is_some()
+    }
+
+    /// What all requests are like but for their time, where that is so; see [`Requests::alike`]. Of what user they are is
+    /// left out: nobody asks.
+    #[must_use]
+    pub const fn alike(&self) -> Option<Request> {
+        self.alike
+    }
+
+    /// Times of the next requests where all are alike; see [`Requests::times_into`].
+    pub fn times_into(&mut self, times: &mut [f64]) -> usize {
+        self.sources.first_mut().map_or(0, |(usual, _)| usual.times_into(times))
+    }
+
+    /// Reads the next times; `false` where there are none.
+    #[inline(never)]
+    fn read_ahead(&mut self) -> bool {
+        self.over = 0;
+        self.times.resize(AHEAD, 0.0);
+        let mut times = std::mem::take(&mut self.times);
+        let filled = self.times_into(&mut times);
+        times.truncate(filled);
+        self.times = times;
+        filled > 0
     }
 
     fn next_of_many(&mut self) -> Option<Request> {

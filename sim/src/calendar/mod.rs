@@ -19,6 +19,7 @@ mod caching;
 mod changes;
 mod clients;
 mod connections;
+mod draws;
 mod frame;
 mod kept;
 mod machine;
@@ -27,11 +28,13 @@ mod queue;
 mod recursion;
 mod requests;
 pub mod slice;
+mod slots;
 mod station;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod tiers;
+mod times;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

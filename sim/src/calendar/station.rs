@@ -3,7 +3,6 @@
 //! Why the whole of it hangs on a server and not on a tier: queues stand before servers, crashes and deploys take
 //! servers away, and a slot held by a waiting thread is a slot of one server.
 
-use plimsoll_scenarios::distribution::Sampler;
 use plimsoll_scenarios::{Discipline, TierId};
 
 use super::frame::{List, NONE, Role};
@@ -84,12 +83,7 @@ impl Machine<'_> {
     /// How long a service takes on an ordinary day, seconds.
     #[inline]
     fn draw_service(&mut self, tier: TierId) -> f64 {
-        let Some(station) = &mut self.tiers[tier].station else { return 0.0 };
-        match station.sampler {
-            // The most common law, without a call.
-            Sampler::Exponential(mean) => mean * station.services.exponential(),
-            ref law => law.draw(&mut station.services),
-        }
+        self.tiers[tier].station.as_mut().map_or(0.0, |station| station.services.next())
     }
 
     fn server_for(&mut self, at: u32, tier: TierId, pool: u32, copy: u32) -> Option<u32> {
@@ -356,7 +350,7 @@ impl Machine<'_> {
         let play = &mut self.tiers[tier];
         let local = (server - play.first_server) as usize;
         let Some(station) = &mut play.station else { return };
-        let work = station.sampler.draw(&mut station.services) * play.slower;
+        let work = station.services.next() * play.slower;
         let shared = &mut station.shared[local];
         shared.inside.insert(((shared.virtual_s + work).to_bits(), at));
         self.frames[at].began = self.now;

@@ -1,102 +1,27 @@
 //! What is counted while the calendar runs: flat arrays, so that counting costs less than what is counted.
 //!
-//! Why histograms of our own: one record is a shift and an increment; at the end they become the histograms of
-//! the results. A bucket is 1/256 of its value wide (1/64 in the histograms by slot).
+//! Why by slot of the day: rates, waits and latencies of every hour stand beside each other in the results.
 
 use plimsoll_scenarios::Scenario;
 
 use super::frame::UNCOUNTED;
+use super::slots::Slots;
+use super::times::{COARSE, FINE, Times};
 use crate::flow::Flow;
 use crate::histogram::Latencies;
 use crate::model;
 use crate::outcome::{Counted, StationSlot};
 
-/// Shortest and longest time that a histogram tells from others, seconds.
-const LEAST_S: f64 = 1e-7;
-const MOST_S: f64 = 3600.0;
-
-/// A histogram over the logarithm of a time.
+/// Latencies of requests of one action that were made in the latest slot, before they are added to what is counted: one
+/// record serves the action's histogram and that of the slot.
 #[derive(Debug, Clone)]
-pub struct Times<const BITS: u32> {
-    /// By the leading bits of the double, `BITS` of them behind its exponent; empty until the first time.
-    counts: Vec<u32>,
-    sum_s: f64,
-}
-
-impl<const BITS: u32> Times<BITS> {
-    const SHIFT: u32 = 52 - BITS;
-    const LOW: u64 = LEAST_S.to_bits() >> Self::SHIFT;
-    const BUCKETS: usize = ((MOST_S.to_bits() >> Self::SHIFT) - Self::LOW + 1) as usize;
-
-    const fn new() -> Self {
-        Self { counts: Vec::new(), sum_s: 0.0 }
-    }
-
-    #[inline]
-    pub fn record(&mut self, seconds: f64) {
-        let at = ((seconds.clamp(LEAST_S, MOST_S).to_bits() >> Self::SHIFT) - Self::LOW) as usize;
-        match self.counts.get_mut(at) {
-            Some(count) => *count += 1,
-            None => self.first(at),
-        }
-        self.sum_s += seconds;
-    }
-
-    /// The first time of all.
-    #[cold]
-    fn first(&mut self, at: usize) {
-        self.counts = vec![0; Self::BUCKETS];
-        self.counts[at] += 1;
-    }
-
-    fn pour_into(&self, latencies: &mut Latencies) {
-        let middle = |i: usize| {
-            if i == 0 {
-                return 0.0;
-            }
-            let from = f64::from_bits((Self::LOW + i as u64) << Self::SHIFT);
-            let to = f64::from_bits((Self::LOW + i as u64 + 1) << Self::SHIFT);
-            f64::midpoint(from, to).min(MOST_S)
-        };
-        let buckets = self.counts.iter().enumerate().filter(|(_, n)| **n > 0);
-        latencies.record_buckets(buckets.map(|(i, &n)| (middle(i), u64::from(n))), self.sum_s);
-    }
-}
-
-/// Which slot a time is in, for times of which most are in the slot of the one before.
-#[derive(Debug, Clone, Copy)]
-pub struct Slots {
-    from_s: f64,
-    slot_s: f64,
-    number: usize,
+struct Latest {
     slot: u16,
-    begins: f64,
-    ends: f64,
+    first_byte: Times<FINE>,
 }
 
-impl Slots {
-    /// The slot of a time; `UNCOUNTED` before and after what counts.
-    #[inline]
-    pub fn at(&mut self, time_s: f64) -> u16 {
-        if time_s < self.begins || time_s >= self.ends {
-            self.turn(time_s);
-        }
-        self.slot
-    }
-
-    fn turn(&mut self, time_s: f64) {
-        if time_s < self.from_s {
-            (self.slot, self.begins, self.ends) = (UNCOUNTED, f64::NEG_INFINITY, self.from_s);
-            return;
-        }
-        let slot = ((time_s - self.from_s) / self.slot_s) as usize;
-        let begins = |slot: usize| self.from_s + slot as f64 * self.slot_s;
-        (self.slot, self.begins, self.ends) = if slot >= self.number {
-            (UNCOUNTED, begins(self.number), f64::INFINITY)
-        } else {
-            (slot as u16, begins(slot), begins(slot + 1))
-        };
-    }
+impl Latest {
+    const NONE: Self = Self { slot: UNCOUNTED, first_byte: Times::new() };
 }
 
 /// A station at a place in a slot.
@@ -140,6 +65,8 @@ pub struct Tally {
     first_byte: Vec<Times<FINE>>,
     complete: Vec<Times<FINE>>,
     first_byte_slots: Vec<Times<COARSE>>,
+    /// By action: those of the latest slot, which are in neither of the two above.
+    latest: Vec<Latest>,
     /// By action: it has a body, so that it is complete later than its first byte.
     bodies: Vec<bool>,
     /// Latencies of requests made before what counts, by parts of that time, and how long a part is, seconds.
@@ -152,9 +79,6 @@ pub struct Tally {
 
 /// Parts of the time before what counts.
 const PARTS_BEFORE: usize = 400;
-
-const FINE: u32 = 8;
-const COARSE: u32 = 6;
 
 impl Tally {
     #[must_use]
@@ -186,6 +110,7 @@ impl Tally {
             first_byte: vec![Times::new(); actions],
             complete: vec![Times::new(); actions],
             first_byte_slots: vec![Times::new(); actions * slots],
+            latest: vec![Latest::NONE; actions],
             bodies: scenario.actions.values().map(|a| a.response.get() > 0.0).collect(),
             before: Vec::new(),
             part_s: f64::INFINITY,
@@ -246,12 +171,23 @@ impl Tally {
         (which * self.regions + region as usize) * self.slots + slot as usize
     }
 
+    /// When the slot that it is will be over.
+    pub const fn slot_ends(&self) -> f64 {
+        self.slot_ends
+    }
+
     #[inline]
     pub fn request(&mut self, action: u16, region: u16, slot: u16) {
+        self.requests(action, region, slot, 1);
+    }
+
+    /// Several requests made in the same slot.
+    #[inline]
+    pub fn requests(&mut self, action: u16, region: u16, slot: u16, number: u32) {
         if slot != UNCOUNTED {
             let at = self.at(action as usize, region, slot);
-            self.requests[at] += 1;
-            self.simulated_requests += 1;
+            self.requests[at] += number;
+            self.simulated_requests += u64::from(number);
         }
     }
 
@@ -292,23 +228,63 @@ impl Tally {
             return;
         };
         let id = action as usize;
-        self.first_byte[id].record(first_byte);
         if self.bodies[id] {
             self.complete[id].record(complete);
         }
-        self.first_byte_slots[id * self.slots + slot as usize].record(first_byte);
+        if self.latest[id].slot == slot || self.begins(id, slot) {
+            self.latest[id].first_byte.record(first_byte);
+        } else {
+            self.first_byte[id].record(first_byte);
+            self.first_byte_slots[id * self.slots + slot as usize].record(first_byte);
+        }
+    }
+
+    /// Whether a slot is later than the latest of an action so far; then it is the latest.
+    #[cold]
+    fn begins(&mut self, id: usize, slot: u16) -> bool {
+        let before = self.latest[id].slot;
+        let later = before == UNCOUNTED || slot > before;
+        if later {
+            self.settle(id);
+            self.latest[id].slot = slot;
+        }
+        later
+    }
+
+    /// Adds the latencies of an action's latest slot to what is counted.
+    fn settle(&mut self, id: usize) {
+        let Latest { slot, first_byte } = std::mem::replace(&mut self.latest[id], Latest::NONE);
+        if slot != UNCOUNTED {
+            self.first_byte[id].add(&first_byte);
+            self.first_byte_slots[id * self.slots + slot as usize].add(&first_byte);
+        }
+    }
+
+    /// Requests of an action are through that were made in the same slot, none of them before those of another call; all
+    /// have their answer. `body_s` is how long the rest of it takes.
+    pub fn left_all(
+        &mut self,
+        (action, slot): (u16, u16),
+        born: &[f64],
+        (first_bytes, body_s): (&[f64], f64),
+    ) {
+        if slot == UNCOUNTED {
+            born.iter().zip(first_bytes).for_each(|(&born, &took)| self.left_before(born, took));
+            return;
+        }
+        let id = action as usize;
+        if self.latest[id].slot != slot {
+            self.begins(id, slot);
+        }
+        self.latest[id].first_byte.record_all(first_bytes);
+        if self.bodies[id] {
+            first_bytes.iter().for_each(|took| self.complete[id].record(took + body_s));
+        }
     }
 
     /// The slots, for who looks at several times at once.
     pub const fn slots(&self) -> Slots {
-        Slots {
-            from_s: self.from_s,
-            slot_s: self.slot_s,
-            number: self.slots,
-            slot: UNCOUNTED,
-            begins: f64::NEG_INFINITY,
-            ends: self.from_s,
-        }
+        Slots::new(self.from_s, self.slot_s, self.slots)
     }
 
     /// The sums of a station now; `None` outside of what counts.
@@ -345,6 +321,11 @@ impl Tally {
         if slot != UNCOUNTED {
             self.waits[tier].record(wait_s);
         }
+    }
+
+    /// Customers waited, whose services began in a slot; returns the sum.
+    pub fn waited_all(&mut self, slot: u16, tier: usize, waits_s: &[f64]) -> f64 {
+        if slot == UNCOUNTED { 0.0 } else { self.waits[tier].record_all(waits_s) }
     }
 
     /// Adds to the sums of a station in a slot, where that counts.
@@ -387,6 +368,13 @@ impl Tally {
         }
     }
 
+    /// Customers went in a slot, so long after they came.
+    pub fn stayed_all(&mut self, slot: u16, tier: usize, stays_s: &[f64]) {
+        if slot != UNCOUNTED {
+            self.sojourns[tier].record_all(stays_s);
+        }
+    }
+
     /// Conservation and Little's law, once nothing is under way.
     ///
     /// # Panics
@@ -407,12 +395,13 @@ impl Tally {
     /// As the engines hand it over. `weight` is the number of requests that one stands for.
     #[must_use]
     pub fn counted(
-        &self,
+        mut self,
         scenario: &Scenario,
         flow: &Flow<'_>,
         capacity: &[Vec<f64>],
         weight: f64,
     ) -> Counted {
+        (0..self.latest.len()).for_each(|id| self.settle(id));
         let mut counted = Counted::new(scenario, flow, self.slots);
         let fill = |grids: &mut Vec<crate::outcome::Grid>, from: &[u32]| {
             for (value, &n) in grids.iter_mut().flatten().flatten().zip(from) {

@@ -7,6 +7,7 @@ use plimsoll_scenarios::distribution::Sampler;
 use plimsoll_scenarios::rng::Stream;
 use plimsoll_scenarios::{Balance, DatasetId, Discipline, Scenario, Scope, ShardBy, Station, TierId};
 
+use super::draws::Draws;
 use super::frame::{List, NONE};
 use super::kept::{Kept, Object};
 use super::machine::Setup;
@@ -71,8 +72,7 @@ pub struct Pool {
 /// What a tier's servers do.
 #[derive(Debug, Clone)]
 pub struct StationPlay {
-    pub sampler: Sampler,
-    pub services: Stream,
+    pub services: Draws,
     pub choices: Stream,
     pub concurrency: u32,
     pub queue_max: u32,
@@ -219,8 +219,7 @@ impl Stage {
         }
         let servers = self.servers.len() - first_server as usize;
         let station = here.station.as_ref().map(|station| StationPlay {
-            sampler: station.service_time.sampler(),
-            services: stream("services"),
+            services: Draws::new(station.service_time.sampler(), stream("services")),
             choices: stream("balance"),
             concurrency: station.concurrency.get() as u32,
             queue_max: station.queue_max,

@@ -8,16 +8,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use plimsoll_scenarios::slo::Failure;
-use plimsoll_scenarios::{Knob, Policy, Scenario, Scheme, Scope, TierId};
+use plimsoll_scenarios::{Knob, Policy, Scenario, Scheme, Scope, ShardBy, TierId};
 
 use super::goals::{self, State};
 use super::hits::{CacheSize, HitModel, Hits};
-use super::kinds::Billing;
 use super::load::{Demand, TierLoad, loads};
 use super::problem::{Axis, GoalMetric, Problem};
+use super::shards::{Keys, Shards};
 use super::size::{self, Case, Reason, Sized, TierProblem};
 use crate::flow::Flow;
-use crate::model;
 
 /// What the axes come to.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +24,7 @@ pub struct Choice {
     /// By tier.
     pub caches: Vec<Option<CacheSize>>,
     pub copies: Vec<Option<u32>>,
+    pub schemes: Vec<Option<Scheme>>,
     pub zones: Vec<Option<u32>>,
 }
 
@@ -34,6 +34,8 @@ pub struct Sizing {
     pub choice: Choice,
     pub hits: Hits,
     pub loads: Vec<TierLoad>,
+    /// By tier, where the number of its shards is free.
+    pub keys: Vec<Option<Keys>>,
     /// By tier.
     pub tiers: Vec<Option<Sized>>,
     /// By tier: US dollars a month, and what is not in the bill.
@@ -43,6 +45,12 @@ pub struct Sizing {
 }
 
 impl Sizing {
+    /// One whose servers are still to be found.
+    pub fn begun(choice: Choice, hits: Hits, loads: Vec<TierLoad>, keys: Vec<Option<Keys>>) -> Self {
+        let tiers = vec![None; loads.len()];
+        Self { choice, hits, loads, keys, tiers, costs: Vec::new(), objective: 0.0 }
+    }
+
     /// US dollars a month.
     #[must_use]
     pub fn bill(&self) -> f64 {
@@ -59,13 +67,6 @@ pub enum Broken {
     Tier { tier: TierId, reason: Reason },
 }
 
-/// Next to nothing for a byte of a cache, US dollars a month: of two equal plans the smaller one is taken.
-const PER_BYTE: f64 = 1e-15;
-/// Rounds of adding servers for a target.
-const ROUNDS_MAX: usize = 2_000;
-/// Seconds of a month.
-const MONTH_S: f64 = plimsoll_scenarios::prices::HOURS_PER_MONTH * 3600.0;
-
 /// Sizes a scenario in one world.
 pub struct Evaluator<'p> {
     pub problem: &'p Problem<'p>,
@@ -73,8 +74,9 @@ pub struct Evaluator<'p> {
     pub flow: &'p Flow<'p>,
     pub demand: Demand,
     hits: Option<HitModel<'p>>,
-    /// Hit ratios that are known, whatever the caches.
+    /// Hit ratios, and how uneven keys are, that are known, whatever the caches.
     known: Hits,
+    known_keys: Vec<Option<Keys>>,
     /// Calls by address, for walking trees.
     pub calls: BTreeMap<usize, usize>,
     /// Tiers, called before callers.
@@ -107,6 +109,7 @@ impl<'p> Evaluator<'p> {
             demand: Demand::of(world, flow),
             hits,
             known: Vec::new(),
+            known_keys: Vec::new(),
             calls: flow.nodes.iter().enumerate().map(address).collect(),
             inwards,
             margins: vec![1.0; problem.goals.len()],
@@ -116,8 +119,14 @@ impl<'p> Evaluator<'p> {
 
     /// Where hit ratios are known and no capacity will change.
     #[must_use]
-    pub fn with_hits(problem: &'p Problem<'p>, world: &'p Scenario, flow: &'p Flow<'p>, known: Hits) -> Self {
-        Self { known, ..Self::made(problem, world, flow, None) }
+    pub fn with_hits(
+        problem: &'p Problem<'p>,
+        world: &'p Scenario,
+        flow: &'p Flow<'p>,
+        known: &Sizing,
+    ) -> Self {
+        let (hits, keys) = (known.hits.clone(), known.keys.clone());
+        Self { known: hits, known_keys: keys, ..Self::made(problem, world, flow, None) }
     }
 
     /// What positions on the axes mean.
@@ -126,6 +135,7 @@ impl<'p> Evaluator<'p> {
         let mut choice = Choice {
             caches: super::hits::stated(self.world),
             copies: vec![None; self.world.tiers.len()],
+            schemes: vec![None; self.world.tiers.len()],
             zones: vec![None; self.world.tiers.len()],
         };
         for (Axis { tier, knob, values }, &at) in self.problem.axes.iter().zip(point) {
@@ -134,6 +144,9 @@ impl<'p> Evaluator<'p> {
                 (Knob::Capacity, Some(size)) => size.capacity = value,
                 (Knob::Policy, Some(size)) => size.policy = Policy::NAMES[value as usize].1,
                 (Knob::Copies, _) => choice.copies[*tier] = Some(value as u32),
+                (Knob::Replication, _) => {
+                    choice.schemes[*tier] = Some(self.problem.schemes[tier][value as usize]);
+                }
                 (Knob::Zones, _) => choice.zones[*tier] = Some(value as u32),
                 _ => {}
             }
@@ -144,7 +157,8 @@ impl<'p> Evaluator<'p> {
     /// The scenario with the copies and zones of a choice.
     #[must_use]
     pub fn changed(&self, choice: &Choice) -> Cow<'p, Scenario> {
-        if choice.copies.iter().all(Option::is_none) && choice.zones.iter().all(Option::is_none) {
+        let kept = choice.copies.iter().all(Option::is_none) && choice.schemes.iter().all(Option::is_none);
+        if kept && choice.zones.iter().all(Option::is_none) {
             return Cow::Borrowed(self.world);
         }
         let mut changed = self.world.clone();
@@ -154,14 +168,75 @@ impl<'p> Evaluator<'p> {
                 let (write, read) = (copies / 2 + 1, read.min(copies));
                 tier.replication.scheme = Scheme::Copies { count: copies, write, read };
             }
+            tier.replication.scheme = choice.schemes[id].unwrap_or(tier.replication.scheme);
             tier.zones = choice.zones[id].unwrap_or(tier.zones);
         }
         Cow::Owned(changed)
     }
 
+    /// The capacity of LRU that is worth as much as a tier's cache.
+    #[must_use]
+    pub fn like_lru(&self, tier: TierId, size: CacheSize) -> f64 {
+        self.hits.as_ref().map_or(size.capacity, |model| model.like_lru(tier, size))
+    }
+
     pub fn hits_at(&mut self, choice: &Choice) -> Hits {
         let known = &self.known;
         self.hits.as_mut().map_or_else(|| known.clone(), |model| model.at(&choice.caches))
+    }
+
+    /// How uneven the keys are, by tier, where there are shards and servers to be found for them.
+    pub fn keys_at(&mut self, choice: &Choice) -> Vec<Option<Keys>> {
+        let Some(model) = self.hits.as_mut() else { return self.known_keys.clone() };
+        let keys = |tier: TierId| {
+            let free = self.problem.fleets[tier].as_ref().is_some_and(|fleet| fleet.free);
+            let sharded = self.world.tiers[tier].sharding.is_some() && free;
+            sharded.then(|| model.keys(&choice.caches, tier))
+        };
+        (0..self.world.tiers.len()).map(keys).collect()
+    }
+
+    /// A tier's shards as sizing sees them. Of stated ones it is not said which servers have which.
+    fn shards(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<Shards> {
+        let here = &scenario.tiers[tier];
+        let sharding = here.sharding.as_ref().filter(|s| s.by != ShardBy::Range)?;
+        let keys = sizing.keys[tier]?;
+        let most = size::SHARDS_MAX as f64;
+        let Some(free) = self.problem.free(tier, Knob::Shards) else {
+            let stated = u64::from(sharding.shards);
+            return Some(Shards { by: sharding.by, keys, copies: u64::MAX, range: (stated, stated) });
+        };
+        let (low, high) = free.range.unwrap_or((1.0, most));
+        Some(Shards {
+            by: sharding.by,
+            keys,
+            copies: u64::from(here.replication.pieces().0),
+            range: (low.ceil().max(1.0) as u64, high.min(most) as u64),
+        })
+    }
+
+    /// Shards of a tier of a plan, where their number is free.
+    #[must_use]
+    pub fn shards_of(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<u64> {
+        self.problem.free(tier, Knob::Shards)?;
+        self.shards(scenario, sizing, tier)?.fewest(&sizing.tiers[tier].as_ref()?.pools)
+    }
+
+    /// How busy the servers of the hottest shard are.
+    #[must_use]
+    pub fn hottest_shard(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<f64> {
+        let shards = self.shards(scenario, sizing, tier)?;
+        self.hottest_of(scenario, sizing, tier, shards.fewest(&sizing.tiers[tier].as_ref()?.pools)?)
+    }
+
+    /// The same with so many shards.
+    #[must_use]
+    pub fn hottest_of(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId, n: u64) -> Option<f64> {
+        let shards = self.shards(scenario, sizing, tier)?;
+        let state = State::normal(self, scenario, sizing);
+        let pools = &sizing.tiers[tier].as_ref()?.pools;
+        let busy = pools.iter().enumerate().filter_map(|(p, &k)| Some((k, state.busy(tier, p)?)));
+        Some(busy.map(|(k, busy)| shards.busy(n, k, busy)).fold(0.0, f64::max))
     }
 
     /// The cheapest servers at a point.
@@ -184,8 +259,8 @@ impl<'p> Evaluator<'p> {
             }
         }
         let loads = loads(&scenario, self.flow, &self.demand, &hits);
-        let mut sizing =
-            Sizing { tiers: vec![None; loads.len()], costs: Vec::new(), objective: 0.0, choice, hits, loads };
+        let keys = self.keys_at(&choice);
+        let mut sizing = Sizing::begun(choice, hits, loads, keys);
         let cold = self.cold_loads(&scenario, &sizing);
         for position in 0..self.inwards.len() {
             let tier = self.inwards[position];
@@ -220,8 +295,9 @@ impl<'p> Evaluator<'p> {
         let hits = self.hits_at(&choice);
         let loads = loads(&scenario, self.flow, &self.demand, &hits);
         choice.caches.clone_from(&small.caches);
-        let mut sizing =
-            Sizing { tiers: vec![None; loads.len()], costs: Vec::new(), objective: 0.0, choice, hits, loads };
+        // How uneven keys are hangs on the caches before them: evenly, no box is cut off by mistake.
+        let keys = vec![None; loads.len()];
+        let mut sizing = Sizing::begun(choice, hits, loads, keys);
         for position in 0..self.inwards.len() {
             let tier = self.inwards[position];
             let sized = self.size_tier(&scenario, &sizing, &[], tier);
@@ -256,7 +332,7 @@ impl<'p> Evaluator<'p> {
         cold
     }
 
-    fn size_tier(
+    pub(super) fn size_tier(
         &self,
         scenario: &Scenario,
         sizing: &Sizing,
@@ -295,6 +371,12 @@ impl<'p> Evaluator<'p> {
             range: (fleet.range.0.max(self.least[tier]).min(fleet.range.1), fleet.range.1),
             service: self.held(scenario, sizing, tier),
             share_lost: size::largest_share(scenario),
+            pieces: if [Knob::Copies, Knob::Replication].into_iter().any(|k| self.problem.is_free(tier, k)) {
+                u64::from(here.replication.pieces().0)
+            } else {
+                1
+            },
+            shards: self.shards(scenario, sizing, tier),
         };
         let mut cases: Vec<Case<'a>> = vec![(None, &sizing.loads[tier])];
         for &failure in &self.problem.failures {
@@ -324,181 +406,6 @@ impl<'p> Evaluator<'p> {
         if all > 0.0 { service + times / all } else { service }
     }
 
-    /// Adds servers until all shared targets are met, then takes back what is not needed.
-    fn meet_goals(
-        &self,
-        scenario: &Scenario,
-        sizing: &mut Sizing,
-        cold: &[Vec<TierLoad>],
-    ) -> Result<(), Broken> {
-        if goals::worst(self, scenario, sizing, cold).is_none_or(|worst| worst.2 <= 0.0) {
-            return Ok(());
-        }
-        for (goal, value) in goals::without_waits(self, scenario, sizing) {
-            if !goals::met(self, goal, value) {
-                return Err(Broken::Goal { goal, value });
-            }
-        }
-        let mut raised: Vec<TierId> = Vec::new();
-        for _ in 0..ROUNDS_MAX {
-            let worst = goals::worst(self, scenario, sizing, cold);
-            let Some((goal, value, excess)) = worst.filter(|w| w.2 > 0.0) else {
-                self.take_back(scenario, sizing, cold, &raised);
-                return Ok(());
-            };
-            let Some((tier, sized)) = self.best_raise(scenario, sizing, cold, (goal, excess)) else {
-                return Err(Broken::Goal { goal, value });
-            };
-            sizing.tiers[tier] = Some(Sized { reason: Reason::Target(goal), ..sized });
-            if !raised.contains(&tier) {
-                raised.push(tier);
-            }
-        }
-        Err(goals::worst(self, scenario, sizing, cold).map_or(
-            Broken::Goal { goal: 0, value: f64::NAN },
-            |(goal, value, _)| Broken::Goal { goal, value },
-        ))
-    }
-
-    /// The tier where more servers do most for a target, by the dollar.
-    fn best_raise(
-        &self,
-        scenario: &Scenario,
-        sizing: &Sizing,
-        cold: &[Vec<TierLoad>],
-        (goal, excess): (usize, f64),
-    ) -> Option<(TierId, Sized)> {
-        let mut best: Option<(f64, TierId, Sized)> = None;
-        for tier in 0..sizing.tiers.len() {
-            let (Some(now), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) else {
-                continue;
-            };
-            let load = &sizing.loads[tier];
-            if !goals::hangs_on(self, goal, tier) {
-                continue;
-            }
-            for far in self.farther(scenario, sizing, tier, now.servers) {
-                let Some((servers, pools)) = size::step(far, load, true, fleet.range) else { continue };
-                let more = Sized { servers, pools, ..now.clone() };
-                let added = more.deployed(load).saturating_sub(now.deployed(load)) as f64;
-                let cost = added * fleet.kinds[now.kind].monthly.max(1e-6);
-                let mut trial = sizing.clone();
-                trial.tiers[tier] = Some(more.clone());
-                let then = goals::excess(self, scenario, &trial, cold, goal);
-                let gain = (excess - then) / cost.max(1e-9);
-                if excess - then > 1e-12 && best.as_ref().is_none_or(|(most, ..)| gain > *most) {
-                    best = Some((gain, tier, more));
-                }
-            }
-        }
-        best.map(|(_, tier, sized)| (tier, sized))
-    }
-
-    /// Numbers of servers just below those that are tried: a step or a hundredth more (large fleets are not raised
-    /// one by one, and taken back after), and as many as carry the load without one of the zones.
-    fn farther(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId, now: u64) -> [u64; 2] {
-        let near = now + now / 100;
-        let zones = scenario.tiers[tier].zones.max(if scenario.tiers[tier].scope == Scope::Site {
-            self.world.sites()
-        } else {
-            1
-        });
-        if zones < 2 {
-            return [near; 2];
-        }
-        let state = State::normal(self, scenario, sizing);
-        let places = 0..sizing.loads[tier].places.len();
-        let busy = places.filter_map(|p| state.busy(tier, p)).fold(0.0, f64::max);
-        let enough = now as f64 * busy * f64::from(zones) / f64::from(zones - 1);
-        [near, near.max(enough.ceil() as u64).saturating_sub(1).max(near)]
-    }
-
-    /// Takes servers away, the dearest first, as long as all targets are met.
-    fn take_back(&self, scenario: &Scenario, sizing: &mut Sizing, cold: &[Vec<TierLoad>], raised: &[TierId]) {
-        let price = |tier: &TierId| {
-            let sized = sizing.tiers[*tier].as_ref();
-            let fleet = self.problem.fleets[*tier].as_ref();
-            sized.zip(fleet).map_or(0.0, |(s, f)| f.kinds[s.kind].monthly)
-        };
-        let mut order = raised.to_vec();
-        order.sort_by(|a, b| price(b).total_cmp(&price(a)));
-        let least: Vec<Option<Sized>> =
-            order.iter().map(|&t| self.size_tier(scenario, sizing, cold, t).ok().flatten()).collect();
-        for (&tier, least) in order.iter().zip(&least) {
-            for _ in 0..ROUNDS_MAX {
-                let (Some(now), Some(fleet), Some(least)) =
-                    (sizing.tiers[tier].clone(), &self.problem.fleets[tier], least)
-                else {
-                    break;
-                };
-                let Some((servers, pools)) = size::step(now.servers, &sizing.loads[tier], false, fleet.range)
-                else {
-                    break;
-                };
-                if servers < least.servers {
-                    break;
-                }
-                sizing.tiers[tier] = Some(Sized { servers, pools, ..now.clone() });
-                if goals::worst(self, scenario, sizing, cold).is_some_and(|w| w.2 > 0.0) {
-                    sizing.tiers[tier] = Some(now);
-                    break;
-                }
-            }
-        }
-    }
-
-    /// What it costs.
-    fn price(&self, scenario: &Scenario, sizing: &mut Sizing) {
-        let costs: Vec<(f64, f64)> =
-            (0..scenario.tiers.len()).map(|tier| self.price_of(scenario, sizing, tier)).collect();
-        let bytes: f64 = sizing
-            .choice
-            .caches
-            .iter()
-            .enumerate()
-            .filter(|(tier, _)| scenario.tiers[*tier].scope != Scope::User)
-            .filter_map(|(tier, size)| Some(size.as_ref()?.capacity * size::instances(scenario, tier)))
-            .sum();
-        sizing.objective = costs.iter().map(|(bill, shadow)| bill + shadow).sum::<f64>() + bytes * PER_BYTE;
-        sizing.costs = costs;
-    }
-
-    fn price_of(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> (f64, f64) {
-        let load = &sizing.loads[tier];
-        let (mut bill, mut shadow) = (self.fixed(scenario, load, tier), 0.0);
-        if let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) {
-            let bytes = sizing.choice.caches[tier].map_or(0.0, |size| size.capacity);
-            let caches = if fleet.per_byte > 0.0 {
-                bytes * model::cache_instances(scenario, tier) as f64 * fleet.per_byte
-            } else {
-                0.0
-            };
-            let cost = sized.deployed(load) as f64 * fleet.kinds[sized.kind].monthly + caches;
-            if fleet.billing == Billing::Shadow { shadow += cost } else { bill += cost }
-        }
-        (bill, shadow)
-    }
-
-    /// What a tier costs beside its servers: bytes kept, bytes out, requests.
-    #[must_use]
-    pub fn fixed(&self, scenario: &Scenario, load: &TierLoad, tier: TierId) -> f64 {
-        let (prices, here) = (self.problem.prices, &scenario.tiers[tier]);
-        let price = &here.price;
-        let mut sum = 0.0;
-        if let Some(storage) = price.storage.as_ref().and_then(|n| prices.storage(n)) {
-            // A price that holds copies already is not paid for each of them.
-            let included = f64::from(storage.copies).min(here.replication.overhead()).max(1.0);
-            sum += storage.monthly(load.stored / included);
-        }
-        if let Some(traffic) = price.traffic.as_ref().and_then(|n| prices.traffic(n)) {
-            sum += traffic.monthly(load.egress_mean * MONTH_S / 8.0);
-        }
-        if let Some(requests) = price.requests.as_ref().and_then(|n| prices.requests(n)) {
-            sum += requests.monthly(load.calls_mean * MONTH_S);
-        }
-        sum
-    }
-
     /// A tier of a plan with another kind of server; `None` where that can't be.
     #[must_use]
     pub fn with_kind(&self, sizing: &Sizing, tier: TierId, kind: usize) -> Option<Sized> {
@@ -521,8 +428,8 @@ impl<'p> Evaluator<'p> {
             return Some(value);
         }
         let loads = loads(&scenario, self.flow, &self.demand, &hits);
-        let tiers = vec![None; loads.len()];
-        let sizing = Sizing { choice, hits, loads, tiers, costs: Vec::new(), objective: 0.0 };
+        let keys = vec![None; loads.len()];
+        let sizing = Sizing::begun(choice, hits, loads, keys);
         goals::without_waits(self, &scenario, &sizing).into_iter().find(|(g, _)| *g == goal).map(|(_, v)| v)
     }
 
@@ -532,6 +439,7 @@ impl<'p> Evaluator<'p> {
         let choice = Choice {
             caches: super::hits::stated(self.world),
             copies: vec![None; self.world.tiers.len()],
+            schemes: vec![None; self.world.tiers.len()],
             zones: vec![None; self.world.tiers.len()],
         };
         let hits = self.hits_at(&choice);
@@ -541,7 +449,8 @@ impl<'p> Evaluator<'p> {
             Some(Sized { kind: 0, servers, pools: size::pools(servers, load), reason: Reason::Stated })
         });
         let tiers: Vec<Option<Sized>> = tiers.collect();
-        let mut sizing = Sizing { choice, hits, loads, tiers, costs: Vec::new(), objective: 0.0 };
+        let keys = vec![None; loads.len()];
+        let mut sizing = Sizing { tiers, ..Sizing::begun(choice, hits, loads, keys) };
         self.price(self.world, &mut sizing);
         let broken = self.first_broken(self.world, &sizing);
         (sizing, broken)

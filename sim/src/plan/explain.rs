@@ -3,14 +3,16 @@
 use plimsoll_reports::format::{human, significant};
 use plimsoll_reports::plan::Alternative;
 use plimsoll_reports::record::Unit;
-use plimsoll_scenarios::{Knob, Policy, Scenario, TierId};
+use plimsoll_scenarios::{Knob, Policy, Scenario, Scheme, TierId};
 
 use super::PlanError;
 use super::evaluate::{Broken, Evaluator, Sizing};
 use super::goals::{self, State};
 use super::problem::{Goal, GoalMetric};
 use super::search::Found;
+use super::shards::HOT_MAX;
 use super::size::{self, Reason, Rule, Sized};
+use super::slots;
 
 /// Steps away from a chosen value at which it is asked what would be: next to it, and about half and double.
 const STEPS: [i64; 4] = [-1, 1, -7, 7];
@@ -64,8 +66,20 @@ fn unkept(evaluator: &Evaluator<'_>, tier: TierId, reason: Reason) -> String {
         Reason::Storage => format!("what it keeps does not fit {servers}"),
         Reason::Connections => format!("its connections do not fit {servers}"),
         Reason::Room => "the cache does not fit a server".to_owned(),
+        Reason::Pieces => format!("a server for every copy or piece is not there {servers}"),
+        Reason::Shards => unshardable(evaluator, tier, most),
         Reason::Least | Reason::Stated | Reason::Target(_) => servers,
     }
+}
+
+/// Why no shards will do: they may be too few, or one key too hot.
+fn unshardable(evaluator: &Evaluator<'_>, tier: TierId, most: u64) -> String {
+    let bound = evaluator.problem.free(tier, Knob::Shards).and_then(|f| f.range).map(|(_, high)| high);
+    let bound = bound.map_or(String::new(), |n| format!(", {n} shards"));
+    format!(
+        "the servers of the hottest shard are busier than {} (assumed) with {most} servers{bound} at most",
+        human(HOT_MAX, Unit::Share)
+    )
 }
 
 /// `70 % (assumed)`, `95 % with one server lost (assumed)`.
@@ -114,6 +128,12 @@ pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, 
         Reason::Storage => format!("disks at most {} full", human(size::FILL, Unit::Share)),
         Reason::Connections => format!("connections at most {} of what fits", human(size::FILL, Unit::Share)),
         Reason::Room => "room for its cache".to_owned(),
+        Reason::Pieces => "a server for every copy or piece at every place".to_owned(),
+        Reason::Shards => format!(
+            "the hottest shard {} busy, at most {} (assumed)",
+            human(evaluator.hottest_shard(scenario, sizing, tier).unwrap_or(0.0), Unit::Share),
+            human(HOT_MAX, Unit::Share)
+        ),
         Reason::Least => "one server at every place".to_owned(),
         Reason::Stated if evaluator.least[tier] > 1 => "raised until the simulator agreed".to_owned(),
         Reason::Stated => "as the scenario states".to_owned(),
@@ -153,6 +173,16 @@ pub fn one_less(
     Some(format!("{servers}: {what}"))
 }
 
+/// `3 copies`, `6+3`.
+#[must_use]
+pub fn scheme(scheme: Scheme) -> String {
+    match scheme {
+        Scheme::Copies { count: 1, .. } => "1 copy".to_owned(),
+        Scheme::Copies { count, .. } => format!("{count} copies"),
+        Scheme::Erasure { data, parity } => format!("{data}+{parity}"),
+    }
+}
+
 /// `edge.cache.capacity = 100 TB`.
 fn named(evaluator: &Evaluator<'_>, axis: usize, value: f64) -> String {
     let axis = &evaluator.problem.axes[axis];
@@ -161,6 +191,7 @@ fn named(evaluator: &Evaluator<'_>, axis: usize, value: f64) -> String {
     let value = match axis.knob {
         Knob::Capacity => human(value, Unit::Bytes),
         Knob::Policy => Policy::NAMES[value as usize].0.to_owned(),
+        Knob::Replication => scheme(evaluator.problem.schemes[&axis.tier][value as usize]),
         _ => significant(value, 3),
     };
     format!("{path} = {value}")
@@ -187,6 +218,8 @@ pub fn alternatives(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<Alterna
         }
     }
     all.extend(kinds(evaluator, found));
+    all.extend(slots::alternatives(evaluator, &found.sizing));
+    all.extend(shards(evaluator, &found.sizing));
     all
 }
 
@@ -228,6 +261,35 @@ pub fn changes(evaluator: &Evaluator<'_>, from: &Sizing, to: &Sizing) -> Vec<Str
     found.into_iter().map(|(_, text)| text).collect()
 }
 
+/// Fewer shards, and twice as many.
+fn shards(evaluator: &Evaluator<'_>, sizing: &Sizing) -> Vec<Alternative> {
+    let scenario = evaluator.changed(&sizing.choice);
+    let mut all = Vec::new();
+    for tier in 0..sizing.tiers.len() {
+        let Some(n) = evaluator.shards_of(&scenario, sizing, tier) else { continue };
+        let name = scenario.tier_name(tier);
+        let mut other = |n: u64, verdict: String| {
+            let what = format!("{name}.shards = {n}");
+            all.push(Alternative { what, verdict, extra_per_month: None });
+        };
+        if n > 1 {
+            let most = sizing.tiers[tier].as_ref().and_then(|s| s.pools.iter().max()).copied().unwrap_or(1);
+            let (copies, _) = scenario.tiers[tier].replication.pieces();
+            let of_own = (n - 1) * u64::from(copies);
+            let verdict = if of_own < most {
+                format!("leaves {} of {most} servers without keys", most - of_own)
+            } else {
+                "is less than the scenario permits".to_owned()
+            };
+            other(n - 1, verdict);
+        }
+        if let Some(hot) = evaluator.hottest_of(&scenario, sizing, tier, 2 * n) {
+            other(2 * n, format!("holds, the servers of the hottest {} busy", human(hot, Unit::Share)));
+        }
+    }
+    all
+}
+
 /// Other instance types of tiers that had a choice: how many it takes of them, and what that costs.
 fn kinds(evaluator: &Evaluator<'_>, found: &Found) -> Vec<Alternative> {
     let mut all = Vec::new();
@@ -238,7 +300,8 @@ fn kinds(evaluator: &Evaluator<'_>, found: &Found) -> Vec<Alternative> {
         }
         let cost = found.sizing.costs[tier].0 + found.sizing.costs[tier].1;
         let mut others: Vec<Alternative> = Vec::new();
-        for kind in (0..fleet.kinds.len()).filter(|&k| k != sized.kind) {
+        let differs = |k: &usize| fleet.kinds[*k].name != fleet.kinds[sized.kind].name;
+        for kind in (0..fleet.kinds.len()).filter(differs) {
             let what = format!("{}: {}", evaluator.world.tier_name(tier), fleet.kinds[kind].name);
             let Some(other) = evaluator.with_kind(&found.sizing, tier, kind) else {
                 let verdict = "the cache does not fit a server".to_owned();
@@ -254,6 +317,7 @@ fn kinds(evaluator: &Evaluator<'_>, found: &Found) -> Vec<Alternative> {
         others.sort_by(|a, b| {
             a.extra_per_month.unwrap_or(f64::INFINITY).total_cmp(&b.extra_per_month.unwrap_or(f64::INFINITY))
         });
+        others.dedup_by(|a, b| a.what == b.what);
         others.truncate(3);
         all.extend(others);
     }
@@ -268,6 +332,9 @@ pub fn infeasible(evaluator: &mut Evaluator<'_>, why: &Broken) -> PlanError {
         Broken::Tier { tier, reason } => {
             let name = evaluator.world.tier_name(*tier);
             match reason {
+                Reason::Shards => {
+                    format!("write `shards: auto` or more `copies` into `tiers.{name}`, or larger servers")
+                }
                 Reason::Room => format!("let `{name}` have a larger server, or a smaller cache"),
                 Reason::Busy(i) | Reason::Link(i) | Reason::Operations(i)
                     if evaluator.problem.fleets[*tier]
@@ -288,7 +355,9 @@ pub fn infeasible(evaluator: &mut Evaluator<'_>, why: &Broken) -> PlanError {
             let relax = match goal.metric {
                 GoalMetric::Time { .. } => "service times and round trips alone take that long",
                 GoalMetric::HitRatio(_) => "permit a larger cache",
-                GoalMetric::Availability | GoalMetric::Durability(_) => "more copies or zones (`auto`)",
+                GoalMetric::Availability | GoalMetric::Durability(_) => {
+                    "more copies, zones or pieces (`auto`)"
+                }
                 GoalMetric::Loss(_) => "permit longer queues",
             };
             format!(

@@ -96,6 +96,26 @@ impl<'a, 'p> State<'a, 'p> {
         Some(rate * station.service_time.mean() / (k * fleet.kinds[sized.kind].concurrency))
     }
 
+    /// The same at its fullest place; infinite where nothing is left.
+    #[must_use]
+    pub fn fullest(&self, tier: TierId) -> f64 {
+        let places = 0..self.loads[tier].places.len();
+        let busy = places.filter_map(|p| self.busy(tier, p)).filter(|busy| !busy.is_nan());
+        busy.fold(0.0, f64::max)
+    }
+
+    /// The value of a goal, whatever its bound.
+    #[must_use]
+    pub fn exactly(&self, goal: &Goal) -> f64 {
+        self.value(goal, goal.bound, true).0
+    }
+
+    /// Share of all requests that full queues turn away.
+    #[must_use]
+    pub fn lost(&self) -> f64 {
+        self.failing(false)
+    }
+
     /// The queue that a call of a tier meets in a region: one server's, or the instance's where the balancer
     /// finds the emptiest.
     fn queue(&self, tier: TierId, region: usize) -> Option<(GiGc, f64)> {
@@ -206,6 +226,9 @@ impl<'a, 'p> State<'a, 'p> {
         let places = self.scenario.population.regions.len();
         let of = |region: usize| {
             let Some((queue, waiting)) = self.queue(tier, region) else { return 0.0 };
+            if queue.servers == 0 {
+                return if queue.arrival_rate > 0.0 { 1.0 } else { 0.0 };
+            }
             // Beyond all servers the states fall by the utilisation, one for every place to wait.
             let used = queue.load() / queue.servers.max(1) as f64;
             if used < 1.0 && used.powf(waiting) < LOSS_MIN {
@@ -338,6 +361,21 @@ pub fn behind(state: &State<'_, '_>, node: usize) -> Mixture {
         }
     }
     slowest
+}
+
+/// The longest service that some target's time waits for, mean, s.
+#[must_use]
+pub fn slowest_waited_for(evaluator: &Evaluator<'_>) -> f64 {
+    let waits = |id: usize| {
+        let of = |goal: &Goal| matches!(goal.metric, GoalMetric::Time { action, .. } if action == id);
+        evaluator.problem.goals.iter().any(of)
+    };
+    let nodes = evaluator.flow.nodes.iter();
+    let nodes = nodes.filter(|n| n.cause == Cause::Request && !n.asynchronous && waits(n.action));
+    let service = |n: &crate::flow::Node<'_>| {
+        evaluator.world.tiers[n.call.tier].station.as_ref().map(|s| s.service_time.mean())
+    };
+    nodes.filter_map(service).fold(0.0, f64::max)
 }
 
 /// A goal's bound, tightened where the simulator has shown the formula to be kind.

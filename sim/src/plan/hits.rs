@@ -14,6 +14,8 @@ use plimsoll_scenarios::popularity::Atom;
 use plimsoll_scenarios::trace::DeviceCache;
 use plimsoll_scenarios::{Policy, Scenario, Scope, TierId};
 
+use super::policies::Policies;
+use super::shards::Keys;
 use crate::analytic::caches::Approximation;
 use crate::flow::{self, Flow};
 use crate::model;
@@ -50,6 +52,7 @@ pub struct HitModel<'s> {
     /// By position in `order`: positions of the caches before it.
     before: Vec<Vec<usize>>,
     kept: BTreeMap<Key, Rc<Solved>>,
+    policies: Policies<'s>,
 }
 
 /// Solutions that are kept at most; beyond, the search starts to forget.
@@ -60,7 +63,8 @@ impl<'s> HitModel<'s> {
     pub fn new(scenario: &'s Scenario, flow: &'s Flow<'s>) -> Self {
         let looked_up = |tier: TierId| flow.at(tier).any(|n| flow.nodes[n].lookup);
         let order: Vec<TierId> = scenario.tier_order().into_iter().filter(|&t| looked_up(t)).collect();
-        let asks = |d: usize| flow.nodes.iter().any(|n| n.lookup && n.call.of == Some(d));
+        let cares = |n: &flow::Node<'_>| n.lookup || scenario.tiers[n.call.tier].sharding.is_some();
+        let asks = |d: usize| flow.nodes.iter().any(|n| n.call.of == Some(d) && cares(n));
         let atoms = scenario.datasets.values().enumerate().map(|(d, dataset)| {
             if asks(d) { dataset.popularity.over(dataset.count.get() as u64).atoms() } else { Vec::new() }
         });
@@ -85,11 +89,47 @@ impl<'s> HitModel<'s> {
             found.dedup();
             before.push(found);
         }
-        Self { scenario, flow, atoms, devices, order, before, kept: BTreeMap::new() }
+        let policies = Policies::new(scenario, flow);
+        Self { scenario, flow, atoms, devices, order, before, kept: BTreeMap::new(), policies }
+    }
+
+    /// The capacity of LRU that is worth as much as a cache whose policy has no law; the cache's own where it has.
+    #[must_use]
+    pub fn like_lru(&self, tier: TierId, size: CacheSize) -> f64 {
+        if Approximation::known(size.policy) {
+            return size.capacity;
+        }
+        self.policies.like_lru(tier, size.policy, size.capacity)
     }
 
     /// Hit ratios where the caches have these sizes, by tier.
     pub fn at(&mut self, sizes: &[Option<CacheSize>]) -> Hits {
+        self.solved(sizes).0
+    }
+
+    /// How unevenly the keys of a tier are asked for behind caches of these sizes.
+    pub fn keys(&mut self, sizes: &[Option<CacheSize>], tier: TierId) -> Keys {
+        let (hits, solved) = self.solved(sizes);
+        let streams = self.flow.at(tier).map(|node| {
+            let rate = self.scenario.mean_rate(&self.scenario.actions[self.flow.nodes[node].action]);
+            let (arriving, atoms) = self.stream(node, &solved, &hits);
+            (self.flow.nodes[node].call.of, arriving * rate, atoms, rate)
+        });
+        let streams: Vec<_> = streams.collect();
+        let total: f64 = streams.iter().map(|(_, calls, ..)| calls).sum();
+        // Calls for the same dataset agree on which key is the hottest.
+        let mut hottest: BTreeMap<usize, f64> = BTreeMap::new();
+        let mut squares = 0.0;
+        for (of, _, atoms, rate) in streams.iter().filter(|_| total > 0.0) {
+            let Some(dataset) = *of else { continue };
+            let shares = || atoms.iter().map(|p| p * rate / total);
+            *hottest.entry(dataset).or_default() += shares().fold(0.0, f64::max);
+            squares += self.atoms[dataset].iter().zip(shares()).map(|(a, p)| a.count * p * p).sum::<f64>();
+        }
+        Keys { hottest: hottest.values().copied().fold(0.0, f64::max), squares }
+    }
+
+    fn solved(&mut self, sizes: &[Option<CacheSize>]) -> (Hits, Vec<Rc<Solved>>) {
         let mut hits = vec![0.0; self.flow.nodes.len()];
         let mut solved: Vec<Rc<Solved>> = Vec::with_capacity(self.order.len());
         for (position, &tier) in self.order.iter().enumerate() {
@@ -109,7 +149,7 @@ impl<'s> HitModel<'s> {
             }
             solved.push(one);
         }
-        hits
+        (hits, solved)
     }
 
     /// References that arrive at a call for one request of its action: how many, and by atom.
@@ -151,7 +191,7 @@ impl<'s> HitModel<'s> {
             let sums = asked.entry(dataset).or_insert_with(|| vec![0.0; atoms.len()]);
             sums.iter_mut().zip(atoms).for_each(|(sum, p)| *sum += p * rate);
         }
-        let cache = size.and_then(|size| self.cache(size, &asked));
+        let cache = size.and_then(|size| self.cache(tier, size, &asked));
         let instances = model::cache_instances(self.scenario, tier) as f64;
         let mut one = Solved { hits: BTreeMap::new(), found: BTreeMap::new() };
         for (&node, (arriving, atoms)) in nodes.iter().zip(&streams) {
@@ -170,7 +210,12 @@ impl<'s> HitModel<'s> {
     }
 
     /// The cache under all streams together, weighed in bytes.
-    fn cache(&self, size: CacheSize, asked: &BTreeMap<usize, Vec<f64>>) -> Option<Approximation> {
+    fn cache(
+        &self,
+        tier: TierId,
+        size: CacheSize,
+        asked: &BTreeMap<usize, Vec<f64>>,
+    ) -> Option<Approximation> {
         let mut mixed = Vec::new();
         for (&dataset, asked) in asked {
             let bytes = self.scenario.datasets[dataset].size.get();
@@ -181,7 +226,7 @@ impl<'s> HitModel<'s> {
             return None;
         }
         Approximation::solve(size.policy, &mixed, size.capacity)
-            .or_else(|| Approximation::solve(Policy::Lru, &mixed, size.capacity))
+            .or_else(|| Approximation::solve(Policy::Lru, &mixed, self.like_lru(tier, size)))
     }
 
     fn on_device(&self, nodes: &[usize], streams: &[(f64, Vec<f64>)]) -> Solved {

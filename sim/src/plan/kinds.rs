@@ -50,10 +50,19 @@ pub fn kinds_of(
     let Some(station) = &here.station else { return Ok((Vec::new(), Billing::Shadow)) };
     let name = scenario.tier_name(tier);
     let slots = station.concurrency.get();
-    let link_free = free.iter().any(|f| f.tier == tier && f.knob == Knob::Link);
+    let link_free = free.iter().find(|f| f.tier == tier && f.knob == Knob::Link);
+    let (slowest, fastest) = link_free.and_then(|f| f.range).unwrap_or((0.0, f64::INFINITY));
     let link = |price: &ServerPrice| {
         let network = price.network.as_ref().map(plimsoll_scenarios::units::Quantity::get);
-        if link_free { network } else { here.link.as_ref().map(plimsoll_scenarios::units::Quantity::get) }
+        match link_free {
+            Some(_) => network.map(|network| network.min(fastest)),
+            None => here.link.as_ref().map(plimsoll_scenarios::units::Quantity::get),
+        }
+    };
+    let fast = |price: &ServerPrice| slowest <= 0.0 || link(price).is_some_and(|link| link >= slowest);
+    let too_slow = || {
+        let cause = format!("tiers.{name}.link: none of its server types has that much");
+        (cause, "lower the bound, or name faster types (`price.server: auto`)".to_owned())
     };
     let kind = |name: &str, price: &ServerPrice, concurrency: f64| ServerKind {
         name: name.to_owned(),
@@ -63,10 +72,15 @@ pub fn kinds_of(
         fits: Some(room(price)),
     };
     if let Some(choice) = free.iter().find(|f| f.tier == tier && f.knob == Knob::Instance) {
-        return chosen(choice, slots, prices, name).map(|list| {
-            let kinds = list.into_iter().map(|(n, p, c)| ServerKind { link: link(p), ..kind(n, p, c) });
-            (kinds.collect(), Billing::Named)
-        });
+        return chosen(choice, slots, prices, name)
+            .map(|list| {
+                let fast = list.into_iter().filter(|(_, p, _)| fast(p));
+                let kinds = fast.map(|(n, p, c)| ServerKind { link: link(p), ..kind(n, p, c) });
+                (kinds.collect::<Vec<_>>(), Billing::Named)
+            })
+            .and_then(
+                |(kinds, billing)| if kinds.is_empty() { Err(too_slow()) } else { Ok((kinds, billing)) },
+            );
     }
     if let Some(server) = &here.price.server {
         let price = prices.server(server).ok_or_else(|| {
@@ -75,12 +89,16 @@ pub fn kinds_of(
                 near.map_or("name an entry of the price list".to_owned(), |n| format!("did you mean `{n}`?"));
             (format!("tiers.{name}.price.server: the price list has no `{server}`"), fix)
         })?;
+        if !fast(price) {
+            return Err(too_slow());
+        }
         return Ok((vec![kind(server, price, slots)], Billing::Named));
     }
     let otherwise =
         here.price.traffic.is_some() || here.price.storage.is_some() || here.price.requests.is_some();
     let billing = if otherwise { Billing::Shadow } else { Billing::Assumed };
-    let wanted = here.link.as_ref().map_or(0.0, plimsoll_scenarios::units::Quantity::get);
+    let stated = here.link.as_ref().map_or(0.0, plimsoll_scenarios::units::Quantity::get);
+    let wanted = if link_free.is_some() { slowest } else { stated };
     let list = assumed(prices, slots, wanted);
     if list.is_empty() {
         let cause = format!("tiers.{name} has no server price, and the price list no type to assume");

@@ -6,6 +6,7 @@
 //! tiers. So the search is over capacities, copies and the like ([`search`]), and servers are solved inside
 //! ([`evaluate`], [`size`]).
 
+mod cost;
 mod durability;
 mod evaluate;
 mod explain;
@@ -15,11 +16,16 @@ mod hits;
 mod kinds;
 mod load;
 mod mixture;
+mod moments;
 mod outlook;
+mod policies;
 mod problem;
+mod raise;
 mod record;
 mod search;
+mod shards;
 mod size;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -67,14 +73,12 @@ pub enum PlanError {
     Prices { cause: String, fix: String },
     #[error("no sizes keep all targets: {cause}\nhint: {fix}")]
     Infeasible { cause: String, fix: String },
-    #[error("interrupted before the plan was complete")]
-    Stopped,
 }
 
-/// Plans.
+/// Plans. Where `stop` is raised, what was not simulated yet is by formula, and the plan says that it is partial.
 ///
 /// # Errors
-/// Nothing to size, prices that are missing, targets that no sizes keep, or `stop` raised during verification.
+/// Nothing to size, prices that are missing, or targets that no sizes keep.
 pub fn plan(
     open: &Open,
     options: &Options<'_>,
@@ -89,8 +93,9 @@ pub fn plan(
     for _ in 0..=problem.goals.len() {
         let mut evaluator = evaluate::Evaluator::new(&problem, &world, &flow);
         let broken = match search::search(&mut evaluator, None) {
-            Ok(found) => {
-                let (found, verified) = verify::verify(&mut evaluator, found, options, progress, stop)?;
+            Ok(mut found) => {
+                slots::trim(&evaluator, &mut found.sizing);
+                let (found, verified) = verify::verify(&mut evaluator, found, options, progress, stop);
                 return Ok(record::record(&mut evaluator, &found, verified, relaxed, options));
             }
             Err(broken) => broken,

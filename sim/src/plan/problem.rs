@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use plimsoll_scenarios::prices::PriceList;
 use plimsoll_scenarios::slo::{Failure, Metric};
-use plimsoll_scenarios::{Free, Knob, Open, Policy, Scenario, Scope, TierId};
+use plimsoll_scenarios::{Free, Knob, Open, Policy, Scenario, Scheme, Scope, ShardBy, TierId};
 
 use super::PlanError;
 use super::kinds::{Billing, ServerKind, byte_price, kinds_of};
+use super::shards::HOT_MAX;
 use super::size::Rule;
+use super::slots;
 
 /// What is assumed where a scenario says nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +84,8 @@ pub struct Problem<'p> {
     /// By tier; `None` without a station.
     pub fleets: Vec<Option<Fleet>>,
     pub axes: Vec<Axis>,
+    /// By tier, where it is free how its data is kept: the ways to choose from, by position on the axis.
+    pub schemes: BTreeMap<TierId, Vec<Scheme>>,
     pub goals: Vec<Goal>,
     /// Failures that something must hold under.
     pub failures: Vec<Failure>,
@@ -103,6 +107,7 @@ impl<'p> Problem<'p> {
         let mut problem = Self {
             fleets: Vec::new(),
             axes: Vec::new(),
+            schemes: BTreeMap::new(),
             goals: Vec::new(),
             failures: Vec::new(),
             assumptions: Vec::new(),
@@ -113,6 +118,7 @@ impl<'p> Problem<'p> {
         };
         problem.goals = problem.goals(assumed);
         problem.failures = problem.failures_of(assumed);
+        problem.schemes = problem.schemes()?;
         problem.axes = problem.axes()?;
         for tier in 0..problem.scenario.tiers.len() {
             let fleet = problem.fleet(tier, assumed)?;
@@ -123,7 +129,8 @@ impl<'p> Problem<'p> {
     }
 
     /// The quantity's bounds, where it is free.
-    fn free(&self, tier: TierId, knob: Knob) -> Option<&Free> {
+    #[must_use]
+    pub fn free(&self, tier: TierId, knob: Knob) -> Option<&Free> {
         self.free.iter().find(|f| f.tier == tier && f.knob == knob)
     }
 
@@ -222,8 +229,24 @@ impl<'p> Problem<'p> {
             Some(Free { range: Some((low, high)), .. }) => (low.ceil().max(1.0) as u64, *high as u64),
             Some(_) => (1, SERVERS_MAX),
         };
+        if let (Some(_), Some(ShardBy::Range)) =
+            (self.free(tier, Knob::Shards), here.sharding.as_ref().map(|s| s.by))
+        {
+            let name = self.scenario.tier_name(tier);
+            return Err(PlanError::Prices {
+                cause: format!(
+                    "tiers.{name}.shards: ranges of keys are as hot as their keys, whatever their number"
+                ),
+                fix: "write `by: hash` or `by: consistent`, or the number of shards".to_owned(),
+            });
+        }
         let (kinds, billing) = kinds_of(&self.scenario, tier, &self.free, self.prices)
             .map_err(|(cause, fix)| PlanError::Prices { cause, fix })?;
+        let kinds = match self.free(tier, Knob::Concurrency) {
+            None => kinds,
+            Some(free) => slots::kinds(free, self.scenario.tier_name(tier), &kinds)
+                .map_err(|(cause, fix)| PlanError::Prices { cause, fix })?,
+        };
         let named = billing == Billing::Named || here.cache.is_none();
         let per_byte = if named { None } else { byte_price(self.prices) };
         Ok(Some(Fleet {
@@ -248,11 +271,26 @@ impl<'p> Problem<'p> {
                 })?,
                 Knob::Copies => whole(free.range, COPIES_MAX),
                 Knob::Zones => whole(free.range, ZONES_MAX),
-                Knob::Servers | Knob::Link | Knob::Instance => continue,
+                Knob::Replication => (0..self.schemes[&free.tier].len()).map(|i| i as f64).collect(),
+                Knob::Servers | Knob::Link | Knob::Instance | Knob::Shards | Knob::Concurrency => continue,
             };
             axes.push(Axis { tier: free.tier, knob: free.knob, values });
         }
         Ok(axes)
+    }
+
+    /// The ways to keep data of every tier where that is free.
+    fn schemes(&self) -> Result<BTreeMap<TierId, Vec<Scheme>>, PlanError> {
+        let free = self.free.iter().filter(|free| free.knob == Knob::Replication);
+        free.map(|free| {
+            let name = self.scenario.tier_name(free.tier);
+            let list = schemes(free).map_err(|(cause, fix)| PlanError::Prices {
+                cause: format!("tiers.{name}.replication: {cause}"),
+                fix,
+            })?;
+            Ok((free.tier, list))
+        })
+        .collect()
     }
 
     /// Capacities from next to nothing to all that the cache may keep, in steps of about a tenth.
@@ -286,6 +324,12 @@ impl<'p> Problem<'p> {
                 "servers without a target of their own, and all links and disks, at most {share:.0} % busy at the peak; \
                  disks and connections at most 80 % full"
             ));
+        }
+        let sharded = |tier: TierId| {
+            self.fleets[tier].as_ref().is_some_and(|f| f.free) && scenario.tiers[tier].sharding.is_some()
+        };
+        if (0..scenario.tiers.len()).any(sharded) {
+            told.push(format!("servers of the hottest shard at most {:.0} % busy", HOT_MAX * 100.0));
         }
         if assumed.spare {
             told.push("one server of any place may fail (N+1): what is left is at most 95 % busy".to_owned());
@@ -328,7 +372,14 @@ fn asks(action: &plimsoll_scenarios::Action, tier: TierId, dataset: usize) -> bo
 fn default_free(scenario: &Scenario) -> Vec<Free> {
     let mut free = Vec::new();
     for (id, tier) in scenario.tiers.values().enumerate() {
-        let one = |knob: Knob| Free { tier: id, knob, range: None, choices: Vec::new(), origin: tier.origin };
+        let one = |knob: Knob| Free {
+            tier: id,
+            knob,
+            field: knob.field(),
+            range: None,
+            choices: Vec::new(),
+            origin: tier.origin,
+        };
         if tier.station.is_some() {
             free.push(one(Knob::Servers));
         }
@@ -366,6 +417,32 @@ fn preferred(low: f64, high: f64, with_low: bool) -> Vec<f64> {
 fn whole(range: Option<(f64, f64)>, most: u32) -> Vec<f64> {
     let (low, high) = range.unwrap_or((1.0, f64::from(most)));
     ((low.ceil() as u32)..=(high as u32).max(low.ceil() as u32)).map(f64::from).collect()
+}
+
+/// Copies and erasure codes to choose from: those named, or what is usual (`6+3` and `10+4` as in HDFS and f4).
+fn schemes(free: &Free) -> Result<Vec<Scheme>, (String, String)> {
+    const USUAL: [&str; 5] = ["2 copies", "3 copies", "4+2", "6+3", "10+4"];
+    const MOST: u32 = 1_000;
+    let scheme = |text: &str| {
+        let number = |part: &str| part.trim().parse::<u32>().ok().filter(|n| (1..=MOST).contains(n));
+        let found = match text.split_once('+') {
+            Some((data, parity)) => {
+                number(data).zip(number(parity)).map(|(data, parity)| Scheme::Erasure { data, parity })
+            }
+            None => number(text.trim_end_matches("copies").trim_end_matches("copy"))
+                .map(|count| Scheme::Copies { count, write: count / 2 + 1, read: 1 }),
+        };
+        found.ok_or_else(|| {
+            (
+                format!("`{text}` is neither a number of copies nor an erasure code"),
+                "write `3 copies`, or `6+3` for six pieces and three more".to_owned(),
+            )
+        })
+    };
+    if free.choices.is_empty() {
+        return USUAL.into_iter().map(scheme).collect();
+    }
+    free.choices.iter().map(|text| scheme(text)).collect()
 }
 
 /// Positions of policies in [`Policy::NAMES`].

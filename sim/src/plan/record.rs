@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_reports::plan::{Cost, Plan, PlannedTier, RegionServers, Search, Target};
 use plimsoll_reports::record::{Provenance, Run, Unit};
-use plimsoll_scenarios::slo::Metric;
+use plimsoll_scenarios::slo::{Failure, Metric};
 use plimsoll_scenarios::{Knob, Scenario, Scheme, Scope, TierId};
 
 use super::evaluate::{Evaluator, Sizing};
@@ -28,14 +28,8 @@ pub fn record(
     let problem = evaluator.problem;
     let scenario = evaluator.changed(&found.sizing.choice).into_owned();
     let tiers = (0..scenario.tiers.len()).filter_map(|t| tier(evaluator, &scenario, found, t)).collect();
-    let targets = targets(evaluator, &scenario, &found.sizing, verified.run.as_ref(), options);
-    let mut checks = failures::checks(evaluator, &scenario, &found.sizing);
-    for check in &mut checks {
-        let said = verified.failures.iter().find(|(f, _)| f.name() == check.failure);
-        if let Some((_, said)) = said {
-            check.what = format!("{}. Simulated: {said}", check.what);
-        }
-    }
+    let targets = targets(evaluator, &scenario, &found.sizing, &verified, options);
+    let checks = failures::checks(evaluator, &scenario, &found.sizing, &verified.seen);
     let storage = durability::checks(&scenario, &found.sizing);
     let mut assumptions = problem.assumptions.clone();
     if !storage.is_empty() {
@@ -49,7 +43,7 @@ pub fn record(
         options.prices.source, options.prices.region, options.prices.as_of
     ));
     Plan {
-        provenance: provenance(&scenario, options),
+        provenance: Provenance { partial: verified.stopped, ..provenance(&scenario, options) },
         summary: scenario.summary.clone(),
         tiers,
         targets,
@@ -63,7 +57,7 @@ pub fn record(
         failures: checks,
         storage,
         verification: verified.record,
-        settings: settings(evaluator, &found.sizing),
+        settings: settings(evaluator, &scenario, &found.sizing),
         assumptions,
         notes,
     }
@@ -157,6 +151,12 @@ fn tier(evaluator: &Evaluator<'_>, scenario: &Scenario, found: &Found, tier: Tie
         policy: here.cache.as_ref().and(cache).map(|c| c.policy.label().to_owned()),
         hit_ratio: here.cache.as_ref().map(|_| goals::hit_ratio(evaluator, &sizing.hits, tier)),
         copies,
+        kept_as: (known(Knob::Replication) || !matches!(here.replication.scheme, Scheme::Copies { .. }))
+            .then(|| explain::scheme(here.replication.scheme)),
+        shards: evaluator
+            .shards_of(scenario, sizing, tier)
+            .or(here.sharding.as_ref().map(|s| u64::from(s.shards))),
+        concurrency: kind.map(|k| k.concurrency as u64),
         zones: here.zones,
         link_bit_per_s: kind.and_then(|k| k.link),
         utilisation_peak: sized.map(|_| (0..load.places.len()).map(busy).fold(0.0, f64::max)),
@@ -172,15 +172,17 @@ fn targets(
     evaluator: &Evaluator<'_>,
     scenario: &Scenario,
     sizing: &Sizing,
-    run: Option<&Run>,
+    verified: &Verified,
     options: &Options<'_>,
 ) -> Vec<Target> {
     let cold = evaluator.cold_loads(scenario, sizing);
-    let simulated = |text: &str| run.and_then(|r| r.slos.iter().find(|s| s.text == text)).map(|s| s.value);
+    let run = verified.day.as_ref();
+    let over_the_day = |text: &str| run.and_then(|r| r.slos.iter().find(|s| s.text == text)).map(|s| s.value);
     let mut all = Vec::new();
     for (id, goal) in evaluator.problem.goals.iter().enumerate() {
         let value = goals::value(evaluator, scenario, sizing, &cold, id);
-        let simulated = simulated(&goal.text).filter(|_| goal.failure.is_none());
+        let day = over_the_day(&goal.text).filter(|_| goal.failure.is_none());
+        let peak = at_the_peak(scenario, verified, &goal.text, goal.failure, goal.less_than);
         let meets = |v: f64| if goal.less_than { v < goal.bound } else { v > goal.bound };
         all.push(Target {
             text: goal.text.clone(),
@@ -190,8 +192,9 @@ fn targets(
             bound: goal.bound,
             less_than: goal.less_than,
             predicted: Some(value).filter(|v| v.is_finite()),
-            simulated,
-            holds: simulated.map_or_else(|| meets(value), meets),
+            simulated: peak,
+            simulated_day: day,
+            holds: holds(value, [peak, day], meets),
         });
     }
     let state = State::normal(evaluator, scenario, sizing);
@@ -206,7 +209,8 @@ fn targets(
         };
         let Some((tier, _)) = scenario.tier(tier) else { continue };
         let value = if headroom { 1.0 - busy(tier) } else { busy(tier) };
-        let played = simulated(&slo.text);
+        let day = over_the_day(&slo.text);
+        let peak = at_the_peak(scenario, verified, &slo.text, None, slo.less_than);
         all.push(Target {
             text: slo.text.clone(),
             under: None,
@@ -215,12 +219,38 @@ fn targets(
             bound: slo.bound,
             less_than: slo.less_than,
             predicted: Some(value),
-            simulated: played,
-            holds: played.map_or_else(|| slo.holds(value), |v| slo.holds(v)),
+            simulated: peak,
+            simulated_day: day,
+            // At its own peak every place is busier than at that of all together, and measured for longer.
+            holds: holds(value, [day, None], |v| slo.holds(v)),
         });
     }
     all.extend(assumed(evaluator, sizing, &state, run, options));
     all
+}
+
+/// The simulator's word where it has one, else the formula's.
+fn holds(predicted: f64, simulated: [Option<f64>; 2], meets: impl Fn(f64) -> bool) -> bool {
+    let mut said = simulated.into_iter().flatten().peekable();
+    if said.peek().is_none() { meets(predicted) } else { said.all(meets) }
+}
+
+/// A target's value at the peak as it was played, in the worst case of a failure.
+fn at_the_peak(
+    scenario: &Scenario,
+    verified: &Verified,
+    text: &str,
+    failure: Option<Failure>,
+    less_than: bool,
+) -> Option<f64> {
+    let id = scenario.slos.iter().position(|slo| slo.text == text)?;
+    let worse = |a: f64, b: f64| if (b > a) == less_than { b } else { a };
+    verified
+        .seen
+        .iter()
+        .filter(|seen| seen.failure == failure)
+        .filter_map(|seen| seen.values[id])
+        .reduce(worse)
 }
 
 /// The assumed limits, each with the tier that is nearest to it.
@@ -257,7 +287,7 @@ fn assumed(
     if options.assumed.spare {
         let hurt = silent.iter().filter_map(|&t| {
             let state = State::normal(evaluator, evaluator.world, sizing);
-            fullest(&state.under(plimsoll_scenarios::slo::Failure::ServerDown, Some(t)), &[t])
+            fullest(&state.under(Failure::ServerDown, Some(t)), &[t])
         });
         if let Some((tier, value)) = hurt.max_by(|a, b| a.1.total_cmp(&b.1)) {
             let name = evaluator.world.tier_name(tier);
@@ -277,20 +307,21 @@ fn target(text: String, under: Option<String>, bound: f64, value: f64, simulated
         bound,
         less_than: true,
         predicted: Some(value),
-        simulated,
+        simulated: None,
+        simulated_day: simulated,
         holds: value <= bound * (1.0 + 1e-9),
     }
 }
 
 /// The sizes as settings of the scenario.
-fn settings(evaluator: &Evaluator<'_>, sizing: &Sizing) -> Vec<String> {
+fn settings(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing) -> Vec<String> {
     let problem = evaluator.problem;
     let mut all = Vec::new();
     for tier in 0..sizing.tiers.len() {
         let name = evaluator.world.tier_name(tier);
         let mut put = |knob: Knob, value: String| {
-            if problem.is_free(tier, knob) {
-                all.push(format!("tiers.{name}.{}={value}", knob.field()));
+            if let Some(free) = problem.free(tier, knob) {
+                all.push(format!("tiers.{name}.{}={value}", free.field));
             }
         };
         if let Some(size) = sizing.choice.caches[tier] {
@@ -301,17 +332,32 @@ fn settings(evaluator: &Evaluator<'_>, sizing: &Sizing) -> Vec<String> {
         if let Some(copies) = sizing.choice.copies[tier] {
             put(Knob::Copies, copies.to_string());
         }
+        if let Some(scheme) = sizing.choice.schemes[tier] {
+            put(
+                Knob::Replication,
+                match scheme {
+                    Scheme::Copies { count, .. } => format!("{{copies: {count}}}"),
+                    Scheme::Erasure { data, parity } => {
+                        format!("{{erasure: {{data: {data}, parity: {parity}}}}}")
+                    }
+                },
+            );
+        }
         if let Some(zones) = sizing.choice.zones[tier] {
             put(Knob::Zones, zones.to_string());
         }
         let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &problem.fleets[tier]) else { continue };
         let kind = &fleet.kinds[sized.kind];
         put(Knob::Servers, sized.servers.to_string());
+        put(Knob::Concurrency, kind.concurrency.to_string());
+        if let Some(shards) = evaluator.shards_of(scenario, sizing, tier) {
+            put(Knob::Shards, shards.to_string());
+        }
         put(Knob::Instance, kind.name.clone());
         if let Some(link) = kind.link {
             put(Knob::Link, format!("{} Gbit/s", link / 1e9));
         }
-        if problem.is_free(tier, Knob::Instance) {
+        if problem.is_free(tier, Knob::Instance) && !problem.is_free(tier, Knob::Concurrency) {
             all.push(format!("tiers.{name}.concurrency={}", kind.concurrency));
         }
     }

@@ -10,10 +10,13 @@ use plimsoll_scenarios::{Scenario, Scope, Store};
 
 use super::kinds::ServerKind;
 use super::load::{PlaceLoad, TierLoad};
+use super::shards::Shards;
 use crate::model;
 
 /// How full disks and connections may be.
 pub const FILL: f64 = 0.8;
+/// Shards of a tier at most.
+pub const SHARDS_MAX: u64 = 10_000_000;
 /// Servers of one place beyond which nothing is sized.
 const POOL_MAX: f64 = 1e9;
 
@@ -42,6 +45,10 @@ pub enum Reason {
     Connections,
     /// Room for the cache.
     Room,
+    /// A server for each copy or piece.
+    Pieces,
+    /// Keys for every server, and the load of the hottest shard.
+    Shards,
     /// One server everywhere.
     Least,
     /// What the scenario states, or the end of what it permits.
@@ -85,6 +92,9 @@ pub struct TierProblem<'s> {
     /// Time that a request holds a slot, s.
     pub service: f64,
     pub share_lost: f64,
+    /// Copies or pieces, each of which wants a server of its own.
+    pub pieces: u64,
+    pub shards: Option<Shards>,
 }
 
 /// Servers of an instance of `k` that a failure leaves, as an equivalent number.
@@ -163,7 +173,13 @@ fn size_with(tier: &TierProblem<'_>, cases: &[Case<'_>], kind: &ServerKind) -> R
     if least.0.is_nan() || least.0 > POOL_MAX.min(tier.range.1 as f64) {
         return Err(least.1);
     }
-    let servers = (least.0.max(1.0) as u64).max(tier.range.0);
+    let mut servers = (least.0.max(1.0) as u64).max(tier.range.0);
+    if let Some(shards) = &tier.shards {
+        let enough = shards.servers(servers, normal, kind, tier.service, tier.range)?;
+        if enough > servers {
+            (servers, least) = (enough, (enough as f64, Reason::Shards));
+        }
+    }
     let reason = if servers as f64 > least.0 { Reason::Stated } else { least.1 };
     let pools = pools(servers, normal);
     let servers = settled(servers, &pools, normal, tier.range);
@@ -231,6 +247,7 @@ fn by_rule(
 /// Servers of one instance for connections and for the cache.
 fn by_room(tier: &TierProblem<'_>, kind: &ServerKind, at: &PlaceLoad) -> Result<(f64, Reason), Reason> {
     let mut most = (1.0, Reason::Least);
+    raise(&mut most, (tier.pieces as f64, Reason::Pieces));
     if let Some(connections) = tier.connections_max {
         raise(&mut most, (ceil(at.connections / at.instances / (connections * FILL)), Reason::Connections));
     }
@@ -306,6 +323,8 @@ mod tests {
             range: (1, 1_000_000),
             service: 0.02,
             share_lost: 0.6,
+            pieces: 1,
+            shards: None,
         };
         let cases: Vec<Case<'_>> = [None, Some(Failure::ServerDown), Some(Failure::ZoneDown)]
             .into_iter()

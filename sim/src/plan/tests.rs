@@ -4,13 +4,14 @@ use plimsoll_scenarios::prices::PriceList;
 use plimsoll_scenarios::rng::Stream;
 use plimsoll_scenarios::{Open, Scenario, SourceFile, resolve};
 
-use super::evaluate::{Broken, Evaluator};
+use super::evaluate::{Broken, Choice, Evaluator, Sizing};
+use super::load::loads;
 use super::problem::{Assumed, Problem};
-use super::search::search;
-use super::size;
+use super::search::{Found, search};
+use super::{explain, goals, size};
 use crate::flow::Flow;
 
-const ASSUMED: Assumed = Assumed { utilisation: 0.7, spare: true, under: Vec::new() };
+pub(super) const ASSUMED: Assumed = Assumed { utilisation: 0.7, spare: true, under: Vec::new() };
 
 fn open(name: &str, settings: &[&str]) -> Open {
     let settings: Vec<String> = settings.iter().map(|&s| s.to_owned()).collect();
@@ -18,7 +19,7 @@ fn open(name: &str, settings: &[&str]) -> Open {
 }
 
 /// A small system whose figures hang on a seed.
-fn small(seed: u64) -> Scenario {
+pub(super) fn small(seed: u64) -> Scenario {
     let mut draw = Stream::new(seed, "small", "figures", 0);
     let mut from = |low: f64, high: f64| low + (high - low) * draw.uniform();
     let text = format!(
@@ -149,4 +150,186 @@ fn the_six_systems_with_figures_are_planned() {
         assert!(plan.cost.total_per_month > 0.0, "{name}");
         assert!(plan.load_line.as_ref().is_some_and(|l| l.factor >= 1.0), "{name}: {:?}", plan.load_line);
     }
+}
+
+/// What the servers of a plan break with other capacities, copies and the like.
+fn broken_with(evaluator: &mut Evaluator<'_>, plan: &Sizing, choice: Choice) -> Option<String> {
+    let scenario = evaluator.changed(&choice).into_owned();
+    let hits = evaluator.hits_at(&choice);
+    let missed = goals::of_caches(evaluator, &hits).into_iter().find(|(g, v)| !goals::met(evaluator, *g, *v));
+    if let Some((goal, value)) = missed {
+        return Some(explain::broken(evaluator, &Broken::Goal { goal, value }));
+    }
+    let loads = loads(&scenario, evaluator.flow, &evaluator.demand, &hits);
+    let keys = evaluator.keys_at(&choice);
+    let other = Sizing { tiers: plan.tiers.clone(), ..Sizing::begun(choice, hits, loads, keys) };
+    evaluator.first_broken(&scenario, &other)
+}
+
+/// One step less of everything that was sized, one at a time, and the target or rule that it breaks.
+fn broken_by_one_less(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<(String, Option<String>)> {
+    let mut all = Vec::new();
+    for tier in 0..found.sizing.tiers.len() {
+        let (Some(sized), Some(fleet)) = (&found.sizing.tiers[tier], &evaluator.problem.fleets[tier]) else {
+            continue;
+        };
+        let step = size::step(sized.servers, &found.sizing.loads[tier], false, (1, fleet.range.1));
+        // There is no less than one server at every place.
+        let Some((servers, pools)) = step else { continue };
+        let mut less = found.sizing.clone();
+        less.tiers[tier] = Some(size::Sized { servers, pools, ..sized.clone() });
+        let scenario = evaluator.changed(&less.choice).into_owned();
+        let name = format!("{} servers of {}", servers, scenario.tier_name(tier));
+        all.push((name, evaluator.first_broken(&scenario, &less)));
+    }
+    for axis in 0..found.point.len() {
+        let Some(below) = found.point[axis].checked_sub(1) else { continue };
+        let mut point = found.point.clone();
+        point[axis] = below;
+        let choice = evaluator.choice(&point);
+        let name = format!("{:?} of {}", evaluator.problem.axes[axis], below);
+        all.push((name, broken_with(evaluator, &found.sizing, choice)));
+    }
+    all
+}
+
+#[test]
+fn one_step_less_anywhere_breaks_a_target_of_the_six_systems() {
+    let prices = PriceList::bundled();
+    let mut tried = 0;
+    for name in ["spotify", "uber", "netflix", "whatsapp", "twitter", "url-shortener"] {
+        let open = open(name, &[]);
+        let problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
+        let flow = Flow::of(&problem.scenario);
+        let mut evaluator = Evaluator::new(&problem, &problem.scenario, &flow);
+        let found = search(&mut evaluator, None).unwrap_or_else(|why| panic!("{name}: {why:?}"));
+        let scenario = evaluator.changed(&found.sizing.choice).into_owned();
+        assert_eq!(evaluator.first_broken(&scenario, &found.sizing), None, "{name}");
+        for (what, broken) in broken_by_one_less(&mut evaluator, &found) {
+            tried += 1;
+            assert!(broken.is_some(), "{name}: {what} would do");
+        }
+    }
+    assert!(tried > 50, "{tried} steps tried");
+}
+
+/// A store whose copies, shards and slots are for the plan to choose.
+fn ledger(settings: &[&str]) -> Open {
+    let text = "name: ledger\npopulation: {users: 4 M, diurnal: {peak_to_mean: 2}}\n\
+        datasets: {entry: {count: 20 M, size: 100 KB, popularity: {zipf: 0.7}, in: store}}\n\
+        actions:\n  read: {per_user: 60/day, of: entry, path: [web, store]}\n  \
+        write: {per_user: 10/day, of: entry, write: true, path: [web, store]}\n\
+        tiers:\n  web: {rtt: 5 ms, servers: auto, concurrency: auto 2 to 12, service_time: 8 ms, \
+        price: {server: c7g.xlarge}}\n  \
+        store: {rtt: 1 ms, servers: auto, concurrency: 4, service_time: {exponential: 6 ms}, \
+        replication: auto, shards: auto, zones: 3, store: {capacity: 4 TB}, price: {server: i4i.large}}\n\
+        slos: [read.first_byte p99 < 120 ms, entry.durability > 99.99999 %]\n";
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.yaml");
+    std::fs::write(&path, text).unwrap();
+    open(path.to_str().unwrap(), settings)
+}
+
+fn planned(open: &Open) -> Result<plimsoll_reports::plan::Plan, super::PlanError> {
+    let options = super::Options {
+        seed: 1,
+        prices: &PriceList::bundled(),
+        assumed: ASSUMED,
+        worlds: 0,
+        verify: false,
+        relax: false,
+        threads: 1,
+    };
+    super::plan(open, &options, &|_| {}, &std::sync::atomic::AtomicBool::new(false))
+}
+
+#[test]
+fn copies_shards_and_slots_are_chosen_and_every_other_choice_is_dearer_or_breaks_something() {
+    let plan = planned(&ledger(&[])).unwrap();
+    let tier = |name: &str| plan.tiers.iter().find(|t| t.name == name).unwrap().clone();
+    let (web, store) = (tier("web"), tier("store"));
+    let slots = web.concurrency.unwrap();
+    assert!((2..=12).contains(&slots), "{web:?}");
+    let kept = store.kept_as.unwrap();
+    let shards = store.shards.unwrap();
+    for field in ["replication", "shards", "concurrency", "servers"] {
+        assert!(plan.settings.iter().any(|s| s.contains(&format!(".{field}="))), "{:?}", plan.settings);
+    }
+    // By brute force: every way to keep it, alone.
+    let mut costs = Vec::new();
+    for scheme in ["2 copies", "3 copies", "4+2", "6+3", "10+4"] {
+        let one = planned(&ledger(&[&format!("tiers.store.replication=auto {scheme}")]));
+        costs.extend(one.ok().map(|p| (p.cost.total_per_month, scheme)));
+    }
+    let best = costs.iter().min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+    assert_eq!(best.1, kept, "{costs:?}");
+    assert!((best.0 / plan.cost.total_per_month - 1.0).abs() < 1e-9, "{costs:?}");
+    // More slots save nothing, and one less costs servers or breaks a target.
+    let fewest = |slots: u64| {
+        let set = format!("tiers.web.concurrency={slots}");
+        let plan = planned(&ledger(&[&set])).unwrap();
+        plan.tiers.iter().find(|t| t.name == "web").unwrap().servers
+    };
+    assert_eq!(fewest(12), web.servers);
+    assert!(slots == 2 || fewest(slots - 1) > web.servers, "{slots} slots, {:?}", web.servers);
+    let said = |what: &str| plan.alternatives.iter().any(|a| a.what.starts_with(what));
+    assert!(
+        said("web.concurrency") && said("store.replication") && said("store.shards"),
+        "{:?}",
+        plan.alternatives
+    );
+    // With one shard less some server would have no keys.
+    let copies = if kept.ends_with("copies") { kept[..1].parse().unwrap() } else { shards };
+    assert!(store.servers.unwrap() > (shards - 1) * copies || kept.contains('+'), "{kept} {shards}");
+}
+
+#[test]
+fn what_the_new_choices_can_t_do_is_told() {
+    let told = |settings: &[&str]| planned(&ledger(settings)).unwrap_err().to_string();
+    let text = told(&["tiers.web.concurrency=auto"]);
+    assert!(text.contains("tiers.web.concurrency") && text.contains("auto 4 to 64"), "{text}");
+    let text = told(&["tiers.store.replication=auto 1 copies"]);
+    assert!(text.contains("entry.durability") && text.contains("the best that sizes can do"), "{text}");
+    let text = told(&["tiers.store.replication=auto 6 and 3"]);
+    assert!(
+        text.contains("neither a number of copies nor an erasure code") && text.contains("6+3"),
+        "{text}"
+    );
+    let text = told(&["tiers.store.replication=auto 3 copies", "tiers.store.shards=auto 1 to 2"]);
+    assert!(text.contains("hottest shard") && text.contains("2 shards"), "{text}");
+    let text = told(&["tiers.store.shards={count: auto, by: range}"]);
+    assert!(text.contains("ranges of keys") && text.contains("by: hash"), "{text}");
+    let text = told(&["tiers.store.link=auto 400 to 500 Gbit/s"]);
+    assert!(text.contains("tiers.store.link") && text.contains("faster types"), "{text}");
+}
+
+#[test]
+fn a_plan_that_is_stopped_keeps_its_sizes_and_says_so() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let prices = PriceList::bundled();
+    let open = Open { scenario: small(3), free: Vec::new() };
+    let options = |verify| super::Options {
+        seed: 1,
+        prices: &prices,
+        assumed: ASSUMED,
+        worlds: 0,
+        verify,
+        relax: true,
+        threads: 2,
+    };
+    let by_formula = super::plan(&open, &options(false), &|_| {}, &AtomicBool::new(false)).unwrap();
+    assert!(!by_formula.provenance.partial);
+    let at_once = super::plan(&open, &options(true), &|_| {}, &AtomicBool::new(true)).unwrap();
+    assert!(at_once.provenance.partial && at_once.settings == by_formula.settings);
+    assert!(at_once.targets.iter().all(|t| t.simulated.is_none() && t.simulated_day.is_none()));
+    // After the day, before the moments.
+    let stop = AtomicBool::new(false);
+    let progress = |share: f64| stop.store(share >= 0.25, Ordering::Relaxed);
+    let later = super::plan(&open, &options(true), &progress, &stop).unwrap();
+    assert!(
+        later.provenance.partial && later.notes.iter().any(|n| n.starts_with("Stopped")),
+        "{:?}",
+        later.notes
+    );
+    assert!(later.failures.iter().all(|f| f.played.is_empty()));
 }

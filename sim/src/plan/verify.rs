@@ -1,7 +1,9 @@
-//! The simulator has the last word: the plan is played for a day, and raised where a target breaks.
+//! The simulator has the last word: the plan is played for a day, and at its peak under what it must stand, and raised
+//! where a target breaks.
 //!
 //! Why in rounds: a formula that is kind to a target is as kind a step further on, so its bound is tightened by what
-//! the simulator found, the plan is made again from where it was, and played again.
+//! the simulator found, the plan is made again from where it was, and played again. Why a day and moments: the day has
+//! every region's own peak and caches as they really fill; the [moments](super::moments) have the failures.
 
 use std::sync::atomic::AtomicBool;
 
@@ -10,19 +12,21 @@ use plimsoll_reports::plan::Verification;
 use plimsoll_reports::record::{Run, Unit};
 use plimsoll_scenarios::slo::Failure;
 use plimsoll_scenarios::units::{Bandwidth, Count, Size};
-use plimsoll_scenarios::{Knob, Scenario, Scope, TierId};
+use plimsoll_scenarios::{Knob, Scenario, TierId};
 
 use super::evaluate::{Evaluator, Sizing};
+use super::failures::cases;
+use super::moments::{self, Seen};
 use super::problem::GoalMetric;
 use super::search::{Found, near};
-use super::{FAILURES, Options, PlanError, size};
+use super::{FAILURES, Options, size, slots};
 use crate::simulate::{self, Mode, Progress, simulate};
 
 /// Times that a plan is raised.
 const ROUNDS_MAX: usize = 4;
 const REPLICATIONS: u64 = 2;
-/// Runs that a plan usually takes.
-const RUNS: f64 = 5.0;
+/// Stages that a verification usually has: days, and moments.
+const STAGES: f64 = 4.0;
 /// Further than the simulator asks, so that the next round is the last.
 const FURTHER: f64 = 0.99;
 /// What a sampled utilisation may lie above an assumed limit.
@@ -32,148 +36,241 @@ const SAMPLED: f64 = 1.01;
 #[derive(Debug, Clone, Default)]
 pub struct Verified {
     pub record: Option<Verification>,
-    /// The last run.
-    pub run: Option<Run>,
-    /// Under failures: what broke, in words.
-    pub failures: Vec<(Failure, String)>,
+    /// The last day.
+    pub day: Option<Run>,
+    /// The peak, in normal operation and under failures.
+    pub seen: Vec<Seen>,
     pub notes: Vec<String>,
+    /// Stopped before all was played.
+    pub stopped: bool,
 }
 
-/// Plays a plan and raises it until the simulator agrees.
-///
-/// # Errors
-/// `stop` was raised.
+/// A verification under way.
+struct Stages<'a> {
+    options: &'a Options<'a>,
+    progress: Progress<'a>,
+    stop: &'a AtomicBool,
+    done: f64,
+    record: Verification,
+    verified: Verified,
+}
+
+/// Plays a plan and raises it until the simulator agrees. Where `stop` is raised, what there is stands.
+#[must_use]
 pub fn verify(
     evaluator: &mut Evaluator<'_>,
     mut found: Found,
     options: &Options<'_>,
     progress: Progress<'_>,
     stop: &AtomicBool,
-) -> Result<(Found, Verified), PlanError> {
-    let mut verified = Verified::default();
+) -> (Found, Verified) {
     if !options.verify {
-        return Ok((found, verified));
+        return (found, Verified::default());
     }
-    let mut record = Verification {
+    let record = Verification {
         runs: 0,
+        moments: 0,
+        requests: 0,
         adjusted: Vec::new(),
         seconds_simulated: 0.0,
-        note: "a full day, sampled; the simulated values are those of the whole day, the predicted ones of the peak"
+        note: "a day is sampled, a moment is the peak, request by request; of availability the simulator sees what is \
+               turned away and fails, not what is down, and of connections only those that a moment opens"
             .to_owned(),
     };
-    // Every run is as long as the others; how many there are is known when the last one begins.
-    let part = |runs: u64| move |share: f64| progress((runs as f64 + share) / RUNS.max(runs as f64 + 1.0));
-    let mut rounds = 0;
-    loop {
-        let run = play(&sized(evaluator, &found.sizing), REPLICATIONS, options, &part(record.runs), stop)?;
-        record.runs += 1;
-        record.seconds_simulated += run.duration_s;
-        let asked = disagreements(evaluator, &found.sizing, &run);
-        verified.run = Some(run);
-        rounds += 1;
-        if asked.is_empty() || rounds > ROUNDS_MAX {
-            if !asked.is_empty() {
-                verified.notes.push(format!("The simulator still disagrees: {}.", asked.join("; ")));
-            }
-            break;
-        }
-        record.adjusted.extend(asked);
-        // The same capacities with more servers, or else others near them.
-        if let Ok(sizing) = evaluator.size_at(&found.point) {
-            found.sizing = sizing;
-        } else if let Ok(again) = near(evaluator, &found.point) {
-            found = Found { combinations: found.combinations, proved: found.proved, ..again };
-        } else {
-            verified.notes.push("No larger sizes keep what the simulator asks for.".to_owned());
-            break;
-        }
-    }
-    for failure in FAILURES {
-        if let Some(scenario) = under(evaluator, &found.sizing, failure) {
-            let run = play(&scenario, 1, options, &part(record.runs), stop)?;
-            record.runs += 1;
-            record.seconds_simulated += run.duration_s;
-            verified.failures.push((failure, said(&run)));
-        }
+    let mut stages = Stages { options, progress, stop, done: 0.0, record, verified: Verified::default() };
+    stages.verified.stopped = stages.all(evaluator, &mut found).is_none();
+    let Stages { record, mut verified, .. } = stages;
+    if verified.stopped {
+        verified.notes.push(
+            "Stopped before all was simulated: sizes are by formula where no simulated value stands."
+                .to_owned(),
+        );
     }
     verified.record = Some(record);
-    Ok((found, verified))
+    (found, verified)
 }
 
-fn play(
-    scenario: &Scenario,
-    replications: u64,
-    options: &Options<'_>,
-    progress: Progress<'_>,
-    stop: &AtomicBool,
-) -> Result<Run, PlanError> {
-    let options = simulate::Options {
-        seed: options.seed,
-        threads: options.threads,
-        replications,
-        mode: Mode::Day,
-        precision: None,
-    };
-    simulate(scenario, &options, progress, stop).ok_or(PlanError::Stopped)
-}
+impl Stages<'_> {
+    /// Everything; `None` where it was stopped.
+    fn all(&mut self, evaluator: &mut Evaluator<'_>, found: &mut Found) -> Option<()> {
+        let required = evaluator.problem.failures.clone();
+        for round in 0..=ROUNDS_MAX {
+            let before = (evaluator.margins.clone(), evaluator.least.clone());
+            let day = self.day(evaluator, &found.sizing)?;
+            let mut asked = disagreements(evaluator, &found.sizing, &day);
+            self.verified.day = Some(day);
+            self.verified.seen = self.moments(evaluator, &found.sizing, &required, true)?;
+            asked.extend(moments_disagree(evaluator, &found.sizing, &self.verified.seen));
+            if asked.is_empty() {
+                break;
+            }
+            if round == ROUNDS_MAX {
+                (evaluator.margins, evaluator.least) = before;
+                self.verified.notes.push(format!("The simulator still disagrees: {}.", asked.join("; ")));
+                break;
+            }
+            self.record.adjusted.extend(asked);
+            if !raised(evaluator, found) {
+                (evaluator.margins, evaluator.least) = before;
+                self.verified.notes.push("No larger sizes keep what the simulator asks for.".to_owned());
+                break;
+            }
+        }
+        let others: Vec<Failure> = FAILURES.into_iter().filter(|f| !required.contains(f)).collect();
+        let seen = self.moments(evaluator, &found.sizing, &others, false)?;
+        self.verified.seen.extend(seen);
+        Some(())
+    }
 
-/// `all 6 targets hold; fullest: gateway 71 % busy`.
-fn said(run: &Run) -> String {
-    let broken: Vec<String> = run
-        .slos
-        .iter()
-        .filter(|s| !s.holds)
-        .map(|s| format!("{} is {}", s.text, human(s.value, s.unit)))
-        .collect();
-    let fullest = run
-        .tiers
-        .iter()
-        .filter_map(|t| Some((t.name.as_str(), t.station.as_ref()?.utilisation_peak.value)))
-        .max_by(|a, b| a.1.total_cmp(&b.1));
-    let fullest = fullest
-        .map_or(String::new(), |(name, busy)| format!("; fullest: {name} {} busy", human(busy, Unit::Share)));
-    match broken.len() {
-        0 => format!("all {} targets hold{fullest}", run.slos.len()),
-        _ => format!("broken: {}{fullest}", broken.join(", ")),
+    /// A day, sampled.
+    fn day(&mut self, evaluator: &Evaluator<'_>, sizing: &Sizing) -> Option<Run> {
+        let options = simulate::Options {
+            seed: self.options.seed,
+            threads: self.options.threads,
+            replications: REPLICATIONS,
+            mode: Mode::Day,
+            precision: None,
+        };
+        let run = simulate(&sized(evaluator, sizing), &options, &|share| self.tell(share), self.stop)?;
+        if run.provenance.partial {
+            return None;
+        }
+        self.done += 1.0;
+        self.record.runs += 1;
+        self.record.requests += run.method.simulated_requests;
+        self.record.seconds_simulated += run.duration_s;
+        Some(run)
+    }
+
+    /// The peak under failures, and in normal operation before them where that is wanted.
+    fn moments(
+        &mut self,
+        evaluator: &Evaluator<'_>,
+        sizing: &Sizing,
+        failures: &[Failure],
+        normal: bool,
+    ) -> Option<Vec<Seen>> {
+        let scenario = sized(evaluator, sizing);
+        let mut all = Vec::new();
+        if normal {
+            all.push(moments::normal(evaluator, sizing, &scenario));
+        }
+        for &failure in failures {
+            let cases = cases(evaluator, &scenario, sizing, failure);
+            all.extend(moments::under(evaluator, sizing, &scenario, failure, &cases));
+        }
+        let seen = moments::play(&all, self.options, &|share| self.tell(share), self.stop)?;
+        self.done += 1.0;
+        self.record.moments += seen.len() as u64;
+        self.record.requests += seen.iter().map(|s| s.requests).sum::<u64>();
+        self.record.seconds_simulated += seen.iter().map(|s| s.span_s).sum::<f64>();
+        Some(seen)
+    }
+
+    fn tell(&self, share: f64) {
+        (self.progress)((self.done + share) / STAGES.max(self.done + 1.0));
     }
 }
 
-/// Where the simulator breaks a target: tightens the target's bound, or raises the tier; in words.
+/// The same capacities with more servers, or else others near them; `false` where neither is a plan.
+fn raised(evaluator: &mut Evaluator<'_>, found: &mut Found) -> bool {
+    if let Ok(sizing) = evaluator.size_at(&found.point) {
+        found.sizing = sizing;
+    } else if let Ok(again) = near(evaluator, &found.point) {
+        *found = Found { combinations: found.combinations, proved: found.proved, ..again };
+    } else {
+        return false;
+    }
+    slots::trim(evaluator, &mut found.sizing);
+    true
+}
+
+/// Tightens a goal's bound by as much as the simulator misses it.
+fn tighten(evaluator: &mut Evaluator<'_>, goal: usize, value: f64) {
+    let here = &evaluator.problem.goals[goal];
+    let factor = match here.metric {
+        GoalMetric::Time { .. } | GoalMetric::Loss(_) => here.bound / value,
+        _ => (1.0 - here.bound) / (1.0 - value).max(1e-12),
+    };
+    evaluator.margins[goal] *= (factor * FURTHER).clamp(0.1, FURTHER);
+}
+
+/// Asks for so many times the servers of a tier, where they are free.
+fn ask_for(evaluator: &mut Evaluator<'_>, sizing: &Sizing, tier: TierId, times: f64) -> bool {
+    let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &evaluator.problem.fleets[tier]) else {
+        return false;
+    };
+    if !fleet.free {
+        return false;
+    }
+    let wanted = (sized.servers as f64 * times * FURTHER.recip().sqrt()).ceil() as u64 - 1;
+    let next = size::step(wanted.max(sized.servers), &sizing.loads[tier], true, fleet.range);
+    let Some((servers, _)) = next else { return false };
+    evaluator.least[tier] = servers;
+    true
+}
+
+/// Where a day breaks a target: tightens the target's bound, or raises the tier; in words.
 fn disagreements(evaluator: &mut Evaluator<'_>, sizing: &Sizing, run: &Run) -> Vec<String> {
     let mut asked = Vec::new();
-    for (goal, here) in evaluator.problem.goals.iter().enumerate() {
+    for goal in 0..evaluator.problem.goals.len() {
+        let here = &evaluator.problem.goals[goal];
         let verdict = run.slos.iter().find(|s| s.text == here.text).filter(|_| here.failure.is_none());
         let Some(verdict) = verdict.filter(|v| !v.holds) else { continue };
-        let factor = match here.metric {
-            GoalMetric::Time { .. } | GoalMetric::Loss(_) => here.bound / verdict.value,
-            _ => (1.0 - here.bound) / (1.0 - verdict.value).max(1e-12),
-        };
-        evaluator.margins[goal] *= (factor * FURTHER).clamp(0.1, FURTHER);
-        asked.push(format!("{}: simulated {}", here.text, human(verdict.value, verdict.unit)));
+        asked.push(format!("{}: simulated {} over the day", here.text, human(verdict.value, verdict.unit)));
+        tighten(evaluator, goal, verdict.value);
     }
     for tier in 0..sizing.tiers.len() {
-        let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &evaluator.problem.fleets[tier]) else {
+        let name = evaluator.world.tier_name(tier);
+        let (Some(fleet), Some(played)) =
+            (&evaluator.problem.fleets[tier], run.tiers.iter().find(|t| t.name == name))
+        else {
             continue;
         };
-        let name = evaluator.world.tier_name(tier);
-        let Some(played) = run.tiers.iter().find(|t| t.name == name) else { continue };
         let rule = &fleet.rules[0];
         let most = if rule.assumed { rule.busy * SAMPLED } else { rule.busy };
         let busy = played.station.as_ref().map_or(0.0, |s| s.utilisation_peak.value);
         let link = played.link.as_ref().map_or(0.0, |l| l.utilisation_peak);
         let over = (busy / most).max(link / (rule.link * SAMPLED));
-        if over <= 1.0 || !fleet.free {
-            continue;
-        }
-        let wanted = ((sized.servers as f64) * over * FURTHER.recip().sqrt()).ceil() as u64 - 1;
-        let next = size::step(wanted.max(sized.servers), &sizing.loads[tier], true, fleet.range);
-        if let Some((servers, _)) = next {
-            evaluator.least[tier] = servers;
+        if over > 1.0 && ask_for(evaluator, sizing, tier, over) {
             asked.push(format!(
                 "{name}: simulated {} busy, links {} full",
                 human(busy, Unit::Share),
                 human(link, Unit::Share)
             ));
+        }
+    }
+    asked
+}
+
+/// The same for the peak: targets that are to hold then, and how busy servers may be under what has failed. (How
+/// busy they are in normal operation the day knows better, at every place's own peak.)
+fn moments_disagree(evaluator: &mut Evaluator<'_>, sizing: &Sizing, seen: &[Seen]) -> Vec<String> {
+    let mut asked = Vec::new();
+    for one in seen {
+        let under = one.failure.map_or("at the peak".to_owned(), |f| format!("under {}", f.name()));
+        for goal in 0..evaluator.problem.goals.len() {
+            let here = &evaluator.problem.goals[goal];
+            let slos = evaluator.world.slos.iter().zip(&one.values);
+            let value = slos.filter(|(slo, _)| slo.text == here.text).find_map(|(_, value)| *value);
+            let meets = |v: f64| if here.less_than { v < here.bound } else { v > here.bound };
+            let Some(value) = value.filter(|v| here.failure == one.failure && !meets(*v)) else { continue };
+            asked.push(format!("{}: simulated {} {under}", here.text, super::explain::shown(here, value)));
+            tighten(evaluator, goal, value);
+        }
+        for (tier, busy) in one.busy.iter().enumerate() {
+            let (Some((busy, chance)), Some(fleet)) = (busy, &evaluator.problem.fleets[tier]) else {
+                continue;
+            };
+            let Some(rule) = fleet.rules.iter().find(|r| r.failure == one.failure && r.failure.is_some())
+            else {
+                continue;
+            };
+            let over = busy / (rule.busy * SAMPLED.max(1.0 + chance));
+            if over > 1.0 && ask_for(evaluator, sizing, tier, over) {
+                let name = evaluator.world.tier_name(tier);
+                asked.push(format!("{name}: simulated {} busy {under}", human(*busy, Unit::Share)));
+            }
         }
     }
     asked
@@ -190,9 +287,13 @@ pub fn sized(evaluator: &Evaluator<'_>, sizing: &Sizing) -> Scenario {
         }
         if let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &evaluator.problem.fleets[tier]) {
             let kind = &fleet.kinds[sized.kind];
-            set_servers(&mut scenario, tier, sized.servers as f64);
             if let Some(station) = &mut scenario.tiers[tier].station {
+                station.servers = Count::given(sized.servers as f64, &sized.servers.to_string());
                 station.concurrency = Count::given(kind.concurrency, &kind.concurrency.to_string());
+            }
+            let shards = evaluator.shards_of(&scenario, sizing, tier);
+            if let (Some(n), Some(sharding)) = (shards, &mut scenario.tiers[tier].sharding) {
+                sharding.shards = n as u32;
             }
             if evaluator.problem.is_free(tier, Knob::Link) {
                 scenario.tiers[tier].link =
@@ -201,65 +302,4 @@ pub fn sized(evaluator: &Evaluator<'_>, sizing: &Sizing) -> Scenario {
         }
     }
     scenario
-}
-
-fn set_servers(scenario: &mut Scenario, tier: TierId, servers: f64) {
-    if let Some(station) = &mut scenario.tiers[tier].station {
-        station.servers = Count::given(servers, &servers.to_string());
-    }
-}
-
-/// The plan under a failure, as a scenario that can be played; `None` where nothing would be left to play.
-fn under(evaluator: &Evaluator<'_>, sizing: &Sizing, failure: Failure) -> Option<Scenario> {
-    let mut scenario = sized(evaluator, sizing);
-    match failure {
-        Failure::ServerDown => {
-            let share = |tier: &TierId| {
-                let pools = sizing.tiers[*tier].as_ref().map_or(&[][..], |s| &s.pools);
-                pools.iter().copied().min().map_or(1.0, |k| (k as f64 - 1.0).max(0.0) / k.max(1) as f64)
-            };
-            let stations = (0..scenario.tiers.len()).filter(|&t| sizing.tiers[t].is_some());
-            let tier = stations.min_by(|a, b| share(a).total_cmp(&share(b)))?;
-            let servers = sizing.tiers[tier].as_ref()?.servers as f64;
-            set_servers(&mut scenario, tier, (servers * share(&tier)).floor().max(1.0));
-        }
-        Failure::ZoneDown => {
-            for tier in 0..scenario.tiers.len() {
-                let (zones, scope) = (scenario.tiers[tier].zones, scenario.tiers[tier].scope);
-                let Some(sized) = &sizing.tiers[tier] else { continue };
-                if zones > 1 {
-                    let left = sized.servers as f64 * f64::from(zones - 1) / f64::from(zones);
-                    set_servers(&mut scenario, tier, left.floor().max(1.0));
-                } else if scope != Scope::Site {
-                    return None;
-                }
-            }
-        }
-        Failure::RegionDown => {
-            let regions = &scenario.population.regions;
-            let gone = (0..regions.len()).max_by(|&a, &b| regions[a].share.total_cmp(&regions[b].share))?;
-            if regions.len() < 2 {
-                return None;
-            }
-            let left = 1.0 - regions[gone].share;
-            scenario.population.regions.remove(gone);
-            scenario.population.regions.iter_mut().for_each(|r| r.share /= left);
-            for tier in 0..scenario.tiers.len() {
-                if let (Some(sized), true) =
-                    (&sizing.tiers[tier], scenario.tiers[tier].scope != Scope::Global)
-                {
-                    set_servers(&mut scenario, tier, (sized.servers as f64 * left).max(1.0));
-                }
-            }
-        }
-        Failure::ColdCache => {
-            let caches = (0..scenario.tiers.len())
-                .filter(|&t| sizing.choice.caches[t].is_some() && scenario.tiers[t].scope != Scope::User);
-            let load = |t: &TierId| sizing.loads[*t].calls_mean;
-            let cache = caches.max_by(|a, b| load(a).total_cmp(&load(b)))?;
-            scenario.tiers[cache].cache.as_mut()?.capacity = Size::given(1.0, "1 B");
-        }
-        Failure::HotRelease => return None,
-    }
-    Some(scenario)
 }

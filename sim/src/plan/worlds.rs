@@ -70,7 +70,7 @@ fn needs_of(problem: &Problem<'_>, found: &Found, world: &Scenario, hits_vary: b
     let mut evaluator = if hits_vary {
         Evaluator::new(problem, world, &flow)
     } else {
-        Evaluator::with_hits(problem, world, &flow, found.sizing.hits.clone())
+        Evaluator::with_hits(problem, world, &flow, &found.sizing)
     };
     let sized = evaluator.size_choice(found.sizing.choice.clone());
     Needs(sized.ok().map(|s| s.tiers.iter().map(|t| t.as_ref().map(|t| t.servers)).collect()))

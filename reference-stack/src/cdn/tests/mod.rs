@@ -25,6 +25,7 @@ use crate::front::Shared;
 use crate::gate::Gate;
 use crate::log::Log;
 use crate::metrics::TierMetrics;
+use crate::peer::Peer;
 use crate::plan::{CachePlan, InstancePlan, TierPlan};
 use crate::server::{self, Door};
 use crate::tiers;
@@ -83,10 +84,10 @@ impl Bench {
         let metrics = TierMetrics::new(tiers::EDGE, 0, 100, true);
         let gate = Gate::new(plan.instances[0], None, None, 1, shared.timer.clone(), metrics);
         let upstream = Upstream::new(tiers::GATEWAY, Duration::ZERO, shared.timer.clone());
-        let below = vec![Below { upstream, at: address.to_string() }];
+        let below = vec![Below { upstream, at: Peer::at(address) }];
         let key = shared.key.text().to_owned();
         let cdn = make(shared, plan, vec![Arc::new(gate)], below).await;
-        let (listener, at) = server::listen(tiers::EDGE, None).await.unwrap();
+        let (listener, at) = server::listen(tiers::EDGE, None).unwrap();
         let handler = move |request, peer| Arc::clone(&cdn).handle(request, peer);
         tokio::spawn(server::serve(listener, at, Door::new(), handler));
         let client = Client::builder(TokioExecutor::new()).build_http();
@@ -224,7 +225,7 @@ async fn the_points_that_the_page_says_hold_where_nginx_keeps_the_objects() {
     let setting = Setting { directory: &own, programs: &programs, ports: &ports, guardian: &guardian };
     let mut server = None;
     let bench = Bench::start(async |shared, plan, gates, below| {
-        let address = below[0].at.parse().unwrap();
+        let address = below[0].at.address();
         let (cache, spec) = nginx::cache(&setting, tiers::EDGE, 0, plan.cache.unwrap(), &[address]).unwrap();
         let nginx = Server::start(spec, Arc::clone(&guardian), shared.log.clone());
         nginx.ready().await.unwrap();

@@ -6,20 +6,21 @@
 //! from the same draws; only sums are added up in another order.
 
 mod line;
+mod lone;
 mod servers;
 
 pub use line::Line;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use plimsoll_scenarios::distribution::Sampler;
 use plimsoll_scenarios::trace::Request;
 use plimsoll_scenarios::{Balance, Scope};
 
 use super::arrivals::Arrivals;
 use super::frame::UNCOUNTED;
 use super::machine::Setup;
-use super::tally::{Slots, Sums, Tally};
+use super::slots::Slots;
+use super::tally::{Sums, Tally};
 use super::tiers::{Pool, Stage, StationPlay};
 use servers::Server;
 
@@ -118,6 +119,9 @@ pub fn play(
 ) -> Option<Tally> {
     let stage = Stage::new(setup, seed, replication);
     let mut play = Play::new(setup, line, tally, stage);
+    if let Some(half_trip) = play.lone() {
+        return lone::play(play, half_trip, requests, stop);
+    }
     let mut more = true;
     while more {
         if stop.load(Ordering::Relaxed) {
@@ -140,8 +144,7 @@ pub fn play(
             play.through(position, until_s);
         }
     }
-    assert_eq!(play.begun, play.left, "requests were lost inside the simulation");
-    Some(play.tally)
+    Some(play.end())
 }
 
 impl<'a> Play<'a> {
@@ -176,6 +179,19 @@ impl<'a> Play<'a> {
         }
     }
 
+    /// Half a round trip, where all there is is one pool of one tier, and it is the same for all.
+    fn lone(&self) -> Option<f64> {
+        let [tier] = &self.tiers[..] else { return None };
+        let half_trip = self.line.chains.first()?.first()?.half_trip;
+        let same = self.line.chains.iter().flatten().all(|stop| stop.half_trip == half_trip);
+        (same && tier.pools.len() == 1).then_some(half_trip)
+    }
+
+    fn end(self) -> Tally {
+        assert_eq!(self.begun, self.left, "requests were lost inside the simulation");
+        self.tally
+    }
+
     fn begin(&mut self, request: &Request) {
         self.begun += 1;
         self.tally.advance(request.at_s);
@@ -202,23 +218,18 @@ impl<'a> Play<'a> {
             inbox.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
         }
         let ready = inbox.partition_point(|c| c.at_s <= until_s);
-        match self.tiers[position].station.sampler.clone() {
-            Sampler::Exponential(mean) => {
-                self.serve(position, &inbox[..ready], |station| mean * station.services.exponential());
-            }
-            law => self.serve(position, &inbox[..ready], |station| law.draw(&mut station.services)),
-        }
+        self.serve(position, &inbox[..ready]);
         inbox.drain(..ready);
         // Nobody reaches a tier again behind it.
         self.tiers[position].inbox = inbox;
     }
 
-    fn serve(&mut self, position: usize, ready: &[Customer], draw: impl FnMut(&mut StationPlay) -> f64) {
+    fn serve(&mut self, position: usize, ready: &[Customer]) {
         // A loop for each thing that is done: short ones, whose figures stay in registers.
         let mut spans = std::mem::take(&mut self.spans);
         spans.clear();
         let tier = &mut self.tiers[position];
-        tier.admit_all(ready, draw, &mut spans);
+        tier.admit_all(ready, &mut spans);
         tier.count(ready, &spans, &mut self.tally);
         self.count_calls(ready);
         self.send_on(ready, &spans);
@@ -277,12 +288,7 @@ impl Span {
 
 impl Tier {
     /// Says of everybody who comes when they are served.
-    fn admit_all(
-        &mut self,
-        ready: &[Customer],
-        mut draw: impl FnMut(&mut StationPlay) -> f64,
-        spans: &mut Vec<Span>,
-    ) {
+    fn admit_all(&mut self, ready: &[Customer], spans: &mut Vec<Span>) {
         let queue_max = self.station.queue_max;
         spans.extend(ready.iter().map(|customer| {
             let (server, place) = self.server_for(customer);
@@ -290,7 +296,7 @@ impl Tier {
             let Some(start) = server.admit(customer.at_s, queue_max) else {
                 return Span { place, ..Span::REJECTED };
             };
-            let duration = draw(&mut self.station);
+            let duration = self.station.services.next();
             let finish = start + duration;
             server.serves_until(finish);
             Span { start, finish, duration, place }
@@ -330,6 +336,12 @@ impl Tier {
             Scope::Region => customer.region as usize,
             Scope::User | Scope::Global => 0,
         };
+        self.choose(instance)
+    }
+
+    /// The next server of a pool, by position, and the pool's place.
+    #[inline]
+    fn choose(&mut self, instance: usize) -> (usize, u16) {
         let pool = &mut self.pools[instance];
         let n = pool.servers;
         let chosen = match self.station.balance {

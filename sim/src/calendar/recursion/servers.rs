@@ -1,4 +1,7 @@
 //! A server of a few slots and a bounded queue, first come, first served.
+//!
+//! Why slots in order and not a heap, where they are few: to put a time in its place among sorted ones is a least and a
+//! greatest for every slot, without a branch and without waiting for each other, which takes half of what a heap does.
 
 use std::collections::VecDeque;
 
@@ -51,9 +54,110 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Whether nobody of so many more will be turned away.
+    pub fn has_room(&self, more: usize, queue_max: u32) -> bool {
+        self.waiting.len() + more <= queue_max as usize
+    }
+
+    /// Serves customers who come at rising times, where it [has room](Self::has_room) for all of them: says when each
+    /// service begins, which is what [`Self::admit`] and [`Self::serves_until`] say of one after the other.
+    pub fn serve_all(&mut self, at: &[f64], durations: &[f64], starts: &mut [f64]) {
+        let Some(&last) = at.last() else { return };
+        match self.free.len() {
+            0..=1 => serve_one_by_one(&mut self.free[0], at, durations, starts),
+            2..=4 => self.serve_in_order::<4>(at, durations, starts),
+            5..=8 => self.serve_in_order::<8>(at, durations, starts),
+            9..=16 => self.serve_in_order::<16>(at, durations, starts),
+            17..=32 => self.serve_in_order::<32>(at, durations, starts),
+            _ => self.serve_from_heap(at, durations, starts),
+        }
+        let behind = self.waiting.partition_point(|&start| start <= last);
+        self.waiting.drain(..behind);
+        self.waiting.extend(&starts[starts.partition_point(|&start| start <= last)..]);
+    }
+
+    fn serve_from_heap(&mut self, at: &[f64], durations: &[f64], starts: &mut [f64]) {
+        for ((&now, duration), start) in at.iter().zip(durations).zip(starts) {
+            *start = later_of(self.free[0], now);
+            replace_first(&mut self.free, *start + duration);
+        }
+    }
+
+    /// With slots in the order in which they are free, at most `WIDTH` of them.
+    fn serve_in_order<const WIDTH: usize>(&mut self, at: &[f64], durations: &[f64], starts: &mut [f64]) {
+        // Slots that are not there are never free. In order the times are a heap as well.
+        let mut slots = [f64::INFINITY; WIDTH];
+        self.free.sort_unstable_by(f64::total_cmp);
+        slots[..self.free.len()].copy_from_slice(&self.free);
+        for ((&now, duration), start) in at.iter().zip(durations).zip(starts) {
+            *start = later_of(slots[0], now);
+            let finish = *start + duration;
+            let before = slots;
+            slots[0] = earlier_of(before[1], finish);
+            for i in 1..WIDTH - 1 {
+                slots[i] = earlier_of(before[i + 1], later_of(before[i], finish));
+            }
+            slots[WIDTH - 1] = later_of(before[WIDTH - 1], finish);
+        }
+        let slots_there = self.free.len();
+        self.free.copy_from_slice(&slots[..slots_there]);
+    }
+}
+
+/// Lindley, "The theory of queues with a single server", 1952.
+fn serve_one_by_one(free: &mut f64, at: &[f64], durations: &[f64], starts: &mut [f64]) {
+    let mut until = *free;
+    for ((&now, duration), start) in at.iter().zip(durations).zip(starts) {
+        *start = later_of(until, now);
+        until = *start + duration;
+    }
+    *free = until;
+}
+
+/// Of numbers: without a thought for others, so that it is one instruction.
+#[inline]
+fn later_of(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
+}
+
+#[inline]
+fn earlier_of(a: f64, b: f64) -> f64 {
+    if a < b { a } else { b }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_at_a_time_are_served_as_one_after_the_other() {
+        let mut draws = plimsoll_scenarios::rng::Stream::new(1, "test", "many", 0);
+        for slots in [1, 2, 3, 4, 5, 8, 11, 16, 17, 32, 40] {
+            let (mut single, mut many) = (Server::new(slots), Server::new(slots));
+            let mut now = 0.0;
+            for customers in [1, 100, 0, 7, 512, 300] {
+                let at: Vec<f64> = (0..customers)
+                    .map(|_| {
+                        now += draws.exponential() / (0.9 * f64::from(slots));
+                        now
+                    })
+                    .collect();
+                let durations: Vec<f64> = at.iter().map(|_| draws.exponential()).collect();
+                let mut starts = vec![0.0; customers];
+                many.serve_all(&at, &durations, &mut starts);
+                for ((&at, duration), start) in at.iter().zip(durations).zip(starts) {
+                    assert_eq!(single.admit(at, u32::MAX), Some(start), "{slots} slots");
+                    single.serves_until(start + duration);
+                }
+                let ahead = |server: &Server| server.waiting.iter().filter(|s| **s > now).copied().collect();
+                let (one, other): (Vec<f64>, Vec<f64>) = (ahead(&single), ahead(&many));
+                assert_eq!(one, other);
+                assert!(customers == 0 || one.len() == many.waiting.len(), "none that lie behind are kept");
+                assert!(many.has_room(2, one.len() as u32 + 2) && !many.has_room(3, one.len() as u32 + 2));
+            }
+        }
+    }
 
     #[test]
     fn slots_are_given_in_the_order_in_which_they_become_free() {

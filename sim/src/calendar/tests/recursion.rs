@@ -87,6 +87,32 @@ fn one_station_of_any_number_of_slots_and_any_law() {
 }
 
 #[test]
+fn one_pool_alone_with_a_way_to_go_several_servers_and_several_actions() {
+    let actions = [
+        "ask: {rate: 4/s, path: [web], response: 10 KB}",
+        "ask: {rate: 3/s, path: [web]}, tell: {rate: 1/s, path: [web], response: 1 MB}",
+    ];
+    let people = ", downlink: 20 Mbit/s, diurnal: {peak_to_mean: 1.5, peak_at: 0:30}, \
+                  regions: [{name: x, share: 70 %, sites: 2}, {name: y, share: 30 %}]";
+    for actions in actions {
+        for people in ["", people] {
+            for pool in [
+                "servers: 1, concurrency: 6",
+                "servers: 3, concurrency: 2",
+                "servers: 6, balance: round-robin",
+            ] {
+                for queue_max in [2, 100_000] {
+                    let station = format!(
+                        "web: {{{pool}, service_time: {{exponential: 1 s}}, queue_max: {queue_max}, rtt: 40 ms}}"
+                    );
+                    agree(&system(people, actions, &station));
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn chains_that_meet_with_round_trips_and_bodies() {
     agree(&system(
         "",

@@ -1,0 +1,139 @@
+//! More servers for the targets that several tiers meet together, and fewer where they are not missed.
+//!
+//! Why greedily: a dollar is spent where it does most for the target that is missed by most, and what that has made
+//! superfluous elsewhere is taken back, the dearest first.
+
+use plimsoll_scenarios::{Scenario, Scope, TierId};
+
+use super::evaluate::{Broken, Evaluator, Sizing};
+use super::goals::{self, State};
+use super::load::TierLoad;
+use super::size::{self, Reason, Sized};
+
+/// Rounds of adding servers for a target.
+const ROUNDS_MAX: usize = 2_000;
+
+impl Evaluator<'_> {
+    /// Adds servers until all shared targets are met, then takes back what is not needed.
+    pub(super) fn meet_goals(
+        &self,
+        scenario: &Scenario,
+        sizing: &mut Sizing,
+        cold: &[Vec<TierLoad>],
+    ) -> Result<(), Broken> {
+        if goals::worst(self, scenario, sizing, cold).is_none_or(|worst| worst.2 <= 0.0) {
+            return Ok(());
+        }
+        for (goal, value) in goals::without_waits(self, scenario, sizing) {
+            if !goals::met(self, goal, value) {
+                return Err(Broken::Goal { goal, value });
+            }
+        }
+        let mut raised: Vec<TierId> = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            let worst = goals::worst(self, scenario, sizing, cold);
+            let Some((goal, value, excess)) = worst.filter(|w| w.2 > 0.0) else {
+                self.take_back(scenario, sizing, cold, &raised);
+                return Ok(());
+            };
+            let Some((tier, sized)) = self.best_raise(scenario, sizing, cold, (goal, excess)) else {
+                return Err(Broken::Goal { goal, value });
+            };
+            sizing.tiers[tier] = Some(Sized { reason: Reason::Target(goal), ..sized });
+            if !raised.contains(&tier) {
+                raised.push(tier);
+            }
+        }
+        Err(goals::worst(self, scenario, sizing, cold).map_or(
+            Broken::Goal { goal: 0, value: f64::NAN },
+            |(goal, value, _)| Broken::Goal { goal, value },
+        ))
+    }
+
+    /// The tier where more servers do most for a target, by the dollar.
+    fn best_raise(
+        &self,
+        scenario: &Scenario,
+        sizing: &Sizing,
+        cold: &[Vec<TierLoad>],
+        (goal, excess): (usize, f64),
+    ) -> Option<(TierId, Sized)> {
+        let mut best: Option<(f64, TierId, Sized)> = None;
+        for tier in 0..sizing.tiers.len() {
+            let (Some(now), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) else {
+                continue;
+            };
+            let load = &sizing.loads[tier];
+            if !goals::hangs_on(self, goal, tier) {
+                continue;
+            }
+            for far in self.farther(scenario, sizing, tier, now.servers) {
+                let Some((servers, pools)) = size::step(far, load, true, fleet.range) else { continue };
+                let more = Sized { servers, pools, ..now.clone() };
+                let added = more.deployed(load).saturating_sub(now.deployed(load)) as f64;
+                let cost = added * fleet.kinds[now.kind].monthly.max(1e-6);
+                let mut trial = sizing.clone();
+                trial.tiers[tier] = Some(more.clone());
+                let then = goals::excess(self, scenario, &trial, cold, goal);
+                let gain = (excess - then) / cost.max(1e-9);
+                if excess - then > 1e-12 && best.as_ref().is_none_or(|(most, ..)| gain > *most) {
+                    best = Some((gain, tier, more));
+                }
+            }
+        }
+        best.map(|(_, tier, sized)| (tier, sized))
+    }
+
+    /// Numbers of servers just below those that are tried: a step or a hundredth more (large fleets are not raised
+    /// one by one, and taken back after), and as many as carry the load without one of the zones.
+    fn farther(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId, now: u64) -> [u64; 2] {
+        let near = now + now / 100;
+        let zones = scenario.tiers[tier].zones.max(if scenario.tiers[tier].scope == Scope::Site {
+            self.world.sites()
+        } else {
+            1
+        });
+        if zones < 2 {
+            return [near; 2];
+        }
+        let state = State::normal(self, scenario, sizing);
+        let places = 0..sizing.loads[tier].places.len();
+        let busy = places.filter_map(|p| state.busy(tier, p)).fold(0.0, f64::max);
+        let enough = now as f64 * busy * f64::from(zones) / f64::from(zones - 1);
+        [near, near.max(enough.ceil() as u64).saturating_sub(1).max(near)]
+    }
+
+    /// Takes servers away, the dearest first, as long as all targets are met.
+    fn take_back(&self, scenario: &Scenario, sizing: &mut Sizing, cold: &[Vec<TierLoad>], raised: &[TierId]) {
+        let price = |tier: &TierId| {
+            let sized = sizing.tiers[*tier].as_ref();
+            let fleet = self.problem.fleets[*tier].as_ref();
+            sized.zip(fleet).map_or(0.0, |(s, f)| f.kinds[s.kind].monthly)
+        };
+        let mut order = raised.to_vec();
+        order.sort_by(|a, b| price(b).total_cmp(&price(a)));
+        let least: Vec<Option<Sized>> =
+            order.iter().map(|&t| self.size_tier(scenario, sizing, cold, t).ok().flatten()).collect();
+        for (&tier, least) in order.iter().zip(&least) {
+            for _ in 0..ROUNDS_MAX {
+                let (Some(now), Some(fleet), Some(least)) =
+                    (sizing.tiers[tier].clone(), &self.problem.fleets[tier], least)
+                else {
+                    break;
+                };
+                let Some((servers, pools)) = size::step(now.servers, &sizing.loads[tier], false, fleet.range)
+                else {
+                    break;
+                };
+                if servers < least.servers {
+                    break;
+                }
+                sizing.tiers[tier] = Some(Sized { servers, pools, ..now.clone() });
+                if goals::worst(self, scenario, sizing, cold).is_some_and(|w| w.2 > 0.0) {
+                    sizing.tiers[tier] = Some(now);
+                    break;
+                }
+            }
+        }
+    }
+}
