@@ -181,7 +181,9 @@ fn run(
 /// Threads for the users: as few as have time enough. One that is woken wakes the next to look for work, which on a
 /// machine that is mostly idle costs more than the requests.
 fn workers(scenario: &Scenario, plan: &Plan, options: &LoadOptions) -> usize {
-    let most = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    // What they ask runs on this machine too.
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = (processors / 2).clamp(1, WORKERS_MAX);
     let Some(rate_per_s) = rate_max(scenario, plan, options) else { return most };
     let (requests, bytes) = scenario.actions.values().fold((0.0, 0.0), |(requests, bytes), action| {
         let rate = scenario.mean_rate(action);
