@@ -403,7 +403,8 @@ pub struct StackUpArgs {
     /// Requests per second that one client may make [default: any number]
     #[arg(long, value_name = "NUMBER")]
     pub rate_limit: Option<std::num::NonZeroU32>,
-    /// Directory that keeps playlists and play events beyond this start [default: none]
+    /// Directory that keeps playlists and play events beyond this start, for each profile its own
+    /// playlists [default: none]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Bring the songs played most into the edge caches this often, as in `30s` [default: never]

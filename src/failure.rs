@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use plimsoll_sim::plan::PlanError;
+
 /// The exit codes, the same for every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
@@ -32,7 +34,7 @@ pub enum Failure {
     #[error("{0}")]
     Prices(#[from] plimsoll_scenarios::prices::LoadError),
     #[error("{0}")]
-    Plan(#[from] plimsoll_sim::plan::PlanError),
+    Plan(#[from] PlanError),
     #[error("{0}")]
     NoLoad(#[from] plimsoll_scenarios::NoLoad),
     #[error("{0}")]
@@ -100,8 +102,8 @@ impl Failure {
             | Self::Json(_)
             | Self::NotEmulated { .. }
             | Self::Process(_) => Code::Failure,
-            Self::Plan(plimsoll_sim::plan::PlanError::Infeasible { .. }) => Code::Breached,
-            Self::Interrupted => Code::Interrupted,
+            Self::Plan(PlanError::Infeasible { .. }) => Code::Breached,
+            Self::Plan(PlanError::Stopped) | Self::Interrupted => Code::Interrupted,
             Self::Plan(_) => Code::Usage,
         }
     }

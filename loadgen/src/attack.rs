@@ -1,4 +1,4 @@
-//! The goose attack: its users take requests from the pacer's queue and send them.
+//! The goose attack: its users take requests from the pacer's desk, send those that are not sent yet, and read the answers.
 //!
 //! One transaction is some requests (one each would cost twice as much): goose starts the users, runs their loops and counts their iterations,
 //! and waits for them at the end. What it must not do is set aside here: it reads no command line, prints
@@ -15,16 +15,16 @@ use goose::goose::{GooseUser, Scenario, Transaction, TransactionResult};
 use goose::{GooseAttack, GooseError};
 use plimsoll_scenarios::rng::Stream;
 
-use crate::client::{self, Handling, HttpClient};
-use crate::pace::Planned;
-use crate::queue::Queue;
+use crate::client::{self, Ask, Handling, HttpClient};
+use crate::desk::Desk;
+use crate::pace::{About, Planned};
 use crate::record::Shared;
 use crate::walks::Walks;
 
 /// What every user needs.
 #[derive(Debug)]
 pub struct Work {
-    pub queue: Arc<Queue<Planned>>,
+    pub desk: Desk<Planned>,
     pub client: HttpClient,
     pub timeout: Duration,
     pub shared: Arc<Shared>,
@@ -102,14 +102,14 @@ impl Closed {
         let counted = due >= counted_from;
         shared.due.fetch_add(1, Relaxed);
         shared.planned.fetch_add(u64::from(counted), Relaxed);
-        Some(Planned { due, counted, ..planned })
+        Some(Planned { about: About { due, counted, ..planned.about }, ..planned })
     }
 }
 
 /// Users a second that goose starts; far more than it can, so that all start at once.
 const START_RATE: &str = "1000000";
 
-/// An attack by `users` users that ends when the queue is closed and empty.
+/// An attack by `users` users that ends when the desk is closed and nothing waits.
 pub fn attack(work: Arc<Work>, users: usize, host: &str) -> Result<GooseAttack, GooseError> {
     let mut configuration =
         GooseConfiguration::parse_args_default(&["--no-metrics", "--no-telnet", "--quiet"])?;
@@ -154,8 +154,8 @@ async fn one_request(user: &GooseUser, work: &Work) -> bool {
         }
         closed.think(closed.thought_s(), &work.shared).await;
     }
-    let Some(planned) = work.queue.pop().await else { return false };
-    if work.shared.halted() {
+    let Some(planned) = work.desk.next(user.weighted_users_index).await else { return false };
+    if work.shared.halted() && matches!(planned.ask, Ask::Unsent(_)) {
         // Planned and not sent: missed.
         return true;
     }
@@ -193,11 +193,13 @@ async fn walk(user: &GooseUser, work: &Work, closed: &Closed, walks: &Walks) -> 
     Instant::now() < end && !work.shared.halted()
 }
 
-/// Sends a request and records what came of it.
-async fn exchange(user: &GooseUser, work: &Work, planned: Planned) {
+/// Sends a request, if nobody has, and records what came of it.
+async fn exchange(user: &GooseUser, work: &Work, Planned { about, ask }: Planned) {
     let number = user.weighted_users_index;
-    work.shared.sending(number, &planned);
-    let Planned { due, route, base, counted, request } = planned;
-    let outcome = client::send(&work.client, (base, request), work.timeout, &work.handling[route]).await;
-    work.shared.ended(number, due, route, counted, outcome);
+    if matches!(ask, Ask::Unsent(_)) {
+        work.shared.sending(number, about);
+    }
+    let outcome =
+        client::send(&work.client, (about.base, ask), work.timeout, &work.handling[about.route]).await;
+    work.shared.ended(number, about, outcome);
 }

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 
 use crate::checks::{Expected, Reading};
-use crate::connections::{NoConnection, Open, Pool};
+use crate::connections::{NoConnection, Open, Pool, UnderWay};
 use crate::player::{Play, Playback, Player};
 use crate::record::Shared;
 use crate::schedule::HttpRequest;
@@ -34,13 +34,23 @@ impl HttpClient {
         Self { pools: addresses.map(Pool::new).collect(), shared: Arc::clone(shared) }
     }
 
+    /// A connection that can be used at once.
+    pub fn idle(&self, base: usize) -> Option<Open> {
+        self.pools[base].take()
+    }
+
     /// The head of an answer, and the connection on which its body follows.
-    async fn respond(
-        &self,
-        base: usize,
-        mut request: HttpRequest,
-    ) -> Result<(Open, Response<Incoming>), &'static str> {
+    async fn respond(&self, base: usize, ask: Ask) -> Result<(Open, Response<Incoming>), &'static str> {
         let pool = &self.pools[base];
+        let mut request = match ask {
+            Ask::Unsent(request) => request,
+            Ask::UnderWay(under_way) => match under_way.answer().await {
+                (open, Ok(response)) => return Ok((open, response)),
+                (_, Err(mut error)) => {
+                    error.take_message().ok_or_else(|| failure_of_request(error.error()))?
+                }
+            },
+        };
         while let Some(mut open) = pool.take() {
             match open.ask(request).await {
                 Ok(response) => return Ok((open, response)),
@@ -58,6 +68,13 @@ impl HttpClient {
         let response = open.ask(request).await.map_err(|e| failure_of_request(e.error()))?;
         Ok((open, response))
     }
+}
+
+/// A request, sent or not.
+#[derive(Debug)]
+pub enum Ask {
+    Unsent(HttpRequest),
+    UnderWay(UnderWay),
 }
 
 /// How the answers to one kind of request are read.
@@ -88,28 +105,33 @@ pub struct Success {
     pub served_by: Option<String>,
 }
 
-/// Sends a request and reads the whole answer. A failure is named by its kind: `connect`, `timeout`,
+/// Sends a request that is not sent yet, and reads the whole answer. A failure is named by its kind: `connect`, `timeout`,
 /// `status_503`, `short_body`, `reset`, `too_many_files`, `no_ports`, `protocol`, `check_body` and so on.
 pub async fn send(
     client: &HttpClient,
-    (base, request): (usize, HttpRequest),
+    (base, ask): (usize, Ask),
     timeout: Duration,
     handling: &Handling,
 ) -> Outcome {
     let mut bytes = 0;
-    let exchange = exchange(client, base, request, handling, &mut bytes);
-    let result = tokio::time::timeout(timeout, exchange).await.unwrap_or_else(|_| Err("timeout".to_owned()));
+    let since = match &ask {
+        Ask::Unsent(_) => Instant::now(),
+        Ask::UnderWay(under_way) => under_way.since,
+    };
+    let exchange = exchange(client, base, ask, handling, &mut bytes);
+    let ended = tokio::time::timeout_at((since + timeout).into(), exchange).await;
+    let result = ended.unwrap_or_else(|_| Err("timeout".to_owned()));
     Outcome { bytes, result }
 }
 
 async fn exchange(
     client: &HttpClient,
     base: usize,
-    request: HttpRequest,
+    ask: Ask,
     handling: &Handling,
     bytes: &mut u64,
 ) -> Result<Success, String> {
-    let (mut open, response) = client.respond(base, request).await.map_err(str::to_owned)?;
+    let (mut open, response) = client.respond(base, ask).await.map_err(str::to_owned)?;
     let first_byte = Instant::now();
     let (head, mut body) = response.into_parts();
     let declared = body.size_hint().exact();
@@ -159,7 +181,7 @@ pub async fn get_text(
     *request.uri_mut() = path.parse().map_err(|e: http::uri::InvalidUri| e.to_string())?;
     request.headers_mut().insert(HOST, HeaderValue::try_from(host).map_err(|e| e.to_string())?);
     let read = async {
-        let (mut open, response) = client.respond(base, request).await.map_err(str::to_owned)?;
+        let (mut open, response) = client.respond(base, Ask::Unsent(request)).await.map_err(str::to_owned)?;
         if !response.status().is_success() {
             return Err(format!("status {}", response.status().as_u16()));
         }

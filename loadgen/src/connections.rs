@@ -3,13 +3,14 @@
 //! Why not a client with a pool of its own: there each connection is a task beside the user's, so that every request
 //! goes from one task to the other and back, often over two processors. On a small request that is a third of all
 //! work. Here the user who has taken a connection polls it himself; who is done puts it back on a stack, so that as
-//! few are in use as suffice.
+//! few are in use as suffice. A request may also be sent by one thread in the name of a user ([`Open::begin`]), who is
+//! woken when its answer comes.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -53,22 +54,18 @@ impl Pool {
         Self { address, idle: Mutex::new(Vec::new()) }
     }
 
-    /// The connection that was used last, if it is still open.
+    /// The connection that was used last. Should the other side have closed it meanwhile, what is asked for is given
+    /// back.
     pub fn take(&self) -> Option<Open> {
-        loop {
-            // Poisoning needs a panic within a push or pop of a `Vec`; its items are then still whole.
-            let mut open = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            // The other side may have closed it meanwhile.
-            open.work(&mut Context::from_waker(Waker::noop()));
-            if open.connection.is_some() && open.sender.is_ready() {
-                return Some(open);
-            }
-        }
+        // Poisoning needs a panic within a push or pop of a `Vec`; its items are then still whole.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// Keeps a connection whose answer was read to the end.
-    pub fn put(&self, open: Open) {
-        if open.connection.is_some() {
+    /// Keeps a connection whose answer was read to the end, unless that was its last.
+    pub fn put(&self, mut open: Open) {
+        // It forgets whom to wake: who used it has other things to do when the next one does.
+        open.work(&mut Context::from_waker(Waker::noop()));
+        if open.connection.is_some() && open.sender.is_ready() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(open);
         }
     }
@@ -85,12 +82,46 @@ impl Pool {
     }
 }
 
+/// A request that has been written, and the connection on which its answer comes.
+pub struct UnderWay {
+    open: Open,
+    answer: Pin<Box<dyn Future<Output = Answer> + Send>>,
+    pub since: Instant,
+}
+
+/// The head of an answer. An error gives the request back if nothing of it was sent.
+pub type Answer = Result<Response<Incoming>, TrySendError<HttpRequest>>;
+
+impl UnderWay {
+    /// Waits for the head of the answer.
+    pub async fn answer(mut self) -> (Open, Answer) {
+        let answer = self.open.drive(self.answer).await;
+        (self.open, answer)
+    }
+
+    /// The connection has ended: nobody will be woken, and `answer` says at once how.
+    pub const fn ended(&self) -> bool {
+        self.open.connection.is_none()
+    }
+}
+
+impl std::fmt::Debug for UnderWay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UnderWay").field("since", &self.since).finish_non_exhaustive()
+    }
+}
+
 impl Open {
+    /// Writes a request now, on the thread that calls; `waker` is woken when there is something to read.
+    pub fn begin(mut self, request: HttpRequest, waker: &Waker) -> UnderWay {
+        let since = Instant::now();
+        let answer = Box::pin(self.sender.try_send_request(request));
+        self.work(&mut Context::from_waker(waker));
+        UnderWay { open: self, answer, since }
+    }
+
     /// Sends a request and waits for the head of its answer. An error gives the request back if nothing of it was sent.
-    pub async fn ask(
-        &mut self,
-        request: HttpRequest,
-    ) -> Result<Response<Incoming>, TrySendError<HttpRequest>> {
+    pub async fn ask(&mut self, request: HttpRequest) -> Answer {
         let answer = self.sender.try_send_request(request);
         self.drive(answer).await
     }
@@ -99,11 +130,6 @@ impl Open {
     pub async fn drive<F: Future>(&mut self, wanted: F) -> F::Output {
         let mut wanted = pin!(wanted);
         poll_fn(|context| {
-            self.work(context);
-            if let Poll::Ready(output) = wanted.as_mut().poll(context) {
-                return Poll::Ready(output);
-            }
-            // Only now the connection knows that somebody waits for more, which it may have already.
             self.work(context);
             wanted.as_mut().poll(context)
         })

@@ -1,12 +1,12 @@
 //! Who used the processors: the generator's threads, and the whole machine.
 //!
 //! Why: a generator that has run out of CPU measures itself. Its lag says that something was late; this says who
-//! had the processors meanwhile. Linux tells (proc(5)); elsewhere nothing is known, and nothing is claimed.
+//! had the processors meanwhile. The pacer is not looked at here: its lateness is the lag. Linux tells (proc(5)); elsewhere nothing is known, and nothing is claimed.
 
 use std::time::Instant;
 
-/// Threads of the generator; the system keeps 15 characters of a name.
-const THREADS: [&str; 3] = ["plimsoll-user", "plimsoll-pace", "plimsoll-load"];
+/// Threads on which the generator's users run; the system keeps 15 characters of a name.
+const THREADS: [&str; 2] = ["plimsoll-user", "plimsoll-load"];
 /// Ticks of a second in `/proc`: the same on every Linux that Rust runs on.
 const TICKS_PER_S: f64 = 100.0;
 
@@ -14,7 +14,7 @@ const TICKS_PER_S: f64 = 100.0;
 #[derive(Debug, Clone, Copy)]
 pub struct CpuTimes {
     at: Instant,
-    generator_s: f64,
+    users_s: f64,
     /// This whole process, a bundled stack included.
     process_s: f64,
     /// All processors: busy, and in all.
@@ -24,8 +24,8 @@ pub struct CpuTimes {
 /// CPU use between two moments.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CpuUse {
-    /// Processors that the generator kept busy.
-    pub generator: f64,
+    /// Processors that the generator's users kept busy.
+    pub users: f64,
     /// Share of all processors that were busy, with whatever.
     pub machine: f64,
     /// Share of all processors that other processes kept busy.
@@ -34,15 +34,15 @@ pub struct CpuUse {
 
 impl CpuTimes {
     pub fn now() -> Option<Self> {
-        let mut generator_s = 0.0;
+        let mut users_s = 0.0;
         for task in std::fs::read_dir("/proc/self/task").ok()?.flatten() {
             // A thread may end meanwhile.
             let Ok(stat) = std::fs::read_to_string(task.path().join("stat")) else { continue };
-            generator_s += generator_cpu_s(&stat).unwrap_or(0.0);
+            users_s += users_cpu_s(&stat).unwrap_or(0.0);
         }
         let process_s = cpu_s(&std::fs::read_to_string("/proc/self/stat").ok()?)?;
         let machine_ticks = machine_ticks(&std::fs::read_to_string("/proc/stat").ok()?)?;
-        Some(Self { at: Instant::now(), generator_s, process_s, machine_ticks })
+        Some(Self { at: Instant::now(), users_s, process_s, machine_ticks })
     }
 
     pub fn until(&self, later: &Self) -> Option<CpuUse> {
@@ -52,15 +52,15 @@ impl CpuTimes {
         if window_s <= 0.0 || all <= 0.0 {
             return None;
         }
-        let generator = (later.generator_s - self.generator_s).max(0.0) / window_s;
+        let users = (later.users_s - self.users_s).max(0.0) / window_s;
         let own = (later.process_s - self.process_s) * TICKS_PER_S;
         let (machine, others) = ((busy / all).clamp(0.0, 1.0), ((busy - own) / all).clamp(0.0, 1.0));
-        Some(CpuUse { generator, machine, others })
+        Some(CpuUse { users, machine, others })
     }
 }
 
-/// User and system time of a thread, if it is the generator's, from its `stat`.
-fn generator_cpu_s(stat: &str) -> Option<f64> {
+/// User and system time of a thread, if it is the users', from its `stat`.
+fn users_cpu_s(stat: &str) -> Option<f64> {
     let (open, close) = (stat.find('(')?, stat.rfind(')')?);
     if THREADS.contains(&stat.get(open + 1..close)?) { cpu_s(stat) } else { None }
 }
@@ -91,15 +91,15 @@ mod tests {
     #[test]
     fn the_system_s_lines_are_read() {
         let line = "7 (plimsoll-user) S 1 7 7 0 -1 64 10 0 0 0 150 50 0 0 20 0 9 0 100";
-        assert_eq!(generator_cpu_s(line), Some(2.0));
-        assert_eq!(generator_cpu_s(&line.replace("user", "stack")), None);
+        assert_eq!(users_cpu_s(line), Some(2.0));
+        assert_eq!(users_cpu_s(&line.replace("user", "stack")), None);
         assert_eq!(machine_ticks("cpu  10 0 20 60 10 0 0 0 5 0\ncpu0 1 1 1 1"), Some((30.0, 100.0)));
         assert_eq!(machine_ticks("intr 1"), None);
     }
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_thread_of_the_generator_that_spins_is_seen() {
+    fn a_thread_of_the_users_that_spins_is_seen() {
         let before = CpuTimes::now().unwrap();
         let (stop, spinning) =
             (std::sync::atomic::AtomicBool::new(false), std::sync::atomic::Ordering::Relaxed);
@@ -118,6 +118,6 @@ mod tests {
             used
         });
         // A busy machine gives it less than all of one processor, though something.
-        assert!(used.generator > 0.05 && used.machine > 0.05, "{used:?}");
+        assert!(used.users > 0.05 && used.machine > 0.05, "{used:?}");
     }
 }

@@ -25,7 +25,7 @@ const LAG_SHARE_MAX: f64 = 0.2;
 
 /// Share of planned requests that may find every user waiting.
 const STARVED_MAX: f64 = 0.005;
-/// Share of its own threads' processors that the generator may use.
+/// Share of their threads' processors that the users may use.
 const GENERATOR_BUSY_MAX: f64 = 0.9;
 /// Share of the machine from which a late generator has lacked processors.
 const MACHINE_BUSY: f64 = 0.9;
@@ -79,9 +79,14 @@ pub fn measurement(
     for route in &record.routes {
         merge(&mut latencies, &route.complete);
     }
-    let median_s = latency_from_histogram(&latencies).at(0.5);
-    let starved = shared.starved.load(Relaxed);
-    measurement.invalid = doubts(&measurement, median_s, starved, course.cpu, course.workers);
+    let signs = Signs {
+        median_s: latency_from_histogram(&latencies).at(0.5),
+        woken_s: shared.woken_s(),
+        starved: shared.starved.load(Relaxed),
+        cpu: course.cpu,
+        workers: course.workers,
+    };
+    measurement.invalid = doubts(&measurement, &signs);
     if let Some(cause) = course.scrape_error {
         measurement
             .invalid
@@ -196,14 +201,22 @@ pub fn generators_fault(reasons: &[String]) -> bool {
 /// Every reason that is the generator's own fault begins so.
 const GENERATOR: &str = "the generator ";
 
-/// Reasons not to trust a run, each with what to do.
-fn doubts(
-    run: &Measurement,
+/// What else is known of a run.
+#[derive(Debug, Clone, Copy, Default)]
+struct Signs {
+    /// Of all latencies.
     median_s: Option<f64>,
+    /// How late the users' threads woke, 99th percentile.
+    woken_s: Option<f64>,
+    /// Requests that fell due while every user waited.
     starved: u64,
     cpu: Option<CpuUse>,
+    /// Threads of the users.
     workers: usize,
-) -> Vec<String> {
+}
+
+/// Reasons not to trust a run, each with what to do.
+fn doubts(run: &Measurement, signs: &Signs) -> Vec<String> {
     let mut doubts = Vec::new();
     if run.sent < COUNTED_MIN {
         doubts.push(format!(
@@ -228,11 +241,12 @@ fn doubts(
             kinds.join(", ")
         ));
     }
-    doubts.extend(lateness(run, median_s, starved, cpu));
-    if let Some(cpu) = cpu.filter(|cpu| cpu.generator > GENERATOR_BUSY_MAX * workers as f64) {
+    doubts.extend(lateness(run, signs));
+    let Signs { cpu, workers, .. } = *signs;
+    if let Some(cpu) = cpu.filter(|cpu| cpu.users > GENERATOR_BUSY_MAX * workers as f64) {
         doubts.push(format!(
-            "{GENERATOR}used {:.1} of the {workers} processors that it may: what it measured may be itself: scale the load down",
-            cpu.generator
+            "{GENERATOR}used {:.1} of the {workers} processors that its users may: what it measured may be itself: scale the load down",
+            cpu.users
         ));
     }
     for (kind, cause, remedy) in [
@@ -246,25 +260,30 @@ fn doubts(
     doubts
 }
 
-/// Why requests left late, if they did.
-fn lateness(run: &Measurement, median_s: Option<f64>, starved: u64, cpu: Option<CpuUse>) -> Option<String> {
-    let bound_s = LAG_MAX_S.max(LAG_SHARE_MAX * median_s.unwrap_or(0.0));
-    let lag_s = run.lag.at(0.99).filter(|&lag_s| lag_s > bound_s)?;
+/// Why requests left late, or answers were read late, if they were.
+fn lateness(run: &Measurement, signs: &Signs) -> Option<String> {
+    let bound_s = LAG_MAX_S.max(LAG_SHARE_MAX * signs.median_s.unwrap_or(0.0));
+    let late = |s: Option<f64>| s.filter(|&s| s > bound_s);
+    let (left_s, read_s) = (late(run.lag.at(0.99)), late(signs.woken_s));
     // A request that finds every user waiting leaves late by the target's fault, not by the generator's.
-    if starved as f64 > STARVED_MAX * run.planned as f64 {
+    if left_s.is_some() && signs.starved as f64 > STARVED_MAX * run.planned as f64 {
         return Some(format!(
-            "every user was waiting for an answer when {starved} of {} requests fell due, and they left late: \
+            "every user was waiting for an answer when {} of {} requests fell due, and they left late: \
              the target is too slow for this rate, or has too few users (`--users`)",
-            run.planned
+            signs.starved, run.planned
         ));
     }
-    let busy = cpu.filter(|cpu| cpu.machine > MACHINE_BUSY);
+    let (late_s, what) = match (left_s, read_s) {
+        (Some(late_s), _) => (late_s, "requests left"),
+        (None, late_s) => (late_s?, "answers may have been read"),
+    };
+    let busy = signs.cpu.filter(|cpu| cpu.machine > MACHINE_BUSY);
     let busy = busy.map(|cpu| format!(" (the machine was {:.0} % busy)", cpu.machine * 100.0));
     Some(format!(
-        "{GENERATOR}was late{}: 1 % of requests left more than {:.1} ms after their time, {:.1} ms are allowed: \
+        "{GENERATOR}was late{}: 1 % of {what} more than {:.1} ms after their time, {:.1} ms are allowed: \
          free the machine, allow more users, or scale the load down",
         busy.unwrap_or_default(),
-        lag_s * 1e3,
+        late_s * 1e3,
         bound_s * 1e3
     ))
 }
@@ -303,7 +322,13 @@ mod tests {
 
     #[test]
     fn a_sound_run_has_no_doubts_and_each_fault_is_named() {
-        let about = |run: &Measurement, median_s: f64| doubts(run, Some(median_s), 0, None, 2).join("\n");
+        let signs = |median_s: f64, starved| Signs {
+            median_s: Some(median_s),
+            starved,
+            workers: 2,
+            ..Signs::default()
+        };
+        let about = |run: &Measurement, median_s: f64| doubts(run, &signs(median_s, 0)).join("\n");
         assert_eq!(about(&run(10_000, 9_995, 4_000, 0.009), 0.01), "");
         assert_eq!(about(&run(10_000, 10_000, 0, 0.15), 1.0), "");
         assert!(about(&run(99, 99, 0, 0.0), 0.01).contains("only 99 requests"));
@@ -311,25 +336,24 @@ mod tests {
         assert!(about(&run(10_000, 10_000, 5_001, 0.0), 0.01).contains("target not usable"));
         assert!(about(&run(10_000, 10_000, 0, 0.011), 0.01).contains("generator was late"));
         assert!(about(&run(10_000, 10_000, 0, 0.25), 1.0).contains("generator was late"));
-        let with = |generator, machine, lag_s| {
-            doubts(
-                &run(10_000, 10_000, 0, lag_s),
-                Some(0.01),
-                0,
-                Some(CpuUse { generator, machine, others: 0.0 }),
-                2,
-            )
-            .join("\n")
+        let with = |users, machine, lag_s| {
+            let cpu = Some(CpuUse { users, machine, others: 0.0 });
+            doubts(&run(10_000, 10_000, 0, lag_s), &Signs { cpu, ..signs(0.01, 0) }).join("\n")
         };
         assert_eq!(with(1.7, 1.0, 0.0), "");
         assert!(with(1.9, 1.0, 0.0).contains("used 1.9 of the 2 processors"));
         assert!(with(0.1, 0.98, 0.011).contains("late (the machine was 98 % busy): "));
-        let slow = doubts(&run(10_000, 10_000, 0, 0.5), Some(0.1), 900, None, 2);
+        let slow = doubts(&run(10_000, 10_000, 0, 0.5), &signs(0.1, 900));
         assert!(
             slow[0].contains("waiting for an answer when 900 of 10000") && !generators_fault(&slow),
             "{slow:?}"
         );
-        assert!(generators_fault(&doubts(&run(10_000, 10_000, 0, 0.5), Some(0.1), 9, None, 2)));
+        assert!(generators_fault(&doubts(&run(10_000, 10_000, 0, 0.5), &signs(0.1, 9))));
+        let read = |woken_s| {
+            doubts(&run(10_000, 10_000, 0, 0.0), &Signs { woken_s: Some(woken_s), ..signs(0.01, 900) })
+        };
+        assert_eq!(read(0.009), Vec::<String>::new());
+        assert!(read(0.011)[0].contains("1 % of answers may have been read more than 11.0 ms"));
         let starved = Measurement {
             failures: BTreeMap::from([("no_ports".to_owned(), 3)]),
             ..run(10_000, 10_000, 3, 0.0)

@@ -1,30 +1,45 @@
-//! The clock of a run: hands out each request when it is due, whatever happened to the ones before.
+//! The clock of a run: sends each request when it is due, whatever happened to the ones before.
 //!
 //! Why a thread of its own: an async timer ticks once a millisecond and waits its turn behind other tasks;
 //! a thread that sleeps to an absolute deadline is late by tens of microseconds and never drifts. It sleeps
-//! until shortly before the deadline and spins for the rest, which is at most [`SPIN_MAX`] a request.
+//! until shortly before the deadline and spins for the rest; how shortly, it learns as it goes ([`Sleeper`]).
 //!
-//! Why it never blocks: if all users are busy and the queue before them is full, the request is counted as
+//! Why it sends itself: whoever else it had to wake for that would add his own lateness. It writes the request on an
+//! open connection, in the name of a user who waits ([`crate::desk`]). Without such a connection the user is woken to
+//! open one.
+//!
+//! Why it never blocks: if all users are busy and too many requests wait for one, the request is counted as
 //! missed. Waiting for room would make the load follow the system under test.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crate::queue::Queue;
+use crate::client::{Ask, HttpClient};
+use crate::desk::Desk;
 use crate::record::Shared;
 use crate::schedule::{HttpRequest, Plan, Schedule, What};
 
-/// Longest spin before a deadline; about what a sleep overshoots by. Spinning costs a request that much of a processor.
-const SPIN_MAX: Duration = Duration::from_micros(10);
+/// How far before a deadline a sleep may be told to end, and so the longest spin after one that ends early. Spinning costs a
+/// request that much of a processor.
+const EARLY_MAX: Duration = Duration::from_micros(100);
+/// How much is learnt from one sleep.
+const EARLY_STEP: Duration = Duration::from_micros(1);
 /// How often a sleeping pacer looks whether the run was stopped.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
-/// While the queue of a closed model is full. Users then have enough to take for some time.
-const SUPPLY_PAUSE: Duration = Duration::from_millis(1);
+/// While enough waits for the users of a closed model: the fastest take less than that meanwhile.
+const SUPPLY_PAUSE: Duration = Duration::from_millis(5);
 
 /// A request on its way to a goose user.
 #[derive(Debug)]
 pub struct Planned {
+    pub about: About,
+    pub ask: Ask,
+}
+
+/// Which request it is.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
     /// When it should start; of a closed model, when a user takes it.
     pub due: Instant,
     pub route: usize,
@@ -32,10 +47,9 @@ pub struct Planned {
     pub base: usize,
     /// Due in the seconds that count.
     pub counted: bool,
-    pub request: HttpRequest,
 }
 
-/// Hands out all requests, from `start` on, until the schedule ends or the run is halted.
+/// Sends all requests, from `start` on, until the schedule ends or the run is halted.
 ///
 /// Its thread sleeps as exactly as the system can from then on.
 pub fn pace(
@@ -43,15 +57,15 @@ pub fn pace(
     schedule: Schedule<'_>,
     start: Instant,
     warmup_s: f64,
-    queue: &Queue<Planned>,
+    (desk, client): (&Desk<Planned>, &HttpClient),
     shared: &Shared,
 ) {
-    sleep_exactly();
+    let mut sleeper = Sleeper::new();
     for due in schedule {
         let at = start + Duration::from_secs_f64(due.at_s);
         let counted = due.at_s >= warmup_s;
         let What::Send { route, site, object, user } = due.what else {
-            if !wait_until(at, shared) {
+            if !sleeper.until(at, shared) {
                 return;
             }
             shared.local.fetch_add(u64::from(counted), Relaxed);
@@ -59,7 +73,7 @@ pub fn pace(
         };
         // Made before the wait, so that making it delays nothing.
         let request = plan.request(route, (site, object, user));
-        if !wait_until(at, shared) {
+        if !sleeper.until(at, shared) {
             return;
         }
         shared.due.fetch_add(1, Relaxed);
@@ -67,18 +81,35 @@ pub fn pace(
         shared.starved.fetch_add(u64::from(counted && shared.all_busy()), Relaxed);
         // A request that cannot be made (the plan has tried each template) stays unsent, so it is missed.
         let Ok(request) = request else { continue };
-        // Whatever is planned and not sent is missed, so a full queue needs no count of its own.
-        let _ = queue.push(Planned { due: at, route, base: plan.base_of(route, site), counted, request });
+        let about = About { due: at, route, base: plan.base_of(route, site), counted };
+        send(about, request, (desk, client), shared);
     }
 }
 
-/// Keeps the queue filled for users who take a request when they are ready for one (a closed model), from `start`
+/// Sends a request in the name of a user who waits, or lets it wait for one.
+fn send(about: About, request: HttpRequest, (desk, client): (&Desk<Planned>, &HttpClient), shared: &Shared) {
+    let Some(place) = desk.place() else {
+        // Whatever is planned and not sent is missed, so what too many wait before needs no count of its own.
+        let _ = desk.push(Planned { about, ask: Ask::Unsent(request) });
+        return;
+    };
+    let Some(open) = client.idle(about.base) else {
+        return place.leave_and_call(Planned { about, ask: Ask::Unsent(request) });
+    };
+    shared.sending(place.user, about);
+    let under_way = open.begin(request, place.waker());
+    let ended = under_way.ended();
+    let planned = Planned { about, ask: Ask::UnderWay(under_way) };
+    if ended { place.leave_and_call(planned) } else { place.leave(planned) }
+}
+
+/// Keeps enough waiting for users who take a request when they are ready for one (a closed model), from `start`
 /// to `end` or until the run is halted.
 pub fn supply(
     plan: &Plan,
     schedule: Schedule<'_>,
     (start, counted_from, end): (Instant, Instant, Instant),
-    queue: &Queue<Planned>,
+    desk: &Desk<Planned>,
     shared: &Shared,
 ) {
     if !wait_until(start, shared) {
@@ -90,9 +121,9 @@ pub fn supply(
             continue;
         };
         let Ok(request) = plan.request(route, (site, object, user)) else { continue };
-        let mut planned =
-            Planned { due: end, route, base: plan.base_of(route, site), counted: false, request };
-        while let Err(back) = queue.push(planned) {
+        let about = About { due: end, route, base: plan.base_of(route, site), counted: false };
+        let mut planned = Planned { about, ask: Ask::Unsent(request) };
+        while let Err(back) = desk.push(planned) {
             if Instant::now() >= end || !wait_until(Instant::now() + SUPPLY_PAUSE, shared) {
                 return;
             }
@@ -104,14 +135,53 @@ pub fn supply(
     }
 }
 
-/// Linux lets sleepers of a thread oversleep by 50 us so that it can wake several at once; not this one.
-fn sleep_exactly() {
-    #[cfg(target_os = "linux")]
-    // A refusal leaves it as it was: a little later.
-    let _ = nix::sys::prctl::set_timerslack(1);
+/// Waits for deadlines, and learns how late this machine wakes its thread.
+#[derive(Debug)]
+struct Sleeper {
+    /// So long before its deadline a sleep is told to end: about the median of what sleeps overshoot by, which
+    /// is 5 us on one machine, and 70 us on a virtual one whose processors are put to sleep.
+    early: Duration,
 }
 
-/// Waits for an instant; `false` if the run was halted before it.
+impl Sleeper {
+    /// Sleeps of the thread that calls are as exact as the system can make them from here on.
+    fn new() -> Self {
+        // Linux lets sleepers of a thread oversleep by 50 us so that it can wake several at once; not this one.
+        // A refusal leaves it as it was: a little later.
+        #[cfg(target_os = "linux")]
+        let _ = nix::sys::prctl::set_timerslack(1);
+        Self { early: EARLY_MAX / 4 }
+    }
+
+    /// Waits for an instant; `false` if the run was halted before it.
+    fn until(&mut self, at: Instant, shared: &Shared) -> bool {
+        loop {
+            if shared.halted() {
+                return false;
+            }
+            let left = at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            match left.checked_sub(self.early).filter(|sleep| !sleep.is_zero()) {
+                None => std::hint::spin_loop(),
+                Some(sleep) if sleep > STOP_CHECK => std::thread::sleep(STOP_CHECK),
+                Some(sleep) => {
+                    std::thread::sleep(sleep);
+                    self.learn(Instant::now() > at);
+                }
+            }
+        }
+    }
+
+    /// Sleeps should end too late as often as too early.
+    fn learn(&mut self, late: bool) {
+        let early = if late { self.early + EARLY_STEP } else { self.early.saturating_sub(EARLY_STEP) };
+        self.early = early.clamp(EARLY_STEP, EARLY_MAX);
+    }
+}
+
+/// Waits for an instant, more or less; `false` if the run was halted before it.
 pub fn wait_until(at: Instant, shared: &Shared) -> bool {
     loop {
         if shared.halted() {
@@ -121,10 +191,27 @@ pub fn wait_until(at: Instant, shared: &Shared) -> bool {
         if left.is_zero() {
             return true;
         }
-        if left > SPIN_MAX {
-            std::thread::sleep(left.saturating_sub(SPIN_MAX).min(STOP_CHECK));
-        } else {
-            std::hint::spin_loop();
+        std::thread::sleep(left.min(STOP_CHECK));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleeper_waits_at_least_until_its_deadline_and_learns_within_bounds() {
+        let shared = Shared::new(1, 1);
+        let mut sleeper = Sleeper::new();
+        for ms in [0, 1, 3] {
+            let at = Instant::now() + Duration::from_millis(ms);
+            assert!(sleeper.until(at, &shared) && Instant::now() >= at);
         }
+        for (late, expected) in [(true, EARLY_MAX), (false, EARLY_STEP)] {
+            (0..1_000).for_each(|_| sleeper.learn(late));
+            assert_eq!(sleeper.early, expected);
+        }
+        shared.halt();
+        assert!(!sleeper.until(Instant::now() + Duration::from_hours(1), &shared));
     }
 }

@@ -16,7 +16,7 @@ use plimsoll_reports::gate::Times;
 use plimsoll_reports::record::{Latency, QUANTILES, Quantile};
 
 use crate::client::Outcome;
-use crate::pace::Planned;
+use crate::pace::About;
 
 /// Longest latency that is told apart, microseconds.
 const LATENCY_US_MAX: u64 = 120_000_000;
@@ -51,6 +51,8 @@ pub struct Shared {
     halt: AtomicBool,
     /// How long connections took, since the last interval.
     connects: Mutex<Histogram<u64>>,
+    /// How late the users' threads woke in the seconds that count, microseconds.
+    woken: Mutex<Histogram<u64>>,
     shards: Vec<Mutex<Halves>>,
     routes: usize,
 }
@@ -83,6 +85,7 @@ impl Shared {
             users,
             halt: AtomicBool::new(false),
             connects: Mutex::new(histogram()),
+            woken: Mutex::new(histogram()),
             shards: (0..SHARDS).map(|_| Mutex::new(Halves::new(routes))).collect(),
             routes,
         }
@@ -103,26 +106,36 @@ impl Shared {
     }
 
     /// A request leaves now.
-    pub fn sending(&self, user: usize, planned: &Planned) {
+    pub fn sending(&self, user: usize, about: About) {
         self.sent.fetch_add(1, Relaxed);
         self.busy.fetch_add(1, Relaxed);
-        let lag = planned.due.elapsed();
-        self.with(user, planned.counted, |record| {
+        let lag = about.due.elapsed();
+        self.with(user, about.counted, |record| {
             record.lag.saturating_record(micros(lag));
-            record.routes[planned.route].sent += 1;
+            record.routes[about.route].sent += 1;
         });
     }
 
     /// A request came to its end.
-    pub fn ended(&self, user: usize, due: Instant, route: usize, counted: bool, outcome: Outcome) {
+    pub fn ended(&self, user: usize, about: About, outcome: Outcome) {
         self.busy.fetch_sub(1, Relaxed);
         self.failed.fetch_add(u64::from(outcome.result.is_err()), Relaxed);
-        self.with(user, counted, |record| record.ended(due, route, outcome));
+        self.with(user, about.counted, |record| record.ended(about, outcome));
     }
 
     /// A connection was made, or was given up.
     pub fn connected(&self, took: Duration) {
         self.connects.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros(took));
+    }
+
+    /// One of the users' threads woke so late.
+    pub fn woken(&self, late: Duration) {
+        self.woken.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros(late));
+    }
+
+    /// How late 99 % of the times at most; `None` if nobody looked.
+    pub fn woken_s(&self) -> Option<f64> {
+        latency_from_histogram(&self.woken.lock().unwrap_or_else(PoisonError::into_inner)).at(0.99)
     }
 
     fn with(&self, user: usize, counted: bool, change: impl FnOnce(&mut Record)) {
@@ -205,12 +218,12 @@ impl Record {
         Self { routes, lag: histogram(), connect: histogram(), failures: BTreeMap::new() }
     }
 
-    fn ended(&mut self, due: Instant, route: usize, outcome: Outcome) {
-        let route = &mut self.routes[route];
+    fn ended(&mut self, about: About, outcome: Outcome) {
+        let route = &mut self.routes[about.route];
         route.bytes += outcome.bytes;
         match outcome.result {
             Ok(success) => {
-                let since_due = |at: Instant| micros(at.duration_since(due));
+                let since_due = |at: Instant| micros(at.duration_since(about.due));
                 route.first_byte.saturating_record(since_due(success.first_byte));
                 if let Some(at) = success.first_data {
                     route.first_data.saturating_record(since_due(at));

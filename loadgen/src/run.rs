@@ -1,7 +1,7 @@
 //! One load run, from the checks before it to the measurement after it.
 //!
-//! Three parties: the pacer (a thread) puts requests into a bounded queue, goose's users (tasks of a runtime
-//! of our own) take them out, and the supervisor ([`mod@crate::supervisor`]) watches over both.
+//! Three parties: the pacer (a thread) sends requests in the names of goose's users (tasks of a runtime of our
+//! own), who read the answers, and the supervisor ([`mod@crate::supervisor`]) watches over both.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -15,6 +15,7 @@ use plimsoll_scenarios::visits::Visits;
 use crate::arrivals::Arrivals;
 use crate::attack::{Closed, Work, attack};
 use crate::client::HttpClient;
+use crate::desk::{CloseAtEnd, Desk};
 use crate::error::LoadError;
 use crate::files;
 use crate::interrupt::stop_on_ctrl_c;
@@ -22,7 +23,6 @@ use crate::interval::Watch;
 use crate::measure::{generators_fault, measurement, round};
 use crate::options::LoadOptions;
 use crate::pace::{pace, supply, wait_until};
-use crate::queue::{CloseAtEnd, Queue};
 use crate::record::Shared;
 use crate::schedule::{Plan, What};
 use crate::seconds::Seconds;
@@ -53,8 +53,11 @@ pub struct Progress {
 }
 
 const WORKERS_MAX: usize = 4;
-/// Processor time of a request and of a byte of its answer, seconds, with room for slow machines and for checks.
-const REQUEST_S: f64 = 1e-4;
+/// Requests that wait for the users of a closed model: enough for some hundredths of a second of the fastest.
+const SUPPLY_MAX: usize = 1_024;
+/// Processor time of reading a request's answer and of each byte of it, seconds, with room for slow machines and for
+/// checks.
+const REQUEST_S: f64 = 5e-5;
 const BYTE_S: f64 = 5e-9;
 /// Share of its time that a thread should be busy at most: with more, answers wait for each other.
 const WORKER_BUSY: f64 = 0.4;
@@ -155,12 +158,11 @@ fn run(
         std::thread::Builder::new()
             .name("plimsoll-pace".to_owned())
             .spawn_scoped(scope, move || {
-                let _close = CloseAtEnd(&paced.queue);
+                let _close = CloseAtEnd(&paced.desk);
                 feed(scenario, plan, options, paced, &start);
             })
             .map_err(|source| LoadError::Start { what: "pacer", source })?;
-        let supervisor =
-            Supervisor { plan, options, shared: &shared, client: &work.client, ctrl_c: &ctrl_c, watch };
+        let supervisor = Supervisor { plan, options, work: &work, ctrl_c: &ctrl_c, watch };
         // The pacer must end in any case, or the scope would wait for it.
         let _halt = HaltAtEnd(&shared);
         runtime.block_on(supervisor.run(attack, starter, &mut seconds))
@@ -179,7 +181,9 @@ fn run(
 /// Threads for the users: as few as have time enough. One that is woken wakes the next to look for work, which on a
 /// machine that is mostly idle costs more than the requests.
 fn workers(scenario: &Scenario, plan: &Plan, options: &LoadOptions) -> usize {
-    let most = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
+    // What they ask runs on this machine too.
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = (processors / 2).clamp(1, WORKERS_MAX);
     let Some(rate_per_s) = rate_max(scenario, plan, options) else { return most };
     let (requests, bytes) = scenario.actions.values().fold((0.0, 0.0), |(requests, bytes), action| {
         let rate = scenario.mean_rate(action);
@@ -208,10 +212,9 @@ fn work(scenario: &Scenario, plan: &Arc<Plan>, options: &LoadOptions, shared: &A
         let walks = visits.map(|visits| Walks::new(visits, Arc::clone(plan), users));
         Closed::new(think_s, walks, options.seed)
     });
-    // What users of a closed model will ask for needs no long list.
-    let queue_max = if closed.is_some() { options.users().min(options.queue_max) } else { options.queue_max };
+    let queue_max = if closed.is_some() { SUPPLY_MAX.min(options.queue_max) } else { options.queue_max };
     Work {
-        queue: Arc::new(Queue::new(queue_max)),
+        desk: Desk::new(options.users(), queue_max),
         client: HttpClient::new(plan.bases.iter().chain(&plan.metrics).map(Base::address), shared),
         timeout,
         shared: Arc::clone(shared),
@@ -234,7 +237,7 @@ fn feed(
     // An error means that the run ended before it began.
     let Ok(start) = starter.recv() else { return };
     let Some(closed) = &work.closed else {
-        return pace(plan, schedule, start, options.warmup_s, &work.queue, &work.shared);
+        return pace(plan, schedule, start, options.warmup_s, (&work.desk, &work.client), &work.shared);
     };
     let after = |s: f64| start + Duration::from_secs_f64(s);
     let (counted_from, end) = (after(options.warmup_s), after(options.total_s()));
@@ -244,7 +247,7 @@ fn feed(
         wait_until(end, &work.shared);
         return;
     }
-    supply(plan, schedule, (start, counted_from, end), &work.queue, &work.shared);
+    supply(plan, schedule, (start, counted_from, end), &work.desk, &work.shared);
 }
 
 /// Halts the run when dropped, be it by a panic of the caller's `progress`.

@@ -3,6 +3,7 @@
 //! stop, and at the latest when no request can still be under way.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
@@ -13,13 +14,13 @@ use plimsoll_reports::record::TierMeasured;
 use plimsoll_scenarios::Scenario;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::client::{self, HttpClient};
+use crate::attack::Work;
+use crate::client;
 use crate::cpu::{CpuTimes, CpuUse};
 use crate::error::LoadError;
 use crate::interval::Watch;
 use crate::measure::Course;
 use crate::options::LoadOptions;
-use crate::record::Shared;
 use crate::run::Progress;
 use crate::schedule::Plan;
 use crate::scrape::{self, Snapshot};
@@ -38,6 +39,8 @@ const GOOSE_GRACE: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(20);
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is looked how late the users' threads wake.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub fn goose_error(error: &GooseError) -> LoadError {
@@ -48,8 +51,7 @@ pub fn goose_error(error: &GooseError) -> LoadError {
 pub struct Supervisor<'a> {
     pub plan: &'a Plan,
     pub options: &'a LoadOptions,
-    pub shared: &'a Shared,
-    pub client: &'a HttpClient,
+    pub work: &'a Arc<Work>,
     pub ctrl_c: &'a AtomicBool,
     pub watch: Watch<'a>,
 }
@@ -100,6 +102,8 @@ impl Supervisor<'_> {
         // The pacer waits for this, and nobody else sends.
         let _ = starter.send(start);
         let end = start + Duration::from_secs_f64(self.options.total_s());
+        let counted_from = start + Duration::from_secs_f64(self.options.warmup_s);
+        tokio::spawn(look(Arc::clone(self.work), counted_from, end));
         let mut reading = pin!(self.scrapes(start, end));
         let mut metrics = None;
         let mut goose_ended = false;
@@ -121,10 +125,12 @@ impl Supervisor<'_> {
                         stopped = Some(now);
                     }
                     if stopped.is_some() || now >= end + DRAIN_MAX || self.stop_wanted() {
-                        self.shared.halt();
+                        self.work.shared.halt();
                     }
+                    // Whose answer takes longer sees to its deadline himself.
+                    self.work.desk.call(TICK);
                     // Goose itself looks every half second only.
-                    goose_ended = goose_ended || self.shared.done.load(Relaxed) >= self.options.users();
+                    goose_ended = goose_ended || self.work.shared.done.load(Relaxed) >= self.options.users();
                     if self.overdue(now, end, stopped) {
                         cut_off = true;
                         break;
@@ -164,7 +170,7 @@ impl Supervisor<'_> {
         let users = self.options.users();
         let deadline = Instant::now() + READY_MAX;
         loop {
-            let ready = self.shared.ready.load(Relaxed);
+            let ready = self.work.shared.ready.load(Relaxed);
             if ready >= users {
                 return Ok(());
             }
@@ -199,15 +205,19 @@ impl Supervisor<'_> {
         let at = Instant::now();
         // Its connections are the last ones of the client.
         let base = self.plan.bases.len();
-        let text =
-            client::get_text(self.client, base, (&metrics.host, metrics.path_or_root()), SCRAPE_TIMEOUT)
-                .await;
+        let text = client::get_text(
+            &self.work.client,
+            base,
+            (&metrics.host, metrics.path_or_root()),
+            SCRAPE_TIMEOUT,
+        )
+        .await;
         Some(text.map(|text| (at, scrape::parse(&text))).map_err(|cause| format!("{}: {cause}", metrics.url)))
     }
 
     /// Sleeps until an instant, or until the run is halted.
     async fn until(&self, at: Instant) {
-        while !self.shared.halted() {
+        while !self.work.shared.halted() {
             let left = at.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
@@ -221,10 +231,21 @@ impl Supervisor<'_> {
         (self.watch.progress)(Progress {
             elapsed_s: start.elapsed().as_secs_f64().min(total_s),
             total_s,
-            planned: self.shared.due.load(Relaxed),
-            sent: self.shared.sent.load(Relaxed),
-            failed: self.shared.failed.load(Relaxed),
+            planned: self.work.shared.due.load(Relaxed),
+            sent: self.work.shared.sent.load(Relaxed),
+            failed: self.work.shared.failed.load(Relaxed),
         });
+    }
+}
+
+/// Wakes on the users' threads at known times, to see how late they are: an answer is read as late. Who was late is not
+/// spared the times that passed meanwhile.
+async fn look(work: Arc<Work>, from: Instant, until: Instant) {
+    let mut at = from;
+    while at < until && !work.shared.halted() {
+        tokio::time::sleep_until(at.into()).await;
+        work.shared.woken(at.elapsed());
+        at += LOOK_EVERY;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Users of a closed model who each walk sessions of their own.
 //!
-//! Why not from the pacer's queue: what follows in a session waits for the answer before it, so it belongs to the one
+//! Why not from the pacer's desk: what follows in a session waits for the answer before it, so it belongs to the one
 //! user who got that. User `u` of `n` walks the sessions `u`, `u + n`, `u + 2 n` and so on, one after the other.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use plimsoll_scenarios::visits::{Visit, Visits};
 
-use crate::pace::Planned;
+use crate::client::Ask;
+use crate::pace::{About, Planned};
 use crate::schedule::{Plan, What};
 
 /// Sessions that begin one after the other without a single request, before a user gives up for this time.
@@ -57,6 +58,7 @@ impl Walks {
         let What::Send { route, site, object, user } = what else { return None };
         // The plan has tried each template.
         let request = self.plan.request(route, (site, object, user)).ok()?;
-        Some(Planned { due, route, base: self.plan.base_of(route, site), counted: false, request })
+        let about = About { due, route, base: self.plan.base_of(route, site), counted: false };
+        Some(Planned { about, ask: Ask::Unsent(request) })
     }
 }

@@ -178,7 +178,7 @@ mod tests {
         let timer = Timer::start().unwrap();
         let links: Vec<_> = [2e8, 6e8, 1e9].map(|rate| Link::new(Some(rate), timer.clone())).into();
         let song = Bytes::from((0..300_000_u32).map(|at| (at % 251) as u8).collect::<Vec<_>>());
-        let (listener, address) = server::listen("edge", None).await.unwrap();
+        let (listener, address) = server::listen("edge", None).unwrap();
         let (door, body) = (Door::new(), song.clone());
         let handler = move |request: Request<Incoming>, _| {
             let link = request.uri().path()[1..].parse::<usize>().unwrap();
@@ -205,7 +205,9 @@ mod tests {
         });
         let done = futures_util::future::join_all(readers).await;
         ended.store(true, Ordering::Relaxed);
-        busy.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in busy {
+            thread.join().unwrap();
+        }
         assert!(done.iter().all(Result::is_ok), "{done:?}");
         door.stop();
         served.await.unwrap();

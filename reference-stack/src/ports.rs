@@ -29,17 +29,13 @@ pub struct Port {
 }
 
 impl Port {
-    async fn open(tier: &str, port: Option<u16>) -> Result<Self, StackError> {
-        let (listener, address) = server::listen(tier, port).await?;
+    fn open(tier: &str, port: Option<u16>) -> Result<Self, StackError> {
+        let (listener, address) = server::listen(tier, port)?;
         Ok(Self { listener, address, door: Door::new() })
     }
 
-    async fn open_all(tier: &TierPlan) -> Result<Vec<Self>, StackError> {
-        let mut ports = Vec::with_capacity(tier.instances.len());
-        for _ in &tier.instances {
-            ports.push(Self::open(tier.name, None).await?);
-        }
-        Ok(ports)
+    fn open_all(tier: &TierPlan) -> Result<Vec<Self>, StackError> {
+        tier.instances.iter().map(|_| Self::open(tier.name, None)).collect()
     }
 
     fn url(&self) -> String {
@@ -48,16 +44,17 @@ impl Port {
 }
 
 impl Ports {
-    pub async fn open(plan: &Plan, gateway: Option<u16>) -> Result<Self, StackError> {
+    /// Opens them all; called on the runtime that will serve them.
+    pub fn open(plan: &Plan, gateway: Option<u16>) -> Result<Self, StackError> {
         Ok(Self {
             // First: it is the one that may be taken.
-            gateway: Port::open(tiers::GATEWAY, gateway).await?,
-            edge: Port::open_all(&plan.edge).await?,
-            shield: Port::open(tiers::SHIELD, None).await?,
-            web: Port::open_all(&plan.web).await?,
-            events: Port::open(tiers::EVENTS, None).await?,
-            metrics: Port::open("metrics", None).await?,
-            admin: Port::open("admin", None).await?,
+            gateway: Port::open(tiers::GATEWAY, gateway)?,
+            edge: Port::open_all(&plan.edge)?,
+            shield: Port::open(tiers::SHIELD, None)?,
+            web: Port::open_all(&plan.web)?,
+            events: Port::open(tiers::EVENTS, None)?,
+            metrics: Port::open("metrics", None)?,
+            admin: Port::open("admin", None)?,
         })
     }
 

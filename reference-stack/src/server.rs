@@ -140,11 +140,11 @@ impl Door {
     }
 }
 
-/// Opens a port on 127.0.0.1; any free one without `port`.
+/// Opens a port on 127.0.0.1; any free one without `port`. Called on the runtime that will serve it.
 ///
 /// # Errors
 /// [`StackError::PortTaken`], or whatever else keeps us from listening.
-pub async fn listen(tier: &str, port: Option<u16>) -> Result<(TcpListener, SocketAddr), StackError> {
+pub fn listen(tier: &str, port: Option<u16>) -> Result<(TcpListener, SocketAddr), StackError> {
     let failed = |cause: std::io::Error| match port {
         Some(port) if cause.kind() == std::io::ErrorKind::AddrInUse => StackError::PortTaken { port },
         _ => StackError::Listen { tier: tier.to_owned(), cause },
@@ -332,7 +332,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_that_is_shut_while_it_answers_says_nothing_and_may_be_opened_again() {
-        let (listener, address) = listen("web", None).await.unwrap();
+        let (listener, address) = listen("web", None).unwrap();
         let door = Door::new();
         let (shuts, answers) = (door.clone(), StatusCode::SERVICE_UNAVAILABLE);
         let handler = move |request: Request<Incoming>, _| {

@@ -276,7 +276,10 @@ fn build(
     directory: &Path,
     stop: &watch::Sender<bool>,
 ) -> Result<Built, StackError> {
-    let ports = runtime.block_on(Ports::open(plan, options.port))?;
+    let ports = {
+        let _entered = runtime.enter();
+        Ports::open(plan, options.port)?
+    };
     let prepare = |what, place: &Path| {
         let place = place.to_owned();
         move |cause| StackError::Prepare { what, place, cause }

@@ -4,15 +4,21 @@
 //! the machine makes, not a formula. So each trial runs the program itself: it records a baseline of a target, and holds
 //! against it the same target, one whose slowest requests take longer, and one that fails now and then. The delays and
 //! the failures are real; only the rounds are short.
+//!
+//! A hundred of each kind take half an hour. `--keep FILE` remembers each answer: Ctrl-C ends the bench with the table so
+//! far, and the same command goes on where it ended.
 
+mod kept;
 mod target;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
+use kept::{Gate, Kept};
 use serde_json::Value;
 use target::{Change, Target};
 
@@ -57,6 +63,9 @@ struct Cli {
     /// The program [default: beside this bench]
     #[arg(long)]
     plimsoll: Option<PathBuf>,
+    /// Remembers every answer here, and goes on after those that are in it
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
     /// `cargo bench` gives it to every bench
     #[arg(long, hide = true)]
     bench: bool,
@@ -83,6 +92,10 @@ enum Kind {
 const KINDS: [Kind; 3] = [Kind::Same, Kind::Slower, Kind::Errors];
 
 impl Kind {
+    fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
     const fn change(self) -> Change {
         match self {
             Self::Same => Change::None,
@@ -127,53 +140,105 @@ fn main() -> ExitCode {
 fn trials(cli: &Cli) -> Outcome<()> {
     let program = program(cli)?;
     let directory = tempfile::tempdir()?;
-    let place = |name: &str| directory.path().join(name);
-    std::fs::write(place("gate-trial.yaml"), SCENARIO)?;
-    let same = Target::start(Change::None)?;
+    std::fs::write(directory.path().join("gate-trial.yaml"), SCENARIO)?;
+    let bench = Bench { cli, program, directory: directory.path(), same: Target::start(Change::None)? };
     let kinds = if cli.kinds.is_empty() { KINDS.to_vec() } else { cli.kinds.clone() };
-    let mut tallies: Vec<(Kind, Tally)> = kinds.iter().map(|kind| (*kind, Tally::default())).collect();
-    let gate = |seed: u64, url: &str| {
-        let mut command = Command::new(&program);
-        command
-            .arg("gate")
-            .arg(place("gate-trial.yaml"))
-            .args(["--target", url, "--format", "json", "--quiet"]);
-        command.args(["--rounds", &cli.rounds.to_string(), "--duration", &cli.seconds.to_string()]);
-        command.args(["--settle", &cli.settle.to_string(), "--warmup", "0", "--seed", &seed.to_string()]);
-        command
-    };
+    let what = format!("{:?}, {} rounds of {} s after {} s", cli.mode, cli.rounds, cli.seconds, cli.settle);
+    let mut kept = Kept::open(cli.keep.as_deref(), &what)?;
+    let stop = plimsoll_loadgen::stop_on_ctrl_c();
     for trial in 0..cli.trials {
-        // Rounds take their seeds from here on.
-        let seed = cli.seed + trial * 1_000;
-        let baseline = place("baseline.json");
-        if cli.mode == Mode::Baseline {
-            let mut record = gate(seed, &same.url);
-            record
-                .arg("--baseline")
-                .arg(&baseline)
-                .arg("--update-baseline")
-                .args(["--threshold", "errors < 99 %"]);
-            said(&record.stdin(Stdio::null()).output()?)?;
+        let left: Vec<Kind> = kinds.iter().copied().filter(|kind| !kept.knows(trial, &kind.name())).collect();
+        if left.is_empty() {
+            continue;
         }
-        for (kind, tally) in &mut tallies {
-            let target = Target::start(kind.change())?;
-            let mut command = gate(seed, &target.url);
-            match cli.mode {
-                Mode::Baseline => command.arg("--baseline").arg(&baseline),
-                Mode::Against => command.args(["--against", &same.url]),
-            };
-            let began = Instant::now();
-            let record = said(&command.stdin(Stdio::null()).output()?)?;
-            tally.seconds += began.elapsed().as_secs_f64();
-            tally.add(*kind, &record);
+        let gates = bench.trial(trial, &left);
+        // The gates heard it too, and have ended.
+        if stop.load(Relaxed) {
+            break;
         }
-        let counts = tallies.iter().map(|(kind, t)| {
-            format!("{kind:?} {} passed {} breached {} inconclusive", t.passed, t.breached, t.inconclusive)
+        gates?.into_iter().try_for_each(|gate| kept.add(gate))?;
+        let counts = tallies(&kinds, &kept).into_iter().map(|(kind, t)| {
+            let judged = t.passed + t.breached + t.inconclusive;
+            match kind.series() {
+                Some(_) => format!("{} found {} of {judged}", kind.name(), t.found),
+                None => format!("{} breached {} of {judged}", kind.name(), t.breached),
+            }
         });
         eprintln!("{} of {}: {}", trial + 1, cli.trials, counts.collect::<Vec<_>>().join(", "));
     }
-    print(cli, &tallies);
+    print(&what, &tallies(&kinds, &kept));
     Ok(())
+}
+
+/// What trials have in common.
+struct Bench<'a> {
+    cli: &'a Cli,
+    program: PathBuf,
+    directory: &'a Path,
+    same: Target,
+}
+
+impl Bench<'_> {
+    /// One gate of each kind, against one baseline.
+    fn trial(&self, trial: u64, kinds: &[Kind]) -> Outcome<Vec<Gate>> {
+        // Rounds take their seeds from here on.
+        let seed = self.cli.seed + trial * 1_000;
+        let baseline = self.directory.join("baseline.json");
+        if self.cli.mode == Mode::Baseline {
+            let mut record = self.gate(seed, &self.same.url);
+            record.arg("--baseline").arg(&baseline).arg("--update-baseline");
+            said(&record.args(["--threshold", "errors < 99 %"]).output()?)?;
+        }
+        let mut gates = Vec::new();
+        for kind in kinds {
+            let target = Target::start(kind.change())?;
+            let mut command = self.gate(seed, &target.url);
+            match self.cli.mode {
+                Mode::Baseline => command.arg("--baseline").arg(&baseline),
+                Mode::Against => command.args(["--against", &self.same.url]),
+            };
+            let began = Instant::now();
+            let record = said(&command.output()?)?;
+            gates.push(judged(trial, *kind, &record, began.elapsed().as_secs_f64()));
+        }
+        Ok(gates)
+    }
+
+    fn gate(&self, seed: u64, url: &str) -> Command {
+        let cli = self.cli;
+        let mut command = Command::new(&self.program);
+        command.arg("gate").arg(self.directory.join("gate-trial.yaml"));
+        command.args(["--target", url, "--format", "json", "--quiet"]);
+        command.args(["--rounds", &cli.rounds.to_string(), "--duration", &cli.seconds.to_string()]);
+        command.args(["--settle", &cli.settle.to_string(), "--warmup", "0", "--seed", &seed.to_string()]);
+        command.stdin(Stdio::null());
+        command
+    }
+}
+
+/// What a gate said of the series that was changed; of an unchanged target, what it said in all.
+fn judged(trial: u64, kind: Kind, record: &Value, seconds: f64) -> Gate {
+    let wanted = kind.series().unwrap_or("get.first_byte p99");
+    let checks = record["checks"].as_array().into_iter().flatten();
+    let mut of_series = checks.filter(|check| check["series"] == wanted);
+    let check = of_series.next();
+    Gate {
+        trial,
+        kind: kind.name(),
+        answer: record["answer"].as_str().unwrap_or("inconclusive").to_owned(),
+        found: check.is_some_and(|check| check["answer"] == "breached"),
+        change: check.and_then(|check| check.pointer("/check/baseline/change/value")?.as_f64()),
+        seconds,
+    }
+}
+
+fn tallies(kinds: &[Kind], kept: &Kept) -> Vec<(Kind, Tally)> {
+    let of = |kind: &Kind| {
+        let mut tally = Tally::default();
+        kept.gates.iter().filter(|gate| gate.kind == kind.name()).for_each(|gate| tally.add(gate));
+        (*kind, tally)
+    };
+    kinds.iter().map(of).collect()
 }
 
 /// The record of a gate, whatever its answer.
@@ -190,29 +255,23 @@ fn said(output: &Output) -> Outcome<Value> {
 }
 
 impl Tally {
-    fn add(&mut self, kind: Kind, record: &Value) {
-        match record["answer"].as_str() {
-            Some("passed") => self.passed += 1,
-            Some("breached") => self.breached += 1,
+    fn add(&mut self, gate: &Gate) {
+        match gate.answer.as_str() {
+            "passed" => self.passed += 1,
+            "breached" => self.breached += 1,
             _ => self.inconclusive += 1,
         }
-        let wanted = kind.series().unwrap_or("get.first_byte p99");
-        let checks = record["checks"].as_array().into_iter().flatten();
-        for check in checks.filter(|check| check["series"] == wanted) {
-            self.found += u64::from(check["answer"] == "breached");
-            self.changes.extend(check.pointer("/check/baseline/change/value").and_then(Value::as_f64));
-        }
+        self.found += u64::from(gate.found);
+        self.changes.extend(gate.change);
+        self.seconds += gate.seconds;
     }
 }
 
-fn print(cli: &Cli, tallies: &[(Kind, Tally)]) {
+fn print(what: &str, tallies: &[(Kind, Tally)]) {
     println!(
-        "\n{} gates of each kind, {} rounds of {} s, {:?}\n\n  {:<8} {:>7} {:>9} {:>13} {:>22} {:>24} {:>10}",
-        cli.trials,
-        cli.rounds,
-        cli.seconds,
-        cli.mode,
+        "\n{what}\n\n  {:<8} {:>6} {:>7} {:>9} {:>13} {:>26} {:>22} {:>9}",
         "",
+        "gates",
         "passed",
         "breached",
         "inconclusive",
@@ -221,21 +280,23 @@ fn print(cli: &Cli, tallies: &[(Kind, Tally)]) {
         "s a gate"
     );
     for (kind, tally) in tallies {
+        let gates = tally.passed + tally.breached + tally.inconclusive;
         let found = match kind.series() {
             Some(series) => format!("{} ({series})", tally.found),
             None => format!("{} false", tally.breached),
         };
         let mut changes = tally.changes.clone();
         changes.sort_by(f64::total_cmp);
-        let change =
-            changes.get(changes.len() / 2).map_or("-".to_owned(), |x| format!("{:+.1} %", x * 100.0));
+        let points = if *kind == Kind::Errors { "points" } else { "%" };
+        let change = changes.get(changes.len() / 2);
+        let change = change.map_or("-".to_owned(), |x| format!("{:+.1} {points}", x * 100.0));
         println!(
-            "  {:<8} {:>7} {:>9} {:>13} {found:>22} {change:>24} {:>10.1}",
-            format!("{kind:?}").to_lowercase(),
+            "  {:<8} {gates:>6} {:>7} {:>9} {:>13} {found:>26} {change:>22} {:>9.1}",
+            kind.name(),
             tally.passed,
             tally.breached,
             tally.inconclusive,
-            tally.seconds / cli.trials.max(1) as f64
+            tally.seconds / gates.max(1) as f64
         );
     }
 }

@@ -97,7 +97,7 @@ pub fn missing(program: &Path, remedy: &str) -> Option<String> {
 const GRACE: Duration = Duration::from_mins(1);
 
 /// Runs one process at a time, so that the CPU time of ended children is its own.
-fn run(mut command: Command, task: &Task, read: fn(&str) -> Outcome<Said>) -> Outcome<Turn> {
+pub fn run(mut command: Command, task: &Task, read: fn(&str) -> Outcome<Said>) -> Outcome<Turn> {
     let before = children_cpu_s()?;
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?;
     let mut out = child.stdout.take().ok_or("a child has no output")?;

@@ -9,6 +9,8 @@
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod contestant;
+mod floor;
+mod machine;
 mod memory;
 mod nginx;
 mod oha;
@@ -16,6 +18,7 @@ mod omission;
 mod ours;
 mod rate;
 mod speed;
+mod stamped;
 mod stock_goose;
 mod table;
 
@@ -46,7 +49,7 @@ struct Asked {
     #[arg(long, default_value_t = 8.0)]
     seconds: f64,
     /// Turns of each contestant in the speed section
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 5)]
     turns: usize,
     /// Connections, where contestants are compared
     #[arg(long, default_value_t = 64)]
@@ -88,6 +91,8 @@ enum Child {
     Ours(ours::Ours),
     #[command(hide = true)]
     Goose(stock_goose::StockGoose),
+    #[command(hide = true)]
+    Floor(floor::Floor),
 }
 
 fn main() -> ExitCode {
@@ -95,6 +100,7 @@ fn main() -> ExitCode {
     let done = match &cli.contestant {
         Some(Child::Ours(ours)) => ours.play(),
         Some(Child::Goose(goose)) => goose.play(),
+        Some(Child::Floor(floor)) => floor.play(),
         None => measure(&cli.asked),
     };
     match done {

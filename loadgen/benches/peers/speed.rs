@@ -16,7 +16,7 @@ pub fn measure(asked: &Asked) -> Outcome<()> {
     let task =
         |rate| Task { url: nginx.url.clone(), seconds: asked.seconds, connections: asked.connections, rate };
     let heading = format!(
-        "{} connections, {} turns of {} s each, medians",
+        "{} connections, {} turns of {} s each, medians; ratios turn by turn, median and range",
         asked.connections, asked.turns, asked.seconds
     );
     compare(&format!("As fast as answers come ({heading})"), asked, &task(None))?;
@@ -43,8 +43,6 @@ fn compare(title: &str, asked: &Asked, task: &Task) -> Outcome<()> {
         "requests/s, ours by its",
         "CPU, ours by its",
     ])];
-    let rate = |turns: &[Turn]| median(turns.iter().map(|turn| turn.said.requests_per_s));
-    let cpu_us = |turns: &[Turn]| median(turns.iter().map(Turn::cpu_us_per_request));
     let ours = &turns[0];
     for (contestant, of) in CONTESTANTS.iter().zip(&turns) {
         if let Some(why) = contestant.missing(asked) {
@@ -53,18 +51,33 @@ fn compare(title: &str, asked: &Asked, task: &Task) -> Outcome<()> {
         }
         let latency = |i: usize| ms(median(of.iter().map(|turn| turn.said.latency_s[i])));
         let failed: u64 = of.iter().map(|turn| turn.said.failed).sum();
-        let (by_rate, by_cpu) = (rate(ours) / rate(of), cpu_us(ours) / cpu_us(of));
+        // Turns that were neighbours: a restless minute is in both.
+        let beside = |of_turn: fn(&Turn) -> f64| {
+            spread(ours.iter().zip(of).map(|(ours, its)| of_turn(ours) / of_turn(its)))
+        };
         rows.push(row([
             contestant.name(),
-            &format!("{:.0}", rate(of)),
-            &format!("{:.1} us", cpu_us(of)),
+            &format!("{:.0}", median(of.iter().map(requests_per_s))),
+            &format!("{:.1} us", median(of.iter().map(Turn::cpu_us_per_request))),
             &latency(0),
             &latency(2),
             &failed.to_string(),
-            &format!("{by_rate:.2}"),
-            &format!("{by_cpu:.2}"),
+            &beside(requests_per_s),
+            &beside(Turn::cpu_us_per_request),
         ]));
     }
     print(title, &rows);
     Ok(())
+}
+
+fn requests_per_s(turn: &Turn) -> f64 {
+    turn.said.requests_per_s
+}
+
+/// The middle of some ratios, and how far they go.
+fn spread(ratios: impl Iterator<Item = f64>) -> String {
+    let ratios: Vec<f64> = ratios.collect();
+    let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{:.2} ({least:.2} to {most:.2})", median(ratios))
 }

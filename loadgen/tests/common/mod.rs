@@ -147,7 +147,12 @@ impl Drop for Server {
 }
 
 async fn accept(listener: TcpListener, behaviour: Behaviour, state: Arc<State>) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of files, which the generator may give back.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            continue;
+        };
         let _ = stream.set_nodelay(true);
         let state = Arc::clone(&state);
         tokio::spawn(async move {

@@ -103,7 +103,9 @@ impl Breaker {
                     part.revive_server()?;
                     // Fetches that were under way when it died have ended since.
                     let own = part.cache.as_ref().filter(|cache| !cache.shared && !part.gate.is_up());
-                    own.into_iter().for_each(|cache| (cache.wipe)());
+                    if let Some(cache) = own {
+                        (cache.wipe)();
+                    }
                     if part.tier == tiers::EVENTS {
                         self.bus.start().map_err(|error| error.to_string())?;
                     }

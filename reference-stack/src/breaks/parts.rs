@@ -127,8 +127,8 @@ impl Breaker {
 
     /// Waits until the ports of these parts do what their doors say.
     pub(super) fn doors_follow(&self, parts: &[usize]) -> Result<(), String> {
-        let doors = parts.iter().filter_map(|&index| self.parts[index].door.as_ref());
-        if doors.map(Door::followed).all(std::convert::identity) {
+        let mut doors = parts.iter().filter_map(|&index| self.parts[index].door.as_ref());
+        if doors.all(Door::followed) {
             return Ok(());
         }
         Err(format!("the port of {} did not open or close in time; try again", self.names(parts)))

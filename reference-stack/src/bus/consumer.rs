@@ -31,9 +31,6 @@ const BATCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after the disk refused something.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The group that the consumer reads for.
-const GROUP: &str = "heat";
-
 const TABLES: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;
     CREATE TABLE IF NOT EXISTS plays(song INTEGER PRIMARY KEY, plays INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS groups(name TEXT PRIMARY KEY, next_offset INTEGER NOT NULL);";
@@ -158,7 +155,9 @@ impl Bus {
         if consumer.is_some() {
             return Ok(());
         }
-        let mut memory = Memory::open(&self.shared.directory.join("heat.db"))?;
+        let mut memory = Memory::open(&self.shared.directory.join("heat.db"), self.shared.log.group())?;
+        // A log that somebody has begun anew: what comes is counted, and not waited for.
+        memory.next = memory.next.min(self.shared.end.load(Ordering::Relaxed));
         *lock(&self.shared.heat) = memory.heat(&self.shared.log)?;
         lock(&self.shared.state).ended = false;
         let shared = Arc::clone(&self.shared);
@@ -239,16 +238,18 @@ impl Shared {
 #[derive(Debug)]
 struct Memory {
     connection: Connection,
+    /// What it reads, by which its offset is known.
+    group: &'static str,
     next: u64,
 }
 
 impl Memory {
-    fn open(file: &Path) -> rusqlite::Result<Self> {
+    fn open(file: &Path, group: &'static str) -> rusqlite::Result<Self> {
         let connection = Connection::open(file)?;
         connection.execute_batch(TABLES)?;
         let query = "SELECT next_offset FROM groups WHERE name = ?1";
-        let next = connection.query_row(query, (GROUP,), |row| row.get::<_, i64>(0)).optional()?;
-        Ok(Self { connection, next: next.unwrap_or(0).unsigned_abs() })
+        let next = connection.query_row(query, (group,), |row| row.get::<_, i64>(0)).optional()?;
+        Ok(Self { connection, group, next: next.unwrap_or(0).unsigned_abs() })
     }
 
     /// The heat map as it was: totals from the table, the window from the end of the log.
@@ -294,7 +295,7 @@ impl Memory {
             }
             transaction
                 .prepare("INSERT OR REPLACE INTO groups VALUES (?1, ?2)")?
-                .execute((GROUP, next.cast_signed()))?;
+                .execute((self.group, next.cast_signed()))?;
         }
         transaction.commit()?;
         self.next = next;
@@ -360,6 +361,20 @@ mod tests {
         let bus = open(directory.path());
         caught_up(&bus);
         assert_eq!(plays(&bus), [(2, 3500), (3, 1005), (1, 1000)], "also those of the window, from the log");
+    }
+
+    #[test]
+    fn a_log_that_was_begun_anew_is_counted_from_its_begin_and_adds_to_what_was_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let bus = open(directory.path());
+        (0..100).for_each(|_| tell(&bus, 7));
+        caught_up(&bus);
+        drop(bus);
+        std::fs::remove_dir_all(directory.path().join("log")).unwrap();
+        let bus = open(directory.path());
+        (0..10).for_each(|_| tell(&bus, 7));
+        caught_up(&bus);
+        assert_eq!(plays(&bus), [(7, 110)]);
     }
 
     #[test]

@@ -48,6 +48,16 @@ impl EventLog {
         Ok(Self::Segments { directory: directory.to_owned(), log: Mutex::new(log) })
     }
 
+    /// The name under which the consumer remembers how far it is. Both logs may be in one data directory, each with
+    /// offsets of its own.
+    pub const fn group(&self) -> &'static str {
+        match self {
+            Self::Segments { .. } => "heat",
+            #[cfg(feature = "services")]
+            Self::JetStream(_) => "heat of jetstream",
+        }
+    }
+
     /// Offset of the next event when it was opened.
     pub fn end(&self) -> u64 {
         match self {

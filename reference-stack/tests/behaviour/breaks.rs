@@ -21,7 +21,13 @@ async fn a_dead_web_server_costs_no_request_and_comes_back() {
     assert!(service.metric("plimsoll_retries_total", "gateway").await >= 1.0, "one attempt met the dead one");
     until("healed by itself", || async { service.metric("plimsoll_up", "web").await == up }).await;
     assert!(begun.elapsed() >= Duration::from_millis(950), "{:?}", begun.elapsed());
-    // It is healthy a moment before its port is open again.
+    // It is healthy a moment before its port is open again; who heals it himself hears of it when both are.
+    service.break_it(&json!({"kind": "kill", "target": "web/0"})).await;
+    assert!(service.try_send("GET", &service.card.tiers["web"][0], "/v1/songs/1", &[], "").await.is_err());
+    service.heal().await;
+    let answer = service.send("GET", &service.card.tiers["web"][0], "/v1/songs/1", &[], "").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    service.break_it(&json!({"kind": "kill", "target": "web/0", "for_s": 0.1})).await;
     let at_the_first = &service.card.tiers["web"][0];
     until("answers at the same address", || async {
         let answer = service.try_send("GET", at_the_first, "/v1/songs/1", &[], "").await;
@@ -152,7 +158,7 @@ async fn slow_dependencies_and_narrow_links_take_their_time() {
     let narrow = took(31).await;
     assert!(narrow > Duration::from_millis(450), "{narrow:?}");
     service.heal().await;
-    assert!(took(31).await < narrow / 2);
+    until("as fast as before", || async { took(31).await < narrow / 2 }).await;
 }
 
 #[tokio::test]

@@ -6,9 +6,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use plimsoll_scenarios::slo::Failure;
-use plimsoll_scenarios::{Knob, Policy, Scenario, Scheme, Scope, TierId};
+use plimsoll_scenarios::{Knob, Policy, Scenario, Scheme, Scope, ShardBy, TierId};
 
 use super::goals::{self, State};
 use super::hits::{CacheSize, HitModel, Hits};
@@ -85,9 +86,15 @@ pub struct Evaluator<'p> {
     pub margins: Vec<f64>,
     /// By tier: fewest servers, from the simulator's disagreement.
     pub least: Vec<u64>,
+    /// While it is raised, nothing is sized any more.
+    pub stop: Option<&'p AtomicBool>,
 }
 
 impl<'p> Evaluator<'p> {
+    pub(super) fn stopped(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
     #[must_use]
     pub fn new(problem: &'p Problem<'p>, world: &'p Scenario, flow: &'p Flow<'p>) -> Self {
         Self::made(problem, world, flow, Some(HitModel::new(world, flow)))
@@ -114,6 +121,7 @@ impl<'p> Evaluator<'p> {
             inwards,
             margins: vec![1.0; problem.goals.len()],
             least: vec![1; world.tiers.len()],
+            stop: None,
         }
     }
 
@@ -185,22 +193,31 @@ impl<'p> Evaluator<'p> {
         self.hits.as_mut().map_or_else(|| known.clone(), |model| model.at(&choice.caches))
     }
 
-    /// How uneven the keys are, by tier, where the number of shards is free.
+    /// How uneven the keys are, by tier, where there are shards and servers to be found for them.
     pub fn keys_at(&mut self, choice: &Choice) -> Vec<Option<Keys>> {
         let Some(model) = self.hits.as_mut() else { return self.known_keys.clone() };
-        let keys = |tier| self.problem.free(tier, Knob::Shards).map(|_| model.keys(&choice.caches, tier));
+        let keys = |tier: TierId| {
+            let free = self.problem.fleets[tier].as_ref().is_some_and(|fleet| fleet.free);
+            let sharded = self.world.tiers[tier].sharding.is_some() && free;
+            sharded.then(|| model.keys(&choice.caches, tier))
+        };
         (0..self.world.tiers.len()).map(keys).collect()
     }
 
-    /// A tier's shards as sizing sees them, where their number is free.
+    /// A tier's shards as sizing sees them. Of stated ones it is not said which servers have which.
     fn shards(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<Shards> {
-        let free = self.problem.free(tier, Knob::Shards)?;
         let here = &scenario.tiers[tier];
+        let sharding = here.sharding.as_ref().filter(|s| s.by != ShardBy::Range)?;
+        let keys = sizing.keys[tier]?;
         let most = size::SHARDS_MAX as f64;
+        let Some(free) = self.problem.free(tier, Knob::Shards) else {
+            let stated = u64::from(sharding.shards);
+            return Some(Shards { by: sharding.by, keys, copies: u64::MAX, range: (stated, stated) });
+        };
         let (low, high) = free.range.unwrap_or((1.0, most));
         Some(Shards {
-            by: here.sharding.as_ref()?.by,
-            keys: sizing.keys[tier]?,
+            by: sharding.by,
+            keys,
             copies: u64::from(here.replication.pieces().0),
             range: (low.ceil().max(1.0) as u64, high.min(most) as u64),
         })
@@ -209,13 +226,15 @@ impl<'p> Evaluator<'p> {
     /// Shards of a tier of a plan, where their number is free.
     #[must_use]
     pub fn shards_of(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<u64> {
+        self.problem.free(tier, Knob::Shards)?;
         self.shards(scenario, sizing, tier)?.fewest(&sizing.tiers[tier].as_ref()?.pools)
     }
 
-    /// How busy the servers of the hottest shard are, where the number of shards is free.
+    /// How busy the servers of the hottest shard are.
     #[must_use]
     pub fn hottest_shard(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> Option<f64> {
-        self.hottest_of(scenario, sizing, tier, self.shards_of(scenario, sizing, tier)?)
+        let shards = self.shards(scenario, sizing, tier)?;
+        self.hottest_of(scenario, sizing, tier, shards.fewest(&sizing.tiers[tier].as_ref()?.pools)?)
     }
 
     /// The same with so many shards.

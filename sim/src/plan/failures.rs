@@ -93,9 +93,8 @@ pub fn cases(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, fa
         Failure::ServerDown => {
             stations(sizing).map(|tier| case(Hurt::Server(tier), &under(Some(tier)))).collect()
         }
-        Failure::ZoneDown => vec![case(Hurt::All, &under(None))],
         Failure::RegionDown if scenario.population.regions.len() < 2 => Vec::new(),
-        Failure::RegionDown => vec![case(Hurt::All, &under(None))],
+        Failure::ZoneDown | Failure::RegionDown => vec![case(Hurt::All, &under(None))],
         Failure::ColdCache => caches(scenario, sizing)
             .map(|cache| {
                 let hits = evaluator.cold(&sizing.hits, cache);

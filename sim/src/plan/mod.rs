@@ -73,12 +73,15 @@ pub enum PlanError {
     Prices { cause: String, fix: String },
     #[error("no sizes keep all targets: {cause}\nhint: {fix}")]
     Infeasible { cause: String, fix: String },
+    #[error("interrupted before there was any plan")]
+    Stopped,
 }
 
-/// Plans. Where `stop` is raised, what was not simulated yet is by formula, and the plan says that it is partial.
+/// Plans. Where `stop` is raised, the plan is the best so far, what was not simulated yet is by formula, and the plan
+/// says that it is partial.
 ///
 /// # Errors
-/// Nothing to size, prices that are missing, or targets that no sizes keep.
+/// Nothing to size, prices that are missing, targets that no sizes keep, or `stop` raised before there was any plan.
 pub fn plan(
     open: &Open,
     options: &Options<'_>,
@@ -92,14 +95,18 @@ pub fn plan(
     // At most every target is relaxed, once.
     for _ in 0..=problem.goals.len() {
         let mut evaluator = evaluate::Evaluator::new(&problem, &world, &flow);
+        evaluator.stop = Some(stop);
         let broken = match search::search(&mut evaluator, None) {
+            Err(_) if evaluator.stopped() => return Err(PlanError::Stopped),
             Ok(mut found) => {
+                evaluator.stop = None;
                 slots::trim(&evaluator, &mut found.sizing);
                 let (found, verified) = verify::verify(&mut evaluator, found, options, progress, stop);
                 return Ok(record::record(&mut evaluator, &found, verified, relaxed, options));
             }
             Err(broken) => broken,
         };
+        evaluator.stop = None;
         let error = explain::infeasible(&mut evaluator, &broken);
         let Some((goal, bound)) = explain::relaxed(&mut evaluator, &broken).filter(|_| options.relax) else {
             return Err(error);

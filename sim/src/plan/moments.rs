@@ -21,6 +21,7 @@ use super::goals::slowest_waited_for;
 use super::hits::CacheSize;
 use crate::analytic::caches::Approximation;
 use crate::calendar::{self, slice};
+use crate::flow::Cause;
 use crate::outcome::{Counted, summarise};
 use crate::{model, threads};
 
@@ -35,6 +36,8 @@ const SERVICES: f64 = 40.0;
 const WARMUP: f64 = 1.0 / 3.0;
 /// A tier whose service takes more than this part of the warm-up is not yet as busy as it will be.
 const SLOW: f64 = 0.2;
+/// Part of a tier's calls that may be heartbeats: those of connections opened before the moment are not played.
+const BEATS: f64 = 0.05;
 /// Steps of the day at which its peak is looked for.
 const STEPS: usize = 288;
 /// Cases of one failure that are played.
@@ -234,10 +237,20 @@ fn moment(
             origin: Origin::default(),
         })
         .collect();
-    let slow = |tier: &plimsoll_scenarios::Tier| {
-        tier.station.as_ref().is_some_and(|s| s.service_time.mean() > SLOW * span.warmup_s)
+    let calls = evaluator.demand.calls(evaluator.flow, &sizing.hits);
+    let beats = |tier: TierId| {
+        let of = |only: bool| -> f64 {
+            let nodes = evaluator.flow.at(tier);
+            let counts = |n: &usize| !only || evaluator.flow.nodes[*n].cause == Cause::Heartbeat;
+            nodes.filter(counts).map(|n| calls[n]).sum()
+        };
+        of(true) > BEATS * of(false)
     };
-    let slow = scenario.tiers.values().map(slow).collect();
+    let slow = |(id, tier): (TierId, &plimsoll_scenarios::Tier)| {
+        let slow = tier.station.as_ref().is_some_and(|s| s.service_time.mean() > SLOW * span.warmup_s);
+        slow || beats(id)
+    };
+    let slow = scenario.tiers.values().enumerate().map(slow).collect();
     let mut lawless = vec![false; scenario.tiers.len()];
     for (id, tier) in scenario.tiers.values_mut().enumerate() {
         if let Some(cache) = tier.cache.as_mut().filter(|c| !Approximation::known(c.policy)) {
@@ -267,7 +280,10 @@ fn span(evaluator: &Evaluator<'_>, sizing: &Sizing, scenario: &Scenario) -> Span
     let (at_s, requests) = peak(scenario);
     let mean: f64 = evaluator.demand.rates.iter().sum();
     let calls = evaluator.demand.calls(evaluator.flow, &sizing.hits);
-    let beyond = |n: &usize| scenario.tiers[evaluator.flow.nodes[*n].call.tier].scope != Scope::User;
+    let beyond = |n: &usize| {
+        let node = &evaluator.flow.nodes[*n];
+        node.cause != Cause::Heartbeat && scenario.tiers[node.call.tier].scope != Scope::User
+    };
     let calls: f64 = (0..calls.len()).filter(beyond).map(|n| calls[n]).sum::<f64>() + mean;
     // At the peak, 1/s.
     let calls = calls * requests / mean.max(f64::MIN_POSITIVE);
@@ -408,6 +424,8 @@ mod tests {
         for tier in ["web", "memory", "disk"] {
             scenario.tiers[tier].zones = 3;
         }
+        // A site may be lost, and another one is there.
+        scenario.population.regions.iter_mut().for_each(|region| region.sites = 2);
         let open = Open { scenario, free: Vec::new() };
         let problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
         let flow = Flow::of(&problem.scenario);

@@ -8,6 +8,7 @@ use plimsoll_scenarios::{Free, Knob, Open, Policy, Scenario, Scheme, Scope, Shar
 
 use super::PlanError;
 use super::kinds::{Billing, ServerKind, byte_price, kinds_of};
+use super::shards::HOT_MAX;
 use super::size::Rule;
 use super::slots;
 
@@ -323,6 +324,12 @@ impl<'p> Problem<'p> {
                 "servers without a target of their own, and all links and disks, at most {share:.0} % busy at the peak; \
                  disks and connections at most 80 % full"
             ));
+        }
+        let sharded = |tier: TierId| {
+            self.fleets[tier].as_ref().is_some_and(|f| f.free) && scenario.tiers[tier].sharding.is_some()
+        };
+        if (0..scenario.tiers.len()).any(sharded) {
+            told.push(format!("servers of the hottest shard at most {:.0} % busy", HOT_MAX * 100.0));
         }
         if assumed.spare {
             told.push("one server of any place may fail (N+1): what is left is at most 95 % busy".to_owned());

@@ -31,6 +31,9 @@ impl Evaluator<'_> {
         }
         let mut raised: Vec<TierId> = Vec::new();
         for _ in 0..ROUNDS_MAX {
+            if self.stopped() {
+                break;
+            }
             let worst = goals::worst(self, scenario, sizing, cold);
             let Some((goal, value, excess)) = worst.filter(|w| w.2 > 0.0) else {
                 self.take_back(scenario, sizing, cold, &raised);

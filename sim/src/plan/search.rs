@@ -49,8 +49,7 @@ pub struct Searcher<'e, 'p> {
 pub fn search(evaluator: &mut Evaluator<'_>, start: Option<&[usize]>) -> Result<Found, Broken> {
     let lengths: Vec<usize> = evaluator.problem.axes.iter().map(|a| a.values.len()).collect();
     let combinations = lengths.iter().map(|&n| n as f64).product();
-    let mut searcher =
-        Searcher { evaluator, known: BTreeMap::new(), sized: 0, best: None, broken: None, looked: 0 };
+    let mut searcher = Searcher::new(evaluator);
     let far: Vec<usize> = lengths.iter().map(|n| n - 1).collect();
     let middle: Vec<usize> = lengths.iter().map(|n| n / 2).collect();
     let mut starts = vec![far, middle];
@@ -67,8 +66,7 @@ pub fn search(evaluator: &mut Evaluator<'_>, start: Option<&[usize]>) -> Result<
 /// # Errors
 /// As [`search`].
 pub fn near(evaluator: &mut Evaluator<'_>, start: &[usize]) -> Result<Found, Broken> {
-    let mut searcher =
-        Searcher { evaluator, known: BTreeMap::new(), sized: 0, best: None, broken: None, looked: 0 };
+    let mut searcher = Searcher::new(evaluator);
     searcher.descend(start.to_vec());
     if searcher.best.is_none() {
         let far = searcher.evaluator.problem.axes.iter().map(|a| a.values.len() - 1).collect();
@@ -77,11 +75,20 @@ pub fn near(evaluator: &mut Evaluator<'_>, start: &[usize]) -> Result<Found, Bro
     searcher.finish(f64::NAN, 0.0)
 }
 
+impl<'e, 'p> Searcher<'e, 'p> {
+    pub(super) fn new(evaluator: &'e mut Evaluator<'p>) -> Self {
+        Self { evaluator, known: BTreeMap::new(), sized: 0, best: None, broken: None, looked: 0 }
+    }
+}
+
 impl Searcher<'_, '_> {
     /// The cost of a point; infinite where it is no plan.
     fn cost(&mut self, point: &[usize]) -> f64 {
         if let Some(&known) = self.known.get(point) {
             return known;
+        }
+        if self.evaluator.stopped() {
+            return f64::INFINITY;
         }
         // Shared targets are dear to check, and only ever add to the cost.
         if let (Some((best, _)), Ok(least)) = (&self.best, self.evaluator.bound(point, point))
@@ -111,7 +118,7 @@ impl Searcher<'_, '_> {
     }
 
     /// Along one axis after the other, and along pairs of axes, until nothing gets better.
-    fn descend(&mut self, mut at: Vec<usize>) {
+    pub(super) fn descend(&mut self, mut at: Vec<usize>) {
         let mut cost = self.cost(&at);
         for _ in 0..ROUNDS_MAX {
             let before = cost;
@@ -190,7 +197,7 @@ impl Searcher<'_, '_> {
     }
 
     /// Cuts off boxes that cost more than the best plan; the least cost that may be left.
-    fn prove(&mut self, lengths: &[usize]) -> f64 {
+    pub(super) fn prove(&mut self, lengths: &[usize]) -> f64 {
         let ordered: Vec<bool> =
             self.evaluator.problem.axes.iter().map(|a| a.knob == Knob::Capacity).collect();
         let mut waiting = BinaryHeap::new();
@@ -206,7 +213,7 @@ impl Searcher<'_, '_> {
             if least >= best * (1.0 - SAME) {
                 return best;
             }
-            if self.looked >= BOXES_MAX {
+            if self.looked >= BOXES_MAX || self.evaluator.stopped() {
                 return least;
             }
             if near == far {
@@ -250,10 +257,12 @@ impl Searcher<'_, '_> {
         Ok(Waiting { least, near: near.to_vec(), far: far.to_vec() })
     }
 
-    fn finish(self, combinations: f64, least: f64) -> Result<Found, Broken> {
+    pub(super) fn finish(self, combinations: f64, least: f64) -> Result<Found, Broken> {
         let Some((cost, point)) = self.best else {
             return Err(self.broken.unwrap_or(Broken::Goal { goal: 0, value: f64::NAN }));
         };
+        // What was found by then is kept.
+        self.evaluator.stop = None;
         let sizing = self.evaluator.size_at(&point)?;
         let proved = if cost > 0.0 { (least / cost).clamp(0.0, 1.0) } else { 1.0 };
         Ok(Found { point, sizing, combinations, sized: self.sized, proved })

@@ -1,4 +1,4 @@
-//! How many shards a tier's keys are spread over, where that is free.
+//! How many shards a tier's keys are spread over, where that is free, and what the hottest of them asks for.
 //!
 //! Why few: each shard's keys are on as many servers as there are copies, so there must be enough shards for every
 //! server to have keys; more than that make the hottest one hotter than the mean, since chance spreads keys unevenly.
@@ -11,7 +11,7 @@ use super::load::TierLoad;
 use super::size::{Reason, pools, step};
 
 /// How busy the servers of the hottest shard may be.
-pub const HOT_MAX: f64 = 0.95;
+pub const HOT_MAX: f64 = 0.85;
 /// Steps up to the servers that the hottest shard asks for.
 const STEPS_MAX: usize = 20_000;
 
@@ -68,7 +68,8 @@ impl Shards {
             // A part of a server's shards is no server.
             return busy * k as f64 * share / each.floor().min(self.copies.max(1) as f64);
         }
-        let others = 1.0 / each - 1.0;
+        // Shards are whole: of six on four servers two have two.
+        let others = n.div_ceil(k.max(1)) as f64 - 1.0;
         let share = share + others * (1.0 - share) / (n as f64 - 1.0).max(1.0);
         busy * k as f64 * share.min(1.0)
     }

@@ -1,5 +1,7 @@
 //! The search against all combinations there are, and what must be true of every plan.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use plimsoll_scenarios::prices::PriceList;
 use plimsoll_scenarios::rng::Stream;
 use plimsoll_scenarios::{Open, Scenario, SourceFile, resolve};
@@ -7,8 +9,8 @@ use plimsoll_scenarios::{Open, Scenario, SourceFile, resolve};
 use super::evaluate::{Broken, Choice, Evaluator, Sizing};
 use super::load::loads;
 use super::problem::{Assumed, Problem};
-use super::search::{Found, search};
-use super::{explain, goals, size};
+use super::search::{Found, Searcher, search};
+use super::{Options, PlanError, explain, goals, plan, size};
 use crate::flow::Flow;
 
 pub(super) const ASSUMED: Assumed = Assumed { utilisation: 0.7, spare: true, under: Vec::new() };
@@ -191,6 +193,38 @@ fn broken_by_one_less(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<(Stri
         all.push((name, broken_with(evaluator, &found.sizing, choice)));
     }
     all
+}
+
+#[test]
+fn a_search_that_is_stopped_keeps_what_it_has_found() {
+    let prices = PriceList::bundled();
+    let open = Open { scenario: small(3), free: Vec::new() };
+    let options = Options {
+        seed: 1,
+        prices: &prices,
+        assumed: ASSUMED,
+        worlds: 0,
+        verify: false,
+        relax: false,
+        threads: 1,
+    };
+    let stopped = plan(&open, &options, &|_| (), &AtomicBool::new(true));
+    assert!(matches!(stopped, Err(PlanError::Stopped)), "{stopped:?}");
+    // Some way into it.
+    let problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
+    let flow = Flow::of(&problem.scenario);
+    let stop = AtomicBool::new(false);
+    let mut evaluator = Evaluator::new(&problem, &problem.scenario, &flow);
+    evaluator.stop = Some(&stop);
+    let whole = search(&mut evaluator, None).unwrap();
+    evaluator.stop = Some(&stop);
+    let mut searcher = Searcher::new(&mut evaluator);
+    let far: Vec<usize> = problem.axes.iter().map(|axis| axis.values.len() - 1).collect();
+    searcher.descend(far.clone());
+    stop.store(true, Ordering::Relaxed);
+    let least = searcher.prove(&far.iter().map(|last| last + 1).collect::<Vec<usize>>());
+    let part = searcher.finish(1.0, least).unwrap();
+    assert!(part.sizing.objective >= whole.sizing.objective && part.proved < 1.0, "{part:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! the simulator found, the plan is made again from where it was, and played again. Why a day and moments: the day has
 //! every region's own peak and caches as they really fill; the [moments](super::moments) have the failures.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use plimsoll_reports::format::human;
 use plimsoll_reports::plan::Verification;
@@ -65,7 +65,7 @@ pub fn verify(
     stop: &AtomicBool,
 ) -> (Found, Verified) {
     if !options.verify {
-        return (found, Verified::default());
+        return (found, Verified { stopped: stop.load(Ordering::Relaxed), ..Verified::default() });
     }
     let record = Verification {
         runs: 0,
@@ -74,7 +74,7 @@ pub fn verify(
         adjusted: Vec::new(),
         seconds_simulated: 0.0,
         note: "a day is sampled, a moment is the peak, request by request; of availability the simulator sees what is \
-               turned away and fails, not what is down"
+               turned away and fails, not what is down, and of connections only those that a moment opens"
             .to_owned(),
     };
     let mut stages = Stages { options, progress, stop, done: 0.0, record, verified: Verified::default() };
@@ -95,6 +95,7 @@ impl Stages<'_> {
     fn all(&mut self, evaluator: &mut Evaluator<'_>, found: &mut Found) -> Option<()> {
         let required = evaluator.problem.failures.clone();
         for round in 0..=ROUNDS_MAX {
+            let before = (evaluator.margins.clone(), evaluator.least.clone());
             let day = self.day(evaluator, &found.sizing)?;
             let mut asked = disagreements(evaluator, &found.sizing, &day);
             self.verified.day = Some(day);
@@ -104,11 +105,13 @@ impl Stages<'_> {
                 break;
             }
             if round == ROUNDS_MAX {
+                (evaluator.margins, evaluator.least) = before;
                 self.verified.notes.push(format!("The simulator still disagrees: {}.", asked.join("; ")));
                 break;
             }
             self.record.adjusted.extend(asked);
             if !raised(evaluator, found) {
+                (evaluator.margins, evaluator.least) = before;
                 self.verified.notes.push("No larger sizes keep what the simulator asks for.".to_owned());
                 break;
             }

@@ -87,7 +87,7 @@ impl Bench {
         let below = vec![Below { upstream, at: Peer::at(address) }];
         let key = shared.key.text().to_owned();
         let cdn = make(shared, plan, vec![Arc::new(gate)], below).await;
-        let (listener, at) = server::listen(tiers::EDGE, None).await.unwrap();
+        let (listener, at) = server::listen(tiers::EDGE, None).unwrap();
         let handler = move |request, peer| Arc::clone(&cdn).handle(request, peer);
         tokio::spawn(server::serve(listener, at, Door::new(), handler));
         let client = Client::builder(TokioExecutor::new()).build_http();
