@@ -8,8 +8,8 @@
 //! When the ring is full, live entries are moved up against the newest; where they are more than a third
 //! of it, it doubles instead, and every entry keeps its position.
 
-pub(super) use super::positions::{NOWHERE, Positions};
-
+/// Position of what is in no queue; tables of positions begin as zeros, which cost no memory until used.
+pub(super) const NOWHERE: u32 = 0;
 const HOLE: u32 = u32::MAX;
 /// Shortest ring; a power of two, as all are.
 const RING_MIN: usize = 256;
@@ -43,61 +43,52 @@ impl Log {
 
     /// Puts an id that is not in the queue at its newest end.
     #[inline]
-    pub fn push<P: Positions>(&mut self, id: u32, positions: &mut P) {
+    pub fn push(&mut self, id: u32, positions: &mut [u32]) {
         self.live += 1;
-        positions.make_room();
-        self.append(id, positions.find(id), positions);
+        self.append(id, positions);
     }
 
     /// Moves an id of the queue to its newest end.
     #[inline]
-    pub fn renew<P: Positions>(&mut self, id: u32, positions: &mut P) {
-        let place = positions.find(id);
-        let slot = self.slot(positions.at(place));
+    pub fn renew(&mut self, id: u32, positions: &mut [u32]) {
+        let slot = self.slot(positions[id as usize]);
         self.ring[slot] = HOLE;
-        self.append(id, place, positions);
+        self.append(id, positions);
     }
 
     /// As [`Self::renew`], and leaves the old entry to be found stale, which spares a write to memory that
     /// may be far from everything else. Only for a queue that has the table of positions for itself.
     #[inline]
-    pub fn renew_lazily<P: Positions>(&mut self, id: u32, place: P::Place, positions: &mut P) {
-        self.append(id, place, positions);
+    pub fn renew_lazily(&mut self, id: u32, positions: &mut [u32]) {
+        self.append(id, positions);
     }
 
     /// Takes an id of the queue out.
     #[inline]
-    pub fn remove<P: Positions>(&mut self, id: u32, positions: &mut P) {
-        let place = positions.find(id);
-        let slot = self.slot(positions.at(place));
+    pub fn remove(&mut self, id: u32, positions: &mut [u32]) {
+        let slot = self.slot(positions[id as usize]);
         self.ring[slot] = HOLE;
-        positions.forget(place);
+        positions[id as usize] = NOWHERE;
         self.live -= 1;
     }
 
     /// Takes the oldest out.
     #[inline]
-    pub fn pop<P: Positions>(&mut self, positions: &mut P) -> Option<u32> {
-        let (id, place) = self.first(positions)?;
+    pub fn pop(&mut self, positions: &mut [u32]) -> Option<u32> {
+        let id = self.oldest(positions)?;
         self.head += 1;
         self.live -= 1;
-        positions.forget(place);
+        positions[id as usize] = NOWHERE;
         Some(id)
     }
 
     /// The oldest.
     #[inline]
-    pub fn oldest<P: Positions>(&mut self, positions: &P) -> Option<u32> {
-        self.first(positions).map(|(id, _)| id)
-    }
-
-    /// The oldest and where it is looked up; the head is moved there.
-    #[inline]
-    fn first<P: Positions>(&mut self, positions: &P) -> Option<(u32, P::Place)> {
+    pub fn oldest(&mut self, positions: &[u32]) -> Option<u32> {
         while self.head != self.tail {
             let id = self.ring[self.slot(self.head)];
-            if let Some(place) = live(id, self.head, positions) {
-                return Some((id, place));
+            if is_live(id, self.head, positions) {
+                return Some(id);
             }
             self.head += 1;
         }
@@ -112,19 +103,19 @@ impl Log {
     }
 
     #[inline]
-    fn append<P: Positions>(&mut self, id: u32, place: P::Place, positions: &mut P) {
+    fn append(&mut self, id: u32, positions: &mut [u32]) {
         if self.tail == self.full {
             self.make_room(positions);
         }
         let slot = self.slot(self.tail);
         self.ring[slot] = id;
-        positions.note(place, id, self.tail);
+        positions[id as usize] = self.tail;
         self.tail += 1;
     }
 
     #[cold]
     #[inline(never)]
-    fn make_room<P: Positions>(&mut self, positions: &mut P) {
+    fn make_room(&mut self, positions: &mut [u32]) {
         let length = self.ring.len();
         self.full = self.limit();
         if self.tail < self.full {
@@ -147,15 +138,15 @@ impl Log {
 
     /// Moves the entries up against the newest, in order. Reading and writing go backwards, and the
     /// writing never overtakes the reading.
-    fn compact<P: Positions>(&mut self, positions: &mut P) {
+    fn compact(&mut self, positions: &mut [u32]) {
         let mut write = self.tail;
         for read in (self.head..self.tail).rev() {
             let id = self.ring[self.slot(read)];
-            if let Some(place) = live(id, read, positions) {
+            if is_live(id, read, positions) {
                 write -= 1;
                 let slot = self.slot(write);
                 self.ring[slot] = id;
-                positions.note(place, id, write);
+                positions[id as usize] = write;
             }
         }
         self.head = write;
@@ -172,15 +163,15 @@ impl Log {
     }
 
     /// Moves the entries to a new ring that has room for them, and numbers them from 1.
-    fn renumber<P: Positions>(&mut self, positions: &mut P) {
+    fn renumber(&mut self, positions: &mut [u32]) {
         let length = self.ring.len().max((2 * self.live as usize).next_power_of_two());
         let mut ring = Vec::with_capacity(length);
         // Position 0 is nowhere, so its slot is the last to be used.
         ring.push(HOLE);
         for read in self.head..self.tail {
             let id = self.ring[self.slot(read)];
-            if let Some(place) = live(id, read, positions) {
-                positions.note(place, id, ring.len() as u32);
+            if is_live(id, read, positions) {
+                positions[id as usize] = ring.len() as u32;
                 ring.push(id);
             }
         }
@@ -191,14 +182,10 @@ impl Log {
     }
 }
 
-/// Where an entry is looked up, if it is neither a hole nor stale.
+/// Whether an entry is neither a hole nor stale.
 #[inline]
-fn live<P: Positions>(id: u32, position: u32, positions: &P) -> Option<P::Place> {
-    if id == HOLE {
-        return None;
-    }
-    let place = positions.find(id);
-    (positions.at(place) == position).then_some(place)
+fn is_live(id: u32, position: u32, positions: &[u32]) -> bool {
+    id != HOLE && positions[id as usize] == position
 }
 
 #[cfg(test)]
@@ -207,29 +194,17 @@ mod tests {
 
     use plimsoll_scenarios::rng::Stream;
 
-    use super::super::positions::Sparse;
     use super::*;
 
     /// Plays random operations on the log and on a plain queue.
-    fn check(log: &Log, ids: u32, steps: u32, seed: u64, lazily: bool) {
-        check_with(log.clone(), vec![NOWHERE; ids as usize], ids, steps, seed, lazily);
-        check_with(log.clone(), Sparse::new(), ids, steps, seed, lazily);
-    }
-
-    fn check_with<P: Positions>(
-        mut log: Log,
-        mut positions: P,
-        ids: u32,
-        steps: u32,
-        seed: u64,
-        lazily: bool,
-    ) {
+    fn check(mut log: Log, ids: u32, steps: u32, seed: u64, lazily: bool) {
+        let mut positions = vec![NOWHERE; ids as usize];
         let mut model: VecDeque<u32> = VecDeque::new();
         let mut random = Stream::splitmix(seed);
         for _ in 0..steps {
             let id = random.below(u64::from(ids)) as u32;
             let known = model.iter().position(|&m| m == id);
-            assert_eq!(known.is_some(), positions.at(positions.find(id)) != NOWHERE);
+            assert_eq!(known.is_some(), positions[id as usize] != NOWHERE);
             match (known, random.below(8)) {
                 (Some(at), 0) => {
                     model.remove(at);
@@ -240,7 +215,7 @@ mod tests {
                     model.remove(at);
                     model.push_back(id);
                     if lazily {
-                        log.renew_lazily(id, positions.find(id), &mut positions);
+                        log.renew_lazily(id, &mut positions);
                     } else {
                         log.renew(id, &mut positions);
                     }
@@ -256,14 +231,14 @@ mod tests {
         while let Some(id) = log.pop(&mut positions) {
             assert_eq!(Some(id), model.pop_front());
         }
-        assert!(model.is_empty() && (0..ids).all(|id| positions.at(positions.find(id)) == NOWHERE));
+        assert!(model.is_empty() && positions.iter().all(|&p| p == NOWHERE));
     }
 
     #[test]
     fn it_is_a_queue_with_renewal() {
         for lazily in [false, true] {
-            check(&Log::new(), 20, 20_000, 1, lazily);
-            check(&Log::new(), 2_000, 30_000, 2, lazily);
+            check(Log::new(), 20, 20_000, 1, lazily);
+            check(Log::new(), 2_000, 30_000, 2, lazily);
         }
     }
 
@@ -271,7 +246,7 @@ mod tests {
     fn positions_that_run_out_are_numbered_anew() {
         let near_the_end = u32::MAX - 5_000;
         let log = Log { head: near_the_end, tail: near_the_end, full: near_the_end, ..Log::new() };
-        check(&log, 300, 20_000, 3, false);
-        check(&log, 300, 20_000, 3, true);
+        check(log.clone(), 300, 20_000, 3, false);
+        check(log, 300, 20_000, 3, true);
     }
 }

@@ -1,53 +1,38 @@
 //! Least recently used, exact. The order of use is a [`Log`]; a hit costs one random read.
 
 use super::log::{Log, NOWHERE};
-use super::positions::{Positions, Sparse};
 use super::{Eviction, Sizes};
 
 #[derive(Debug, Clone)]
-pub struct Lru<P = Vec<u32>> {
+pub struct Lru {
     used: u64,
     capacity: u64,
     sizes: Sizes,
     /// Position in the log, by id.
-    positions: P,
+    positions: Vec<u32>,
     log: Log,
 }
 
 impl Lru {
     pub fn new(objects: u32, capacity: u64, sizes: Sizes) -> Self {
-        Self::with(vec![NOWHERE; objects as usize], capacity, sizes)
+        Self { used: 0, capacity, sizes, positions: vec![NOWHERE; objects as usize], log: Log::new() }
     }
 }
 
-impl Lru<Sparse> {
-    /// For a catalogue far larger than what is cached.
-    pub fn sparse(capacity: u64, sizes: Sizes) -> Self {
-        Self::with(Sparse::new(), capacity, sizes)
-    }
-}
-
-impl<P: Positions> Lru<P> {
-    fn with(positions: P, capacity: u64, sizes: Sizes) -> Self {
-        Self { used: 0, capacity, sizes, positions, log: Log::new() }
-    }
-}
-
-impl<P: Positions> Eviction for Lru<P> {
+impl Eviction for Lru {
     #[inline]
     fn lookup(&mut self, id: u32) -> bool {
-        let place = self.positions.find(id);
-        if self.positions.at(place) == NOWHERE {
+        if self.positions[id as usize] == NOWHERE {
             return false;
         }
-        self.log.renew_lazily(id, place, &mut self.positions);
+        self.log.renew_lazily(id, &mut self.positions);
         true
     }
 
     #[inline]
     fn insert(&mut self, id: u32) {
         let size = self.sizes.of(id);
-        if size > self.capacity || self.positions.at(self.positions.find(id)) != NOWHERE {
+        if size > self.capacity || self.positions[id as usize] != NOWHERE {
             return;
         }
         while self.used + size > self.capacity {
@@ -60,12 +45,12 @@ impl<P: Positions> Eviction for Lru<P> {
 
     #[inline]
     fn touch(&self, id: u32) -> u32 {
-        self.positions.touch(id)
+        self.positions[id as usize]
     }
 
     #[inline]
     fn touch_victim(&self, turn: u32) -> u32 {
-        self.log.ahead(turn).map_or(0, |id| self.positions.touch(id))
+        self.log.ahead(turn).map_or(0, |id| self.positions[id as usize])
     }
 
     fn used(&self) -> u64 {
@@ -73,33 +58,7 @@ impl<P: Positions> Eviction for Lru<P> {
     }
 
     fn grow(&mut self, objects: u32, sizes: Sizes) {
-        self.positions.reach(objects);
+        self.positions.resize(objects as usize, NOWHERE);
         self.sizes = sizes;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use plimsoll_scenarios::rng::Stream;
-
-    use super::*;
-
-    #[test]
-    fn a_sparse_table_gives_the_same_hits() {
-        let mut random = Stream::splitmix(5);
-        let sizes: Vec<u64> = (0..20_000).map(|_| 1 + random.below(30)).collect();
-        for sizes in [Sizes::Same(3), Sizes::Each(sizes.into())] {
-            let mut dense = Lru::new(20_000, 9_000, sizes.clone());
-            let mut sparse = Lru::sparse(9_000, sizes);
-            let mut hits = 0;
-            for _ in 0..60_000 {
-                let id = (random.uniform().powi(4) * 20_000.0) as u32;
-                let hit = dense.request(id);
-                assert_eq!(hit, sparse.request(id));
-                assert_eq!(dense.used(), sparse.used());
-                hits += u32::from(hit);
-            }
-            assert!((10_000..50_000).contains(&hits), "{hits}");
-        }
     }
 }

@@ -11,7 +11,6 @@ mod fifo;
 mod lfu;
 mod log;
 mod lru;
-mod positions;
 mod s3_fifo;
 mod sieve;
 mod sizes;
@@ -28,17 +27,6 @@ pub use sizes::Sizes;
 
 /// Requests whose memory is fetched together.
 const BATCH: usize = 64;
-
-/// Ids from which on a table by id is larger than the processor's caches.
-const MANY: u32 = 1 << 21;
-/// Ids for each that a cache has room for, from which on it is worth a search to keep a smaller table.
-const FAR_MORE: u64 = 16;
-
-/// Whether a cache has room for so few of all objects that a table of what it has is the better one.
-fn is_sparse(objects: u32, capacity: u64, sizes: &Sizes) -> bool {
-    let room = capacity / sizes.mean(objects).max(1);
-    objects >= MANY && u64::from(objects) / FAR_MORE >= room
-}
 
 /// What every policy can do.
 trait Eviction {
@@ -86,8 +74,6 @@ trait Eviction {
 #[derive(Debug, Clone)]
 pub enum Cache {
     Lru(lru::Lru),
-    /// The same for a catalogue that is far larger than what is cached.
-    SparseLru(lru::Lru<positions::Sparse>),
     Fifo(fifo::Fifo),
     Clock(clock::Clock),
     Sieve(sieve::Sieve),
@@ -101,7 +87,6 @@ macro_rules! each {
     ($cache:expr, $policy:ident => $body:expr) => {
         match $cache {
             Self::Lru($policy) => $body,
-            Self::SparseLru($policy) => $body,
             Self::Fifo($policy) => $body,
             Self::Clock($policy) => $body,
             Self::Sieve($policy) => $body,
@@ -117,9 +102,6 @@ impl Cache {
     #[must_use]
     pub fn new(policy: Policy, objects: u32, capacity: u64, sizes: Sizes) -> Self {
         match policy {
-            Policy::Lru if is_sparse(objects, capacity, &sizes) => {
-                Self::SparseLru(lru::Lru::sparse(capacity, sizes))
-            }
             Policy::Lru => Self::Lru(lru::Lru::new(objects, capacity, sizes)),
             Policy::Fifo => Self::Fifo(fifo::Fifo::new(objects, capacity, sizes)),
             Policy::Clock => Self::Clock(clock::Clock::new(objects, capacity, sizes)),

@@ -23,33 +23,4 @@ impl Sizes {
             Self::Each(sizes) => sizes[id as usize],
         }
     }
-
-    /// The mean of all objects, in whole bytes; 0 where there are none.
-    pub(crate) fn mean(&self, objects: u32) -> u64 {
-        let n = u128::from(objects.max(1));
-        match self {
-            Self::Same(size) => *size,
-            Self::Ranges(ranges) => {
-                let ends = ranges.iter().skip(1).map(|(first, _)| *first).chain([objects]);
-                let bytes = |((first, size), end): (&(u32, u64), u32)| {
-                    u128::from(end.saturating_sub(*first)) * u128::from(*size)
-                };
-                (ranges.iter().zip(ends).map(bytes).sum::<u128>() / n) as u64
-            }
-            Self::Each(sizes) => (sizes.iter().map(|&size| u128::from(size)).sum::<u128>() / n) as u64,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_mean_is_that_of_all_objects() {
-        assert_eq!(Sizes::Same(7).mean(10), 7);
-        assert_eq!(Sizes::Ranges(vec![(0, 10), (5, 20)]).mean(10), 15);
-        assert_eq!(Sizes::Each(Arc::new(vec![1, 2, 6])).mean(3), 3);
-        assert_eq!(Sizes::Ranges(Vec::new()).mean(0), 0);
-    }
 }
