@@ -22,7 +22,7 @@ const CASES: u64 = 10;
 /// After this time a simulation is told to end with what it has.
 const PLAY_MAX: Duration = Duration::from_millis(300);
 /// No case takes longer, however slow the machine.
-const CASE_MAX: Duration = Duration::from_secs(120);
+const CASE_MAX: Duration = Duration::from_mins(2);
 
 /// The fields of all bundled scenarios: where they are, and what others have there.
 struct Corpus {

@@ -133,10 +133,10 @@ fn a_target_that_nothing_meets_is_named() {
 #[test]
 fn the_six_systems_with_figures_are_planned() {
     let prices = PriceList::bundled();
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = AtomicBool::new(false);
     for name in ["spotify", "uber", "netflix", "whatsapp", "twitter", "url-shortener"] {
         let open = open(name, &[]);
-        let options = super::Options {
+        let options = Options {
             seed: 1,
             prices: &prices,
             assumed: ASSUMED,
@@ -145,7 +145,7 @@ fn the_six_systems_with_figures_are_planned() {
             relax: true,
             threads: 2,
         };
-        let plan = super::plan(&open, &options, &|_| {}, &stop).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let plan = plan(&open, &options, &|_| {}, &stop).unwrap_or_else(|e| panic!("{name}: {e}"));
         let relaxed = plan.notes.iter().any(|n| n.starts_with("Relaxed"));
         assert!(relaxed || plan.targets.iter().all(|t| t.holds), "{name}: {:?}", plan.targets);
         assert!(plan.tiers.iter().all(|t| t.servers.is_none_or(|n| n > 0)), "{name}");
@@ -264,8 +264,8 @@ fn ledger(settings: &[&str]) -> Open {
     open(path.to_str().unwrap(), settings)
 }
 
-fn planned(open: &Open) -> Result<plimsoll_reports::plan::Plan, super::PlanError> {
-    let options = super::Options {
+fn planned(open: &Open) -> Result<plimsoll_reports::plan::Plan, PlanError> {
+    let options = Options {
         seed: 1,
         prices: &PriceList::bundled(),
         assumed: ASSUMED,
@@ -274,7 +274,7 @@ fn planned(open: &Open) -> Result<plimsoll_reports::plan::Plan, super::PlanError
         relax: false,
         threads: 1,
     };
-    super::plan(open, &options, &|_| {}, &std::sync::atomic::AtomicBool::new(false))
+    plan(open, &options, &|_| {}, &AtomicBool::new(false))
 }
 
 #[test]
@@ -339,10 +339,9 @@ fn what_the_new_choices_can_t_do_is_told() {
 
 #[test]
 fn a_plan_that_is_stopped_keeps_its_sizes_and_says_so() {
-    use std::sync::atomic::{AtomicBool, Ordering};
     let prices = PriceList::bundled();
     let open = Open { scenario: small(3), free: Vec::new() };
-    let options = |verify| super::Options {
+    let options = |verify| Options {
         seed: 1,
         prices: &prices,
         assumed: ASSUMED,
@@ -351,15 +350,16 @@ fn a_plan_that_is_stopped_keeps_its_sizes_and_says_so() {
         relax: true,
         threads: 2,
     };
-    let by_formula = super::plan(&open, &options(false), &|_| {}, &AtomicBool::new(false)).unwrap();
+    let by_formula = plan(&open, &options(false), &|_| {}, &AtomicBool::new(false)).unwrap();
     assert!(!by_formula.provenance.partial);
-    let at_once = super::plan(&open, &options(true), &|_| {}, &AtomicBool::new(true)).unwrap();
+    let stop = AtomicBool::new(false);
+    let at_once = plan(&open, &options(true), &|_| stop.store(true, Ordering::Relaxed), &stop).unwrap();
     assert!(at_once.provenance.partial && at_once.settings == by_formula.settings);
     assert!(at_once.targets.iter().all(|t| t.simulated.is_none() && t.simulated_day.is_none()));
     // After the day, before the moments.
     let stop = AtomicBool::new(false);
     let progress = |share: f64| stop.store(share >= 0.25, Ordering::Relaxed);
-    let later = super::plan(&open, &options(true), &progress, &stop).unwrap();
+    let later = plan(&open, &options(true), &progress, &stop).unwrap();
     assert!(
         later.provenance.partial && later.notes.iter().any(|n| n.starts_with("Stopped")),
         "{:?}",
