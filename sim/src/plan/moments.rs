@@ -353,7 +353,7 @@ impl Moment {
     fn told(&self) -> String {
         let minutes = ((self.span.from_s + self.span.warmup_s) / 60.0).floor() as u64;
         let part = if self.span.factor > 1.0 {
-            format!("one request in {}", plimsoll_reports::format::significant(self.span.factor, 2))
+            format!("one request in {}", plimsoll_reports::format::significant(self.span.factor, 3))
         } else {
             "every request".to_owned()
         };
