@@ -155,23 +155,14 @@ impl Sleeper {
 
     /// Waits for an instant; `false` if the run was halted before it.
     fn until(&mut self, at: Instant, shared: &Shared) -> bool {
-        loop {
-            if shared.halted() {
-                return false;
+        wait(at, shared, |left| match left.checked_sub(self.early).filter(|sleep| !sleep.is_zero()) {
+            None => std::hint::spin_loop(),
+            Some(sleep) if sleep > STOP_CHECK => std::thread::sleep(STOP_CHECK),
+            Some(sleep) => {
+                std::thread::sleep(sleep);
+                self.learn(Instant::now() > at);
             }
-            let left = at.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return true;
-            }
-            match left.checked_sub(self.early).filter(|sleep| !sleep.is_zero()) {
-                None => std::hint::spin_loop(),
-                Some(sleep) if sleep > STOP_CHECK => std::thread::sleep(STOP_CHECK),
-                Some(sleep) => {
-                    std::thread::sleep(sleep);
-                    self.learn(Instant::now() > at);
-                }
-            }
-        }
+        })
     }
 
     /// Sleeps should end too late as often as too early.
@@ -183,6 +174,12 @@ impl Sleeper {
 
 /// Waits for an instant, more or less; `false` if the run was halted before it.
 pub fn wait_until(at: Instant, shared: &Shared) -> bool {
+    wait(at, shared, |left| std::thread::sleep(left.min(STOP_CHECK)))
+}
+
+/// Waits for an instant, a part at a time that `part` chooses from what is left; `false` if the run was halted before.
+#[inline]
+fn wait(at: Instant, shared: &Shared, mut part: impl FnMut(Duration)) -> bool {
     loop {
         if shared.halted() {
             return false;
@@ -191,7 +188,7 @@ pub fn wait_until(at: Instant, shared: &Shared) -> bool {
         if left.is_zero() {
             return true;
         }
-        std::thread::sleep(left.min(STOP_CHECK));
+        part(left);
     }
 }
 
