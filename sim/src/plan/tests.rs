@@ -20,6 +20,11 @@ fn open(name: &str, settings: &[&str]) -> Open {
     resolve(name, &settings).unwrap().open().unwrap()
 }
 
+/// Plans without worlds, simulation and relaxed targets.
+fn by_formula(prices: &PriceList) -> Options<'_> {
+    Options { seed: 1, prices, assumed: ASSUMED, worlds: 0, verify: false, relax: false, threads: 1 }
+}
+
 /// A small system whose figures hang on a seed.
 pub(super) fn small(seed: u64) -> Scenario {
     let mut draw = Stream::new(seed, "small", "figures", 0);
@@ -136,15 +141,7 @@ fn the_six_systems_with_figures_are_planned() {
     let stop = AtomicBool::new(false);
     for name in ["spotify", "uber", "netflix", "whatsapp", "twitter", "url-shortener"] {
         let open = open(name, &[]);
-        let options = Options {
-            seed: 1,
-            prices: &prices,
-            assumed: ASSUMED,
-            worlds: 0,
-            verify: false,
-            relax: true,
-            threads: 2,
-        };
+        let options = Options { relax: true, ..by_formula(&prices) };
         let plan = plan(&open, &options, &|_| {}, &stop).unwrap_or_else(|e| panic!("{name}: {e}"));
         let relaxed = plan.notes.iter().any(|n| n.starts_with("Relaxed"));
         assert!(relaxed || plan.targets.iter().all(|t| t.holds), "{name}: {:?}", plan.targets);
@@ -199,15 +196,7 @@ fn broken_by_one_less(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<(Stri
 fn a_search_that_is_stopped_keeps_what_it_has_found() {
     let prices = PriceList::bundled();
     let open = Open { scenario: small(3), free: Vec::new() };
-    let options = Options {
-        seed: 1,
-        prices: &prices,
-        assumed: ASSUMED,
-        worlds: 0,
-        verify: false,
-        relax: false,
-        threads: 1,
-    };
+    let options = by_formula(&prices);
     let stopped = plan(&open, &options, &|_| (), &AtomicBool::new(true));
     assert!(matches!(stopped, Err(PlanError::Stopped)), "{stopped:?}");
     // Some way into it.
@@ -265,16 +254,7 @@ fn ledger(settings: &[&str]) -> Open {
 }
 
 fn planned(open: &Open) -> Result<plimsoll_reports::plan::Plan, PlanError> {
-    let options = Options {
-        seed: 1,
-        prices: &PriceList::bundled(),
-        assumed: ASSUMED,
-        worlds: 0,
-        verify: false,
-        relax: false,
-        threads: 1,
-    };
-    plan(open, &options, &|_| {}, &AtomicBool::new(false))
+    plan(open, &by_formula(&PriceList::bundled()), &|_| {}, &AtomicBool::new(false))
 }
 
 #[test]
@@ -341,20 +321,12 @@ fn what_the_new_choices_can_t_do_is_told() {
 fn a_plan_that_is_stopped_keeps_its_sizes_and_says_so() {
     let prices = PriceList::bundled();
     let open = Open { scenario: small(3), free: Vec::new() };
-    let options = |verify| Options {
-        seed: 1,
-        prices: &prices,
-        assumed: ASSUMED,
-        worlds: 0,
-        verify,
-        relax: true,
-        threads: 2,
-    };
-    let by_formula = plan(&open, &options(false), &|_| {}, &AtomicBool::new(false)).unwrap();
-    assert!(!by_formula.provenance.partial);
+    let options = |verify| Options { verify, relax: true, ..by_formula(&prices) };
+    let unplayed = plan(&open, &options(false), &|_| {}, &AtomicBool::new(false)).unwrap();
+    assert!(!unplayed.provenance.partial);
     let stop = AtomicBool::new(false);
     let at_once = plan(&open, &options(true), &|_| stop.store(true, Ordering::Relaxed), &stop).unwrap();
-    assert!(at_once.provenance.partial && at_once.settings == by_formula.settings);
+    assert!(at_once.provenance.partial && at_once.settings == unplayed.settings);
     assert!(at_once.targets.iter().all(|t| t.simulated.is_none() && t.simulated_day.is_none()));
     // After the day, before the moments.
     let stop = AtomicBool::new(false);
