@@ -193,18 +193,17 @@ impl Book<'_> {
 
     fn by_work(&mut self, tier: TierId, name: &str, station: &Station, needed: &mut Vec<CellId>) {
         let cells = self.tiers[tier];
-        let (Some(work), Some(service), Some(used), Some(wait)) =
+        let (Some(work), Some(service), Some(used), Some(_)) =
             (cells.work_peak, cells.service, cells.utilisation, cells.wait)
         else {
             return;
         };
         self.limit(tier, "utilisation_peak", format!("{name}, busy at the peak"), used, true);
         let slots_cell = self.sheet.input("slots of one", &station.concurrency, (1.0, Unit::Count));
-        let slots = slots_cell;
         let target = self.sheet.constant("utilisation to plan for", TARGET, Unit::Share);
         let busy = self.sheet.product(vec![work, service]);
         let busy = self.sheet.named(busy, format!("busy slots of {name} at the peak"), Unit::Number);
-        let at_target = self.sheet.product(vec![slots, target]);
+        let at_target = self.sheet.product(vec![slots_cell, target]);
         let cell = self.sheet.quotient(busy, at_target);
         let cell = self.sheet.ceil(cell);
         let label = format!("{name}, servers for {} % busy", TARGET * 100.0);
@@ -232,7 +231,6 @@ impl Book<'_> {
             p99,
             Unit::Seconds,
         );
-        let _ = wait;
     }
 
     /// Servers by Erlang C: so that the 99th percentile of the wait stays within the tier's part of the
