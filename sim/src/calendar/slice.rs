@@ -41,7 +41,10 @@ pub fn slice(scenario: &Scenario, factor: f64) -> Slice {
         }
     }
     for region in &mut sliced.population.regions {
-        region.sites = (f64::from(region.sites) * part).round().max(1.0) as u32;
+        let before = f64::from(region.sites);
+        region.sites = (before * part).round().max(1.0) as u32;
+        // As far from its users as before.
+        region.area = region.area.as_ref().map(|area| area.times(f64::from(region.sites) / before));
     }
     for action in sliced.actions.values_mut() {
         if let Demand::Total(rate) = &mut action.demand {

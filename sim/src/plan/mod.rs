@@ -6,6 +6,7 @@
 //! tiers. So the search is over capacities, copies and the like ([`search`]), and servers are solved inside
 //! ([`evaluate`], [`size`]).
 
+mod bound;
 mod cost;
 mod durability;
 mod evaluate;

@@ -426,7 +426,7 @@ mod tests {
         }
         // A site may be lost, and another one is there.
         scenario.population.regions.iter_mut().for_each(|region| region.sites = 2);
-        let open = Open { scenario, free: Vec::new() };
+        let open = Open { scenario, free: Vec::new(), sites: Vec::new() };
         let problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
         let flow = Flow::of(&problem.scenario);
         let mut evaluator = Evaluator::new(&problem, &problem.scenario, &flow);

@@ -92,7 +92,7 @@ impl Evaluator<'_> {
     fn farther(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId, now: u64) -> [u64; 2] {
         let near = now + now / 100;
         let zones = scenario.tiers[tier].zones.max(if scenario.tiers[tier].scope == Scope::Site {
-            self.world.sites()
+            scenario.sites()
         } else {
             1
         });

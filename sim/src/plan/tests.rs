@@ -1,5 +1,7 @@
 //! The search against all combinations there are, and what must be true of every plan.
 
+mod sites;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use plimsoll_scenarios::prices::PriceList;
@@ -56,7 +58,7 @@ fn the_search_finds_what_trying_everything_finds() {
     let prices = PriceList::bundled();
     let (mut plans, mut none) = (0, 0);
     for seed in 0..12 {
-        let open = Open { scenario: small(seed), free: Vec::new() };
+        let open = Open { scenario: small(seed), free: Vec::new(), sites: Vec::new() };
         let mut problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
         for axis in &mut problem.axes {
             // Every fifth step, so that all combinations can be tried.
@@ -93,7 +95,7 @@ fn no_fewer_servers_keep_the_targets() {
     let prices = PriceList::bundled();
     let mut tried = 0;
     for seed in 20..28 {
-        let open = Open { scenario: small(seed), free: Vec::new() };
+        let open = Open { scenario: small(seed), free: Vec::new(), sites: Vec::new() };
         let problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
         let flow = Flow::of(&problem.scenario);
         let mut evaluator = Evaluator::new(&problem, &problem.scenario, &flow);
@@ -195,7 +197,7 @@ fn broken_by_one_less(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<(Stri
 #[test]
 fn a_search_that_is_stopped_keeps_what_it_has_found() {
     let prices = PriceList::bundled();
-    let open = Open { scenario: small(3), free: Vec::new() };
+    let open = Open { scenario: small(3), free: Vec::new(), sites: Vec::new() };
     let options = by_formula(&prices);
     let stopped = plan(&open, &options, &|_| (), &AtomicBool::new(true));
     assert!(matches!(stopped, Err(PlanError::Stopped)), "{stopped:?}");
@@ -320,7 +322,7 @@ fn what_the_new_choices_can_t_do_is_told() {
 #[test]
 fn a_plan_that_is_stopped_keeps_its_sizes_and_says_so() {
     let prices = PriceList::bundled();
-    let open = Open { scenario: small(3), free: Vec::new() };
+    let open = Open { scenario: small(3), free: Vec::new(), sites: Vec::new() };
     let options = |verify| Options { verify, relax: true, ..by_formula(&prices) };
     let unplayed = plan(&open, &options(false), &|_| {}, &AtomicBool::new(false)).unwrap();
     assert!(!unplayed.provenance.partial);
