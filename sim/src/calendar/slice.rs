@@ -22,6 +22,8 @@ pub struct Slice {
     pub factor: f64,
     /// How caches have objects, where all have a law; the catalogue is whole then.
     pub laws: Option<Laws>,
+    /// Connections that were opened before it begins are open when it does.
+    pub standing: bool,
     pub notes: Vec<String>,
 }
 
@@ -82,7 +84,7 @@ pub fn slice(scenario: &Scenario, factor: f64) -> Slice {
             small.join(", ")
         ));
     }
-    Slice { scenario: sliced, factor, laws, notes }
+    Slice { scenario: sliced, factor, laws, standing: false, notes }
 }
 
 /// Slices a tier; `true` where its pools are smaller than that.

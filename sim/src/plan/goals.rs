@@ -75,6 +75,26 @@ impl<'a, 'p> State<'a, 'p> {
         }
     }
 
+    #[must_use]
+    pub const fn scenario(&self) -> &'a Scenario {
+        self.scenario
+    }
+
+    /// Calls of a tier in a region between two times of the day, 1/s: what its servers there are asked for.
+    #[must_use]
+    pub fn asked_at(&self, tier: TierId, region: usize, (from_s, to_s): (f64, f64)) -> f64 {
+        let calls = self.evaluator.demand.calls(self.evaluator.flow, self.hits);
+        let here = &self.scenario.population.regions[region];
+        let of = |node: usize| {
+            let flow = &self.evaluator.flow.nodes[node];
+            let day = self.scenario.day_of(&self.scenario.actions[flow.action], region);
+            let shape = day.mean_over(from_s + here.utc_offset_s, to_s + here.utc_offset_s);
+            let calls = calls[node] * here.share * shape;
+            calls * model::work(self.scenario, flow.call)
+        };
+        self.evaluator.flow.at(tier).map(of).sum()
+    }
+
     /// Servers of an instance that are left at a place, and calls of its servers a second, at the peak.
     fn at(&self, tier: TierId, place: usize) -> Option<(f64, f64)> {
         let sized = self.sizing.tiers[tier].as_ref()?;

@@ -74,7 +74,7 @@ pub fn verify(
         adjusted: Vec::new(),
         seconds_simulated: 0.0,
         note: "a day is sampled, a moment is the peak, request by request; of availability the simulator sees what is \
-               turned away and fails, not what is down, and of connections only those that a moment opens"
+               turned away and fails, not what is down"
             .to_owned(),
     };
     let mut stages = Stages { options, progress, stop, done: 0.0, record, verified: Verified::default() };
@@ -153,11 +153,11 @@ impl Stages<'_> {
         let scenario = sized(evaluator, sizing);
         let mut all = Vec::new();
         if normal {
-            all.push(moments::normal(evaluator, sizing, &scenario));
+            all.extend(moments::normal(evaluator, sizing, &scenario));
         }
         for &failure in failures {
             let cases = cases(evaluator, &scenario, sizing, failure);
-            all.extend(moments::under(evaluator, sizing, &scenario, failure, &cases));
+            all.extend(moments::under(evaluator, sizing, &scenario, (failure, normal), &cases));
         }
         let seen = moments::play(&all, self.options, &|share| self.tell(share), self.stop)?;
         self.done += 1.0;
