@@ -208,9 +208,9 @@ impl Open {
             cause: format!("`{path}` is left to the planner"),
             fix: "`plimsoll plan FILE --write SIZED.yaml` sizes it; or write a value".to_owned(),
         };
-        let of_tier =
-            |f: &Free| (format!("tiers.{}.{}", self.scenario.tier_name(f.tier), f.field), f.origin);
-        let of_region = |f: &FreeSites| (sites_path(&self.scenario.population.regions[f.region].name), f.origin);
+        let of_tier = |f: &Free| (format!("tiers.{}.{}", self.scenario.tier_name(f.tier), f.field), f.origin);
+        let of_region =
+            |f: &FreeSites| (sites_path(&self.scenario.population.regions[f.region].name), f.origin);
         let all = self.sites.iter().map(of_region).chain(self.free.iter().map(of_tier));
         let list = all.map(problem).collect();
         Err(Problems { sources: self.scenario.sources.clone(), list })

@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn four_times_the_sites_are_half_as_far_and_no_area_is_no_distance() {
-        let far = scenario("{name: a, share: 60 %, area: 8 M km2, sites: 2}, {name: b, share: 40 %, sites: 7}");
+        let far =
+            scenario("{name: a, share: 60 %, area: 8 M km2, sites: 2}, {name: b, share: 40 %, sites: 7}");
         let here = &far.population.regions[0];
         assert!((far.distance_s(here, 2) / far.distance_s(here, 8) - 2.0).abs() < 1e-9);
         assert_eq!(trips(&far, 1)[1], 0.010);

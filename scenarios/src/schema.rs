@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::auto::AUTO;
 use crate::decode::{Kind, Need, Shape};
-use crate::units::{BitsPerSecond, Bytes, Dimension, PerSecond, Portion, Seconds, Share, Spread, SquareMetres, Things};
+use crate::units::{
+    BitsPerSecond, Bytes, Dimension, PerSecond, Portion, Seconds, Share, Spread, SquareMetres, Things,
+};
 use crate::validate::{SCENARIO, STEP, STEPS_MAX};
 
 /// Draft 2020-12, <https://json-schema.org/draft/2020-12>.

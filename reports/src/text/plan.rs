@@ -160,11 +160,17 @@ pub fn of_sites(sites: &PlannedSites) -> [String; 5] {
 
 fn sites(record: &Plan, style: Style) -> String {
     let [region, sites, distance, trip, less] = SITES;
-    let mut table = Table::new().left(region).right(sites).right(distance).right(trip).left(less);
+    let mut table = Table::new().left(region).right(sites).right(distance).right(trip);
+    let mut lines = Vec::new();
     for sites in &record.sites {
-        table.push(of_sites(sites).map(Cell::from));
+        let [region, number, distance, trip, why] = of_sites(sites);
+        lines.push(format!("{region}, {less}: {why}"));
+        table.push([region, number, distance, trip].map(Cell::from));
     }
-    if record.sites.is_empty() { String::new() } else { table.render(style, 3) }
+    if record.sites.is_empty() {
+        return String::new();
+    }
+    format!("{}{}", table.render(style, 3), sentences(style, Tone::Plain, 2, &lines))
 }
 
 fn reasons(record: &Plan, style: Style) -> String {

@@ -277,7 +277,16 @@ fn region(decoder: &mut Decoder, node: &Node, path: &str, default: &Day) -> Opti
         fields.take("diurnal").and_then(|n| diurnal(decoder, n)).unwrap_or_else(|| default.clone());
     let origin = fields.origin;
     fields.finish(decoder);
-    Some(Region { name: name?, share: share?.get(), utc_offset_s, sites, area, diurnal, peak_to_mean, origin })
+    Some(Region {
+        name: name?,
+        share: share?.get(),
+        utc_offset_s,
+        sites,
+        area,
+        diurnal,
+        peak_to_mean,
+        origin,
+    })
 }
 
 /// The shape of a day, and its height where the file states that.

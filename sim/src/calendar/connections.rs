@@ -31,7 +31,9 @@ impl Machine<'_> {
         let scenario = self.setup.scenario;
         let mut draws = Stream::new(seed, "calendar", "standing connections", replication);
         for (id, action) in scenario.actions.values().enumerate() {
-            let (Some(lasts), Some(every)) = (self.setup.leads[id].lasts, self.heartbeat(id as u16)) else { continue };
+            let (Some(lasts), Some(every)) = (self.setup.leads[id].lasts, self.heartbeat(id as u16)) else {
+                continue;
+            };
             if self.setup.program.roots[id].beat.is_none() || every <= 0.0 {
                 continue;
             }

@@ -15,7 +15,11 @@ impl Book<'_> {
     /// The round trip of a call, without what its tier does.
     pub fn round_trip_of(&self, call: &Call) -> Option<CellId> {
         let cells = self.tiers[call.tier];
-        if self.scenario.crosses(call) { cells.round_trip_of_users.or(cells.round_trip) } else { cells.round_trip }
+        if self.scenario.crosses(call) {
+            cells.round_trip_of_users.or(cells.round_trip)
+        } else {
+            cells.round_trip
+        }
     }
 
     /// The round trip of a tier that users call at sites, the mean over all regions.

@@ -123,6 +123,9 @@ pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, 
                 let k = size::left(failure, sized.pools[p] as f64, place.instances, here.scope, here.zones);
                 place.egress * factor / (k * place.instances * kind.link.unwrap_or(f64::INFINITY))
             });
+            if full.is_infinite() {
+                return format!("nothing is left, at most {}", limit(rule(i), false));
+            }
             format!("links {} full, at most {}", human(full, Unit::Share), limit(rule(i), false))
         }
         Reason::Operations(i) => format!("operations of disks, at most {}", limit(rule(i), false)),
@@ -159,7 +162,7 @@ pub fn one_less(
     }
     let Some((servers, pools)) = size::step(sized.servers, &sizing.loads[tier], false, (1, fleet.range.1))
     else {
-        return Some("there is no less than one server at every place".to_owned());
+        return Some("less: some place would have none".to_owned());
     };
     let mut less = sizing.clone();
     less.tiers[tier] = Some(Sized { servers, pools, ..sized.clone() });
@@ -222,7 +225,8 @@ pub fn sites(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<PlannedSites> 
                 }
             }
         });
-        let distance = region.area.as_ref().map_or(0.0, |a| mean_distance_m(a.get(), f64::from(region.sites)));
+        let distance =
+            region.area.as_ref().map_or(0.0, |a| mean_distance_m(a.get(), f64::from(region.sites)));
         all.push(PlannedSites {
             region: region.name.clone(),
             sites: u64::from(region.sites),
@@ -243,7 +247,10 @@ pub fn alternatives(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<Alterna
         let here = found.point[axis] as i64;
         let steps = match evaluator.problem.axes[axis].of {
             // One after the other, and not 24 a decade.
-            Chosen::Sites(_) => [-1, 1, -(here + 1) / 2, here + 1],
+            Chosen::Sites(_) => {
+                let sites = evaluator.problem.axes[axis].values[found.point[axis]] as i64;
+                [-1, 1, -sites / 2, sites]
+            }
             Chosen::Tier(..) => STEPS,
         };
         let mut values: Vec<usize> = steps

@@ -220,7 +220,8 @@ impl<'s> HitModel<'s> {
     /// Caches that a tier has.
     fn instances(&self, tier: TierId) -> f64 {
         let here = &self.scenario.tiers[tier];
-        let of_sites = here.scope == Scope::Site && here.cache.as_ref().is_some_and(|cache| !cache.per_server);
+        let of_sites =
+            here.scope == Scope::Site && here.cache.as_ref().is_some_and(|cache| !cache.per_server);
         let all = if of_sites { self.sites } else { model::cache_instances(self.scenario, tier) };
         all as f64
     }
@@ -287,7 +288,11 @@ mod tests {
             let flow = Flow::of(&scenario);
             let mut model = HitModel::new(&scenario, &flow);
             let sizes = stated(&scenario);
-            let (first, again, chain) = (model.at(&sizes, u64::from(scenario.sites())), model.at(&sizes, u64::from(scenario.sites())), chain_of(&scenario, &flow));
+            let (first, again, chain) = (
+                model.at(&sizes, u64::from(scenario.sites())),
+                model.at(&sizes, u64::from(scenario.sites())),
+                chain_of(&scenario, &flow),
+            );
             assert_eq!(first, again);
             for (node, (got, want)) in first.iter().zip(&chain.hits).enumerate() {
                 assert!((got - want).abs() < 1e-9, "{name}, call {node}: {got} {want}");

@@ -210,7 +210,8 @@ impl Tail {
 pub fn quantile_over(regions: &[(f64, Mixture)], p: f64) -> f64 {
     let scale = regions.iter().map(|(_, m)| m.mean()).fold(1e-9, f64::max);
     let all: f64 = regions.iter().map(|(share, _)| share).sum();
-    let ways = regions.iter().flat_map(|(share, m)| m.0.iter().map(move |way| (share * way.share, Tail::of(way))));
+    let ways =
+        regions.iter().flat_map(|(share, m)| m.0.iter().map(move |way| (share * way.share, Tail::of(way))));
     let ways: Vec<(f64, Tail)> = ways.collect();
     let late = |t: f64| ways.iter().map(|(share, tail)| share * tail.at(t)).sum::<f64>();
     solve(|t| (1.0 - p) - late(t) / all.max(f64::MIN_POSITIVE), scale)
@@ -299,7 +300,9 @@ mod tests {
             for _ in 0..4 {
                 let mean = 10_f64.powf(from(-5.0, 0.0));
                 let variance = if round % 3 == 0 { 0.0 } else { (mean * from(0.01, 4.0)).powi(2) };
-                path = path.then(&Mixture::single(from(0.0, 0.02), mean, variance).with_probability(from(0.001, 1.0)));
+                path = path.then(
+                    &Mixture::single(from(0.0, 0.02), mean, variance).with_probability(from(0.001, 1.0)),
+                );
             }
             let p = 1.0 - 10_f64.powf(from(-4.0, -0.1));
             let (mut low, mut high) = (0.0, 1e4);

@@ -98,7 +98,9 @@ impl Evaluator<'_> {
     ) -> Result<(), Broken> {
         let mut many = sizing.clone();
         for tier in 0..many.tiers.len() {
-            let (Some(sized), Some(fleet)) = (&mut many.tiers[tier], &self.problem.fleets[tier]) else { continue };
+            let (Some(sized), Some(fleet)) = (&mut many.tiers[tier], &self.problem.fleets[tier]) else {
+                continue;
+            };
             let servers = sized.servers.saturating_mul(MANY).min(fleet.range.1).max(sized.servers);
             (sized.servers, sized.pools) = (servers, size::pools(servers, &many.loads[tier]));
         }
@@ -186,7 +188,8 @@ impl Evaluator<'_> {
             let (mut holds, mut too_few) = (now.servers, least.servers.saturating_sub(1));
             while holds - too_few > 1 {
                 let middle = too_few.midpoint(holds);
-                sizing.tiers[tier] = Some(Sized { servers: middle, pools: size::pools(middle, &load), ..now.clone() });
+                sizing.tiers[tier] =
+                    Some(Sized { servers: middle, pools: size::pools(middle, &load), ..now.clone() });
                 let broken = goals::worst(self, scenario, sizing, cold).is_some_and(|w| w.2 > 0.0);
                 if broken { too_few = middle } else { holds = middle }
             }

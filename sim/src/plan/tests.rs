@@ -149,6 +149,8 @@ fn the_six_systems_with_figures_are_planned() {
         assert!(relaxed || plan.targets.iter().all(|t| t.holds), "{name}: {:?}", plan.targets);
         assert!(plan.tiers.iter().all(|t| t.servers.is_none_or(|n| n > 0)), "{name}");
         assert!(plan.cost.total_per_month > 0.0, "{name}");
+        let why = |t: &plimsoll_reports::plan::PlannedTier| format!("{} {:?}", t.binding, t.one_less);
+        assert!(plan.tiers.iter().all(|t| !why(t).contains('∞')), "{name}: {:?}", plan.tiers);
         assert!(plan.load_line.as_ref().is_some_and(|l| l.factor >= 1.0), "{name}: {:?}", plan.load_line);
     }
 }
@@ -330,7 +332,7 @@ fn a_plan_that_is_stopped_keeps_its_sizes_and_says_so() {
     let at_once = plan(&open, &options(true), &|_| stop.store(true, Ordering::Relaxed), &stop).unwrap();
     assert!(at_once.provenance.partial && at_once.settings == unplayed.settings);
     assert!(at_once.targets.iter().all(|t| t.simulated.is_none() && t.simulated_day.is_none()));
-    // After the day, before the moments.
+    // After the moments, before the day.
     let stop = AtomicBool::new(false);
     let progress = |share: f64| stop.store(share >= 0.25, Ordering::Relaxed);
     let later = plan(&open, &options(true), &progress, &stop).unwrap();
@@ -339,5 +341,7 @@ fn a_plan_that_is_stopped_keeps_its_sizes_and_says_so() {
         "{:?}",
         later.notes
     );
-    assert!(later.failures.iter().all(|f| f.played.is_empty()));
+    assert!(later.failures.iter().any(|f| !f.played.is_empty()), "{:?}", later.failures);
+    assert!(later.targets.iter().any(|t| t.simulated.is_some()), "{:?}", later.targets);
+    assert!(later.targets.iter().all(|t| t.simulated_day.is_none()), "{:?}", later.targets);
 }

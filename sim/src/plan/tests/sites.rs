@@ -9,9 +9,9 @@ use plimsoll_scenarios::slo::Failure;
 use plimsoll_scenarios::{Open, Scenario, resolve};
 
 use super::super::evaluate::Evaluator;
+use super::super::plan;
 use super::super::problem::{Assumed, Problem};
 use super::super::search::search;
-use super::super::plan;
 use super::{ASSUMED, by_formula};
 use crate::estimate::value_of;
 use crate::flow::Flow;
@@ -120,7 +120,11 @@ fn sites_are_told_written_and_one_less_breaks_something() {
         let told = ["breaks view.first_byte p90", "more", "is less than"].iter().any(|t| less.contains(t));
         assert!(told, "{less}");
     }
-    assert!(plan.sites.iter().any(|s| s.one_less.as_deref().unwrap().starts_with("breaks")), "{:?}", plan.sites);
+    assert!(
+        plan.sites.iter().any(|s| s.one_less.as_deref().unwrap().starts_with("breaks")),
+        "{:?}",
+        plan.sites
+    );
     let why_not = plan.alternatives.iter().filter(|a| a.what.contains(".sites = ")).count();
     assert!(why_not >= 4, "{:?}", plan.alternatives);
     // Far away, more of them.
@@ -168,13 +172,7 @@ fn every_engine_takes_the_same_distance() {
     let window = Mode::Window { from_s: 19.0 * 3600.0, to_s: 19.4 * 3600.0 };
     for mode in [Mode::Day, every, window] {
         let mean = |scenario: &Scenario| {
-            let options = simulate::Options {
-                seed: 1,
-                threads: 2,
-                replications: 1,
-                mode,
-                precision: None,
-            };
+            let options = simulate::Options { seed: 1, threads: 2, replications: 1, mode, precision: None };
             let run = simulate(scenario, &options, &|_| {}, &AtomicBool::new(false)).unwrap();
             run.actions[0].first_byte.mean_s
         };
