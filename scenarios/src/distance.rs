@@ -94,7 +94,9 @@ impl Scenario {
         let Self { actions, tiers, .. } = self;
         for action in actions.values_mut() {
             mark(&mut action.calls, tiers, true);
-            action.then.iter_mut().for_each(|branch| mark(&mut branch.calls, tiers, true));
+            for branch in &mut action.then {
+                mark(&mut branch.calls, tiers, true);
+            }
             if let Some(beat) = action.connection.as_mut().and_then(|c| c.heartbeat.as_mut()) {
                 mark(&mut beat.calls, tiers, true);
             }
@@ -111,7 +113,9 @@ fn mark(calls: &mut Calls, tiers: &IndexMap<String, Tier>, from_user: bool) {
             mark(&mut call.next, tiers, from_user && on_device);
         }
         Calls::Sequence(list) | Calls::Parallel { branches: list, .. } => {
-            list.iter_mut().for_each(|calls| mark(calls, tiers, from_user));
+            for calls in list {
+                mark(calls, tiers, from_user);
+            }
         }
         Calls::Async(calls) => mark(calls, tiers, from_user),
     }

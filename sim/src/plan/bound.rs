@@ -5,7 +5,6 @@
 //! by their caches, the most are nearest to users, and what their servers cost in whole ones is bounded by what they
 //! would cost if they could be cut.
 
-use plimsoll_scenarios::slo::Failure;
 use plimsoll_scenarios::{Scenario, Scope, TierId};
 
 use super::evaluate::{Broken, Choice, Evaluator, Sizing};
@@ -104,7 +103,7 @@ impl Evaluator<'_> {
 
 /// Servers of a place over all its instances that its load asks for at least in normal operation.
 fn in_parts(tier: &TierProblem<'_>, kind: &ServerKind, at: &PlaceLoad) -> f64 {
-    let normal = tier.rules.iter().find(|rule: &&super::size::Rule| rule.failure == None::<Failure>);
+    let normal = tier.rules.iter().find(|rule| rule.failure.is_none());
     let Some(rule) = normal else { return at.instances };
     let mut most = at.instances.max(at.work * tier.service / (kind.concurrency * rule.busy));
     if let Some(link) = kind.link {
