@@ -214,8 +214,7 @@ fn sites_are_written_and_what_is_written_holds() {
     let (path, sized) = (directory.path().join("pages.yaml"), directory.path().join("sized.yaml"));
     std::fs::write(&path, PAGES).unwrap();
     let (path, sized) = (path.to_str().unwrap(), sized.to_str().unwrap());
-    let plan: Plan =
-        record(&out_of(&["plan", path, "--worlds", "0", "--format", "json", "--write", sized]));
+    let plan: Plan = record(&out_of(&["plan", path, "--worlds", "0", "--format", "json", "--write", sized]));
     assert!(plan.targets.iter().all(|t| t.holds), "{:?}", plan.targets);
     let text = std::fs::read_to_string(sized).unwrap();
     for sites in &plan.sites {

@@ -148,8 +148,8 @@ impl Evaluator<'_> {
     }
 
     /// Numbers of servers just below those that are tried: a step or a hundredth more (large fleets are not raised
-    /// one by one, and taken back after), and as many as carry the load without one of the zones.
-    fn farther(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId, now: u64) -> [u64; 2] {
+    /// one by one, and taken back after), and as many as carry the load without one or two of the zones.
+    fn farther(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId, now: u64) -> [u64; 3] {
         let near = now + now / 100;
         let zones = scenario.tiers[tier].zones.max(if scenario.tiers[tier].scope == Scope::Site {
             scenario.sites()
@@ -157,13 +157,17 @@ impl Evaluator<'_> {
             1
         });
         if zones < 2 {
-            return [near; 2];
+            return [near; 3];
         }
         let state = State::normal(self, scenario, sizing);
         let places = 0..sizing.loads[tier].places.len();
         let busy = places.filter_map(|p| state.busy(tier, p)).fold(0.0, f64::max);
-        let enough = now as f64 * busy * f64::from(zones) / f64::from(zones - 1);
-        [near, near.max(enough.ceil() as u64).saturating_sub(1).max(near)]
+        let without = |lost: u32| {
+            let left = f64::from(zones - lost.min(zones - 1));
+            let enough = now as f64 * busy * f64::from(zones) / left;
+            (enough.ceil() as u64).saturating_sub(1).max(near)
+        };
+        [near, without(1), without(2)]
     }
 
     /// Takes servers away, the dearest first, as long as all targets are met.

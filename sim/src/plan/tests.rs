@@ -345,3 +345,15 @@ fn a_plan_that_is_stopped_keeps_its_sizes_and_says_so() {
     assert!(later.targets.iter().any(|t| t.simulated.is_some()), "{:?}", later.targets);
     assert!(later.targets.iter().all(|t| t.simulated_day.is_none()), "{:?}", later.targets);
 }
+
+#[test]
+fn what_no_number_of_servers_reaches_is_relaxed_to_what_can_be_had() {
+    let prices = PriceList::bundled();
+    let open = open("twitter", &["slos=[availability > 99.9999999 %]"]);
+    let strict = plan(&open, &by_formula(&prices), &|_| {}, &AtomicBool::new(false)).unwrap_err();
+    assert!(strict.to_string().contains("availability"), "{strict}");
+    let options = Options { relax: true, ..by_formula(&prices) };
+    let relaxed = plan(&open, &options, &|_| {}, &AtomicBool::new(false)).unwrap_or_else(|e| panic!("{e}"));
+    let told = relaxed.notes.iter().filter(|n| n.starts_with("Relaxed: availability")).count();
+    assert!(told == 1 && relaxed.targets.iter().all(|t| t.holds), "{:?}", relaxed.notes);
+}
