@@ -23,7 +23,7 @@ impl Book<'_> {
     }
 
     /// The round trip of a tier that users call at sites, the mean over all regions.
-    pub(super) fn distance(&mut self, tier: TierId, name: &str) {
+    pub(super) fn distance(&mut self, tier: TierId) {
         let scenario = self.scenario;
         let regions = &scenario.population.regions;
         if regions.iter().all(|region| region.area.is_none()) || !scenario.is_crossed_to(tier) {
@@ -54,9 +54,7 @@ impl Book<'_> {
         }
         let mut parts: Vec<CellId> = self.tiers[tier].round_trip.into_iter().collect();
         parts.extend(ways);
-        let all = self.total(parts);
-        let all = self.sheet.named(all, format!("round trip from users to {name}"), Unit::Seconds);
-        self.tiers[tier].round_trip_of_users = Some(all);
+        self.tiers[tier].round_trip_of_users = Some(self.total(parts));
     }
 
     /// A line for every tier that is as far from users as its sites are.

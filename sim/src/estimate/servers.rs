@@ -52,7 +52,7 @@ impl Book<'_> {
             self.tiers[tier].round_trip =
                 Some(self.sheet.input(format!("round trip to {name}"), rtt, (1.0, Unit::Seconds)));
         }
-        self.distance(tier, &name);
+        self.distance(tier);
         if let Some(external) = &here.external {
             self.tiers[tier].service =
                 Some(self.mean_time(format!("latency of {name}"), &external.latency, tier));

@@ -19,6 +19,7 @@ mod load;
 mod mixture;
 mod moments;
 mod outlook;
+mod peaks;
 mod policies;
 mod problem;
 mod raise;

@@ -21,6 +21,7 @@ use super::evaluate::{Evaluator, Sizing};
 use super::failures::{Case, HOT, Hurt, largest_region};
 use super::goals::{State, slowest_waited_for};
 use super::hits::CacheSize;
+use super::peaks::{own_peak, peak};
 use crate::analytic::caches::Approximation;
 use crate::calendar::{self, slice};
 use crate::outcome::{Counted, summarise};
@@ -37,10 +38,6 @@ const SERVICES: f64 = 40.0;
 const WARMUP: f64 = 1.0 / 3.0;
 /// A tier whose service takes more than this part of the warm-up is not yet as busy as it will be.
 const SLOW: f64 = 0.2;
-/// By how much more a pool must be asked for at its own peak for that to be played as well.
-const FULLER: f64 = 1.02;
-/// Steps of the day at which its peak is looked for.
-const STEPS: usize = 288;
 /// Cases of one failure that are played.
 const CASES_MAX: usize = 2;
 /// A tie of servers lost is decided by rounding: a hair more.
@@ -123,23 +120,6 @@ pub fn under(
         }
     }
     moments
-}
-
-/// The time of the day at which the fullest pool of a region (of one tier, where only that is asked for) is asked for
-/// most; nothing where it is asked for about as much at the time of everybody's peak.
-fn own_peak(state: &State<'_, '_>, everybody_s: f64, only: Option<TierId>) -> Option<f64> {
-    let scenario = state.scenario();
-    let tiers = (0..scenario.tiers.len())
-        .filter(|&t| only.is_none_or(|only| only == t))
-        .filter(|&t| matches!(scenario.tiers[t].scope, Scope::Region | Scope::Site));
-    let pools = tiers.flat_map(|t| (0..scenario.population.regions.len()).map(move |r| (t, r)));
-    let busy = pools.filter_map(|(t, r)| Some((t, r, state.busy(t, r).filter(|busy| busy.is_finite())?)));
-    let (tier, region, _) = busy.max_by(|a, b| a.2.total_cmp(&b.2))?;
-    let step = DAY_S / STEPS as f64;
-    let asked = |at_s: f64| state.asked_at(tier, region, (at_s, at_s + step));
-    let hours = (0..STEPS).map(|i| i as f64 * step);
-    let at_s = hours.reduce(|most, now| if asked(now) > asked(most) { now } else { most })?;
-    (asked(at_s) > FULLER * asked(everybody_s - 0.5 * step)).then_some(at_s + 0.5 * step)
 }
 
 /// Whom it is worst for: by the fullest tier, and by the time that is longest for its bound.
@@ -285,18 +265,6 @@ fn moment(
         }
     }
     Moment { failure, what, scenario, span, slow, lawless }
-}
-
-/// The time of the day at which most is asked for, seconds after midnight UTC, and how often that is, 1/s.
-fn peak(scenario: &Scenario) -> (f64, f64) {
-    let step = DAY_S / STEPS as f64;
-    let regions = scenario.population.regions.len();
-    let rate = |at: f64| -> f64 {
-        let of = |action| (0..regions).map(move |r| model::rate(scenario, action, r, at, at + step));
-        scenario.actions.values().flat_map(of).sum()
-    };
-    let all = (0..STEPS).map(|i| i as f64 * step).map(|at| (at + 0.5 * step, rate(at)));
-    all.reduce(|most, now| if now.1 > most.1 { now } else { most }).unwrap_or((0.0, 0.0))
 }
 
 /// As long as the calls allow, around a time: the whole system where it can be, or else as large a slice as can be.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use plimsoll_scenarios::prices::PriceList;
 use plimsoll_scenarios::slo::{Failure, Metric};
-use plimsoll_scenarios::{Free, FreeSites, Knob, Open, Policy, Scenario, Scheme, Scope, ShardBy, TierId};
+use plimsoll_scenarios::{
+    Free, FreeSites, Knob, Open, Policy, Scenario, Scheme, Scope, ShardBy, TierId, sites_path,
+};
 
 use super::PlanError;
 use super::kinds::{Billing, ServerKind, byte_price, kinds_of};
@@ -285,6 +287,13 @@ impl<'p> Problem<'p> {
         let mut axes = Vec::new();
         for free in &self.sites {
             let (low, high) = free.range.unwrap_or((1.0, SITES_MAX));
+            if low > SITES_AT_ALL {
+                let name = &self.scenario.population.regions[free.region].name;
+                return Err(PlanError::Prices {
+                    cause: format!("{}: a region has at most {SITES_AT_ALL} sites", sites_path(name)),
+                    fix: "write lower bounds, such as `auto 4 to 40`".to_owned(),
+                });
+            }
             let range = (low.ceil().max(1.0), high.floor().min(SITES_AT_ALL));
             axes.push(Axis { of: Chosen::Sites(free.region), values: whole(Some(range), 1) });
         }
