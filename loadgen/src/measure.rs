@@ -74,6 +74,7 @@ pub fn measurement(
         tiers: course.tiers,
         invalid: Vec::new(),
         failures: record.failures.clone(),
+        regions: plan.regions.measured(&plan.routes, &shared.planned_by_region(), &record.regions),
     };
     let mut latencies = histogram();
     for route in &record.routes {
@@ -317,6 +318,7 @@ mod tests {
             tiers: Vec::new(),
             invalid: Vec::new(),
             failures: BTreeMap::new(),
+            regions: Vec::new(),
         }
     }
 

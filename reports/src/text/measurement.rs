@@ -25,6 +25,7 @@ pub fn measurement(record: &Measurement, style: Style) -> String {
     out.push_str(&section(style, "requests", &requests(record, style)));
     out.push_str(&section(style, "actions", &actions(record, style)));
     out.push_str(&section(style, "served by", &served_by(record, style)));
+    out.push_str(&section(style, "regions", &regions(record, style)));
     out.push_str(&section(style, "tiers", &tiers(record, style)));
     out.push_str(&section(style, "failures", &failures(record, style)));
     out.push('\n');
@@ -98,6 +99,37 @@ fn served_by(record: &Measurement, style: Style) -> String {
     let mut table = Table::new().left("").left("");
     for action in record.actions.iter().filter(|a| !a.served_by.is_empty()) {
         table.push([action.name.as_str().into(), shares(action).into()]);
+    }
+    table.render(style, 3)
+}
+
+/// The mix that the scenario wants, that was planned and that was sent, and what each region's caches answered.
+fn regions(record: &Measurement, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("sites")
+        .right("of the demand")
+        .right("planned")
+        .right("sent")
+        .right("of all sent")
+        .right("failed")
+        .left("hit ratios");
+    for region in &record.regions {
+        let tone = if region.failed > 0 { Tone::Bad } else { Tone::Plain };
+        let hits = region
+            .caches
+            .iter()
+            .map(|cache| format!("{} {}", cache.tier, human(cache.hit_ratio, Unit::Share)));
+        table.push([
+            region.name.as_str().into(),
+            with_separators(region.sites).into(),
+            human(region.share, Unit::Share).into(),
+            with_separators(region.planned).into(),
+            with_separators(region.sent).into(),
+            human(region.sent as f64 / record.sent.max(1) as f64, Unit::Share).into(),
+            Cell::toned(tone, with_separators(region.failed)),
+            hits.collect::<Vec<_>>().join(" · ").into(),
+        ]);
     }
     table.render(style, 3)
 }
