@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering::Relaxed;
 
+use plimsoll_reports::format::human;
 use plimsoll_reports::gate::{Round, Share};
-use plimsoll_reports::record::{ActionMeasured, Measurement, Provenance, Served, TierMeasured};
+use plimsoll_reports::record::{ActionMeasured, Measurement, Provenance, Served, TierMeasured, Unit};
 use plimsoll_scenarios::Scenario;
 
 use crate::cpu::CpuUse;
@@ -281,11 +282,11 @@ fn lateness(run: &Measurement, signs: &Signs) -> Option<String> {
     let busy = signs.cpu.filter(|cpu| cpu.machine > MACHINE_BUSY);
     let busy = busy.map(|cpu| format!(" (the machine was {:.0} % busy)", cpu.machine * 100.0));
     Some(format!(
-        "{GENERATOR}was late{}: 1 % of {what} more than {:.1} ms after their time, {:.1} ms are allowed: \
+        "{GENERATOR}was late{}: 1 % of {what} more than {} after their time, {} are allowed: \
          free the machine, allow more users, or scale the load down",
         busy.unwrap_or_default(),
-        late_s * 1e3,
-        bound_s * 1e3
+        human(late_s, Unit::Seconds),
+        human(bound_s, Unit::Seconds)
     ))
 }
 

@@ -236,15 +236,18 @@ fn measured(m: &Measurement) -> String {
         ("sent late by", lag),
     ];
     let pairs: Vec<(String, String)> = pairs.iter().map(|(k, v)| ((*k).to_owned(), escape(v))).collect();
-    let failures: Vec<Row> =
-        m.failures.iter().map(|(kind, n)| Row::of([kind.clone(), with_separators(*n)])).collect();
+    let failures: Vec<Row> = m
+        .failures
+        .iter()
+        .map(|(kind, n)| Row::of([kind.clone(), with_separators(*n), story::failure(kind).to_owned()]))
+        .collect();
     let body = [
         definitions(&pairs),
         list(&m.invalid),
         measured_actions(m),
         measured_regions(m),
         measured_tiers(m),
-        table("Failures", &[Text("kind"), Number("requests")], &failures),
+        table("Failures", &[Text("kind"), Number("requests"), Text("what it means")], &failures),
     ];
     body.concat()
 }

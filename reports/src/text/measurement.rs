@@ -165,9 +165,10 @@ fn tiers(record: &Measurement, style: Style) -> String {
 }
 
 fn failures(record: &Measurement, style: Style) -> String {
-    let mut table = Table::new().right("").left("");
+    let mut table = Table::new().right("").left("").left("");
     for (kind, count) in &record.failures {
-        table.push([with_separators(*count).into(), kind.as_str().into()]);
+        let words = Cell::toned(Tone::Quiet, story::failure(kind));
+        table.push([with_separators(*count).into(), kind.as_str().into(), words]);
     }
     table.render(style, 3)
 }

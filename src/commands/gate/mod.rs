@@ -16,7 +16,7 @@ use plimsoll_reports::record::{Comparison, Provenance, Unit};
 use plimsoll_scenarios::Scenario;
 use plimsoll_scenarios::units::Fraction;
 
-use crate::cli::GateArgs;
+use crate::cli::{GateArgs, TIMEOUT_S};
 use crate::commands::load;
 use crate::failure::{Code, Failure};
 use crate::terminal::Terminal;
@@ -211,6 +211,9 @@ fn provenance(args: &GateArgs, scenario: &Scenario, spans_s: (f64, f64), partial
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
+    if args.aim.timeout != TIMEOUT_S {
+        options.insert("timeout".to_owned(), format!("{} s", args.aim.timeout));
+    }
     let settings = scenario.settings();
     if !settings.is_empty() {
         options.insert("set".to_owned(), settings.join(", "));

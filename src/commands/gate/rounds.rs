@@ -172,6 +172,7 @@ impl Rounds<'_> {
         Ok(LoadOptions {
             users_max: self.args.users,
             checks: checks(&self.args.aim)?,
+            timeout_s: self.args.aim.timeout,
             stop: Arc::clone(self.stop),
             ..LoadOptions::new(seed, warmup_s, duration_s)
         })
