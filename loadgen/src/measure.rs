@@ -356,7 +356,7 @@ mod tests {
             doubts(&run(10_000, 10_000, 0, 0.0), &Signs { woken_s: Some(woken_s), ..signs(0.01, 900) })
         };
         assert_eq!(read(0.009), Vec::<String>::new());
-        assert!(read(0.011)[0].contains("1 % of answers may have been read more than 11.0 ms"));
+        assert!(read(0.011)[0].contains("1 % of answers may have been read more than 11 ms"));
         let starved = Measurement {
             failures: BTreeMap::from([("no_ports".to_owned(), 3)]),
             ..run(10_000, 10_000, 3, 0.0)

@@ -101,7 +101,7 @@ impl RegionRecord {
         self.ended = self.sent;
     }
 
-    /// By cache, in the order in which requests meet them: how many asked it, and which share it answered.
+    /// By cache, in path order: how many asked it, and which share of them it answered.
     fn caches(&self, routes: &[Route]) -> Vec<RegionCache> {
         let mut caches: Vec<(&str, u64, u64)> = Vec::new();
         for (route, served_by) in routes.iter().zip(&self.served_by) {
@@ -161,9 +161,9 @@ mod tests {
         let first = &measured[0];
         assert_eq!((first.name.as_str(), first.sites, first.planned), ("europe", 1, 120));
         assert_eq!((first.sent, first.failed), (110, 10));
-        let of = |tier: &str| first.caches.iter().find(|cache| cache.tier == tier).unwrap();
-        assert_eq!((of("edge").lookups, of("edge").hit_ratio), (100.0, 0.6));
-        assert_eq!((of("shield").lookups, of("shield").hit_ratio), (40.0, 0.25));
+        // Shield and metadata cache are those of all regions.
+        let edge = RegionCache { tier: "edge".to_owned(), lookups: 100.0, hit_ratio: 0.6 };
+        assert_eq!(first.caches, [edge]);
         assert!((measured.iter().map(|region| region.share).sum::<f64>() - 1.0).abs() < 1e-9);
     }
 }

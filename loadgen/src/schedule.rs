@@ -42,7 +42,7 @@ pub struct Route {
     pub name: String,
     /// Tiers that may answer, in the order of the path.
     pub tiers: Vec<String>,
-    /// Those whose caches it is looked up in.
+    /// Those whose caches it is looked up in, of the tiers that every site or region has for itself.
     pub lookups: Vec<String>,
     method: Method,
     path: Template,
@@ -87,7 +87,10 @@ impl Plan {
                 match &action.http {
                     Some(http) => {
                         let route = plan.route(scenario, targets, name, http, entry, &action.path)?;
-                        let lookups = action.path.iter().filter(|&&tier| scenario.looks_up(action, tier));
+                        let lookups = action.path.iter().filter(|&&tier| {
+                            matches!(scenario.tiers[tier].scope, Scope::Site | Scope::Region)
+                                && scenario.looks_up(action, tier)
+                        });
                         plan.routes[route].lookups =
                             lookups.map(|&tier| scenario.tier_name(tier).to_owned()).collect();
                         routes.primary = Some(route);

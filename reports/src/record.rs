@@ -456,7 +456,7 @@ pub struct RegionMeasured {
     pub planned: u64,
     pub sent: u64,
     pub failed: u64,
-    /// What caches answered, in path order, as far as answers name the tier they came from.
+    /// What the caches that it has for itself answered, in path order, as far as answers name their tier.
     pub caches: Vec<RegionCache>,
 }
 

@@ -5,8 +5,8 @@
 //! against it the same target, one whose slowest requests take longer, and one that fails now and then. The delays and
 //! the failures are real; only the rounds are short.
 //!
-//! A hundred of each kind take three quarters of an hour. `--keep FILE` remembers each answer: Ctrl-C ends the bench with the table so
-//! far, and the same command goes on where it ended.
+//! A hundred of each kind take three quarters of an hour. `--keep FILE` remembers each answer: Ctrl-C ends the bench with
+//! the table so far, and the same command goes on where it ended.
 
 mod kept;
 mod target;
