@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::table::Table;
 use super::{Eviction, Sizes};
 
 const ABSENT: u8 = 0;
@@ -14,13 +15,13 @@ pub struct Clock {
     used: u64,
     capacity: u64,
     sizes: Sizes,
-    state: Vec<u8>,
+    state: Table<u8>,
     queue: VecDeque<u32>,
 }
 
 impl Clock {
     pub fn new(objects: u32, capacity: u64, sizes: Sizes) -> Self {
-        Self { used: 0, capacity, sizes, state: vec![ABSENT; objects as usize], queue: VecDeque::new() }
+        Self { used: 0, capacity, sizes, state: Table::new(objects as usize), queue: VecDeque::new() }
     }
 }
 
@@ -71,7 +72,7 @@ impl Eviction for Clock {
     }
 
     fn grow(&mut self, objects: u32, sizes: Sizes) {
-        self.state.resize(objects as usize, ABSENT);
+        self.state.grow(objects as usize);
         self.sizes = sizes;
     }
 }

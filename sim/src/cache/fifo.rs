@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::table::Table;
 use super::{Eviction, Sizes};
 
 #[derive(Debug, Clone)]
@@ -10,13 +11,13 @@ pub struct Fifo {
     capacity: u64,
     sizes: Sizes,
     /// 1 for what is held, by id. Bytes of zeros, unlike `bool`s, cost no memory until used.
-    present: Vec<u8>,
+    present: Table<u8>,
     queue: VecDeque<u32>,
 }
 
 impl Fifo {
     pub fn new(objects: u32, capacity: u64, sizes: Sizes) -> Self {
-        Self { used: 0, capacity, sizes, present: vec![0; objects as usize], queue: VecDeque::new() }
+        Self { used: 0, capacity, sizes, present: Table::new(objects as usize), queue: VecDeque::new() }
     }
 }
 
@@ -57,7 +58,7 @@ impl Eviction for Fifo {
     }
 
     fn grow(&mut self, objects: u32, sizes: Sizes) {
-        self.present.resize(objects as usize, 0);
+        self.present.grow(objects as usize);
         self.sizes = sizes;
     }
 }

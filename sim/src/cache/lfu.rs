@@ -3,6 +3,7 @@
 //! Objects with the same number of uses are a list, and the lists are a list in order of that number, so
 //! every operation takes constant time (Shah, Mitra and Matani 2010).
 
+use super::table::Table;
 use super::{Eviction, Sizes};
 
 /// No neighbour. Object links hold id + 1 and group links index + 1, so that tables begin as zeros, which
@@ -30,7 +31,7 @@ pub struct Lfu {
     used: u64,
     capacity: u64,
     sizes: Sizes,
-    links: Vec<[u32; 3]>,
+    links: Table<[u32; 3]>,
     groups: Vec<Group>,
     free: Vec<u32>,
     /// The group with the fewest uses.
@@ -39,7 +40,7 @@ pub struct Lfu {
 
 impl Lfu {
     pub fn new(objects: u32, capacity: u64, sizes: Sizes) -> Self {
-        let links = vec![[NONE; 3]; objects as usize];
+        let links = Table::new(objects as usize);
         Self { used: 0, capacity, sizes, links, groups: Vec::new(), free: Vec::new(), fewest: NONE }
     }
 
@@ -155,7 +156,7 @@ impl Eviction for Lfu {
     }
 
     fn grow(&mut self, objects: u32, sizes: Sizes) {
-        self.links.resize(objects as usize, [NONE; 3]);
+        self.links.grow(objects as usize);
         self.sizes = sizes;
     }
 }

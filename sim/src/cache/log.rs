@@ -1,39 +1,62 @@
 //! A queue in which any entry can be renewed or removed: the order of use behind LRU and its relatives.
 //!
 //! Why no linked list: an entry is appended to a ring and its position noted in a table by id. To renew an
-//! entry is to append it again; what stays behind is a hole, or stale, since the table knows a later
-//! position. The oldest is found by reading on from the head past both. So a use costs one random read,
-//! where a linked list follows three or four pointers through memory.
+//! entry is to append it again; one bit for every position says whether what is there still counts, and the
+//! oldest is the first bit that is set. So a use costs one random read of the table and one of bits that are
+//! a hundredth of its size, where a linked list follows three or four pointers through memory.
 //!
 //! When the ring is full, live entries are moved up against the newest; where they are more than a third
 //! of it, it doubles instead, and every entry keeps its position.
 
 /// Position of what is in no queue; tables of positions begin as zeros, which cost no memory until used.
 pub(super) const NOWHERE: u32 = 0;
-const HOLE: u32 = u32::MAX;
-/// Shortest ring; a power of two, as all are.
+/// Shortest ring; a power of two, as all are, and a whole number of words.
 const RING_MIN: usize = 256;
 
 /// The ring. The table of positions stays with the owner, so that several queues can share one.
 #[derive(Debug, Clone)]
 pub(super) struct Log {
     ring: Vec<u32>,
+    /// A bit for every place of the ring: what is there is in the queue.
+    live: Vec<u64>,
     /// Positions count up from 1 and fall on the ring by their low bits.
     head: u32,
     tail: u32,
     /// Where `tail` must stop and look for room.
     full: u32,
-    live: u32,
+    len: u32,
+    /// The table of positions is this queue's own: positions before the head are nowhere too.
+    alone: bool,
 }
 
 impl Log {
+    /// A queue whose table others may use as well: who is in no queue is [`NOWHERE`] there.
     pub fn new() -> Self {
-        Self { ring: vec![HOLE; RING_MIN], head: 1, tail: 1, full: 1 + RING_MIN as u32, live: 0 }
+        Self {
+            ring: vec![0; RING_MIN],
+            live: vec![0; RING_MIN / 64],
+            head: 1,
+            tail: 1,
+            full: 1 + RING_MIN as u32,
+            len: 0,
+            alone: false,
+        }
     }
 
-    /// Entries that are not holes.
+    /// A queue that has its table for itself, and takes out from the oldest end only ([`Self::pop_alone`]).
+    pub fn alone() -> Self {
+        Self { alone: true, ..Self::new() }
+    }
+
+    /// Entries of the queue.
     pub const fn len(&self) -> u32 {
-        self.live
+        self.len
+    }
+
+    /// Whether a position is one of an entry, for a queue that has its table for itself.
+    #[inline]
+    pub const fn holds(&self, position: u32) -> bool {
+        position >= self.head
     }
 
     #[inline]
@@ -41,65 +64,86 @@ impl Log {
         position as usize & (self.ring.len() - 1)
     }
 
+    /// The word of a position's bit, and the bit.
+    #[inline]
+    const fn bit(&self, position: u32) -> (usize, u64) {
+        (self.slot(position) / 64, 1 << (position % 64))
+    }
+
+    #[inline]
+    fn set(&mut self, position: u32) {
+        let (word, bit) = self.bit(position);
+        self.live[word] |= bit;
+    }
+
+    #[inline]
+    fn clear(&mut self, position: u32) {
+        let (word, bit) = self.bit(position);
+        self.live[word] &= !bit;
+    }
+
+    fn is_live(&self, position: u32) -> bool {
+        let (word, bit) = self.bit(position);
+        self.live[word] & bit != 0
+    }
+
     /// Puts an id that is not in the queue at its newest end.
     #[inline]
     pub fn push(&mut self, id: u32, positions: &mut [u32]) {
-        self.live += 1;
+        self.len += 1;
         self.append(id, positions);
     }
 
     /// Moves an id of the queue to its newest end.
     #[inline]
     pub fn renew(&mut self, id: u32, positions: &mut [u32]) {
-        let slot = self.slot(positions[id as usize]);
-        self.ring[slot] = HOLE;
-        self.append(id, positions);
-    }
-
-    /// As [`Self::renew`], and leaves the old entry to be found stale, which spares a write to memory that
-    /// may be far from everything else. Only for a queue that has the table of positions for itself.
-    #[inline]
-    pub fn renew_lazily(&mut self, id: u32, positions: &mut [u32]) {
+        self.clear(positions[id as usize]);
         self.append(id, positions);
     }
 
     /// Takes an id of the queue out.
     #[inline]
     pub fn remove(&mut self, id: u32, positions: &mut [u32]) {
-        let slot = self.slot(positions[id as usize]);
-        self.ring[slot] = HOLE;
+        self.clear(positions[id as usize]);
         positions[id as usize] = NOWHERE;
-        self.live -= 1;
+        self.len -= 1;
     }
 
     /// Takes the oldest out.
     #[inline]
     pub fn pop(&mut self, positions: &mut [u32]) -> Option<u32> {
-        let id = self.oldest(positions)?;
-        self.head += 1;
-        self.live -= 1;
+        let id = self.pop_alone()?;
         positions[id as usize] = NOWHERE;
+        Some(id)
+    }
+
+    /// Takes the oldest out of a queue that has its table for itself, which spares a write far from everything else.
+    #[inline]
+    pub fn pop_alone(&mut self) -> Option<u32> {
+        let id = self.oldest()?;
+        self.clear(self.head);
+        self.head += 1;
+        self.len -= 1;
         Some(id)
     }
 
     /// The oldest.
     #[inline]
-    pub fn oldest(&mut self, positions: &[u32]) -> Option<u32> {
-        while self.head != self.tail {
-            let id = self.ring[self.slot(self.head)];
-            if is_live(id, self.head, positions) {
-                return Some(id);
-            }
-            self.head += 1;
+    pub fn oldest(&mut self) -> Option<u32> {
+        if self.len == 0 {
+            self.head = self.tail;
+            return None;
         }
-        None
-    }
-
-    /// An id near the head, for reading ahead; `None` for a hole or past the end.
-    #[inline]
-    pub fn ahead(&self, offset: u32) -> Option<u32> {
-        let id = self.ring[self.slot(self.head.wrapping_add(offset))];
-        (id != HOLE && offset < self.tail - self.head).then_some(id)
+        let mut word = self.slot(self.head) / 64;
+        let mut left = self.live[word] & (u64::MAX << (self.head % 64));
+        let mut first = self.head - self.head % 64;
+        while left == 0 {
+            word = (word + 1) & (self.live.len() - 1);
+            first += 64;
+            left = self.live[word];
+        }
+        self.head = first + left.trailing_zeros();
+        Some(self.ring[self.slot(self.head)])
     }
 
     #[inline]
@@ -109,6 +153,7 @@ impl Log {
         }
         let slot = self.slot(self.tail);
         self.ring[slot] = id;
+        self.set(self.tail);
         positions[id as usize] = self.tail;
         self.tail += 1;
     }
@@ -123,7 +168,7 @@ impl Log {
         }
         if self.tail == u32::MAX {
             self.renumber(positions);
-        } else if 3 * self.live as usize > length {
+        } else if 3 * self.len as usize > length {
             self.double();
         } else {
             self.compact(positions);
@@ -141,11 +186,14 @@ impl Log {
     fn compact(&mut self, positions: &mut [u32]) {
         let mut write = self.tail;
         for read in (self.head..self.tail).rev() {
-            let id = self.ring[self.slot(read)];
-            if is_live(id, read, positions) {
+            if self.is_live(read) {
                 write -= 1;
+                let id = self.ring[self.slot(read)];
                 let slot = self.slot(write);
                 self.ring[slot] = id;
+                self.clear(read);
+                self.set(write);
+                // The one that is being renewed has no bit, and is given its position by who asked.
                 positions[id as usize] = write;
             }
         }
@@ -154,38 +202,33 @@ impl Log {
 
     /// Moves everything to a ring of twice the length. Positions stay as they are.
     fn double(&mut self) {
-        let length = 2 * self.ring.len();
-        let mut ring = vec![HOLE; length];
-        for position in self.head..self.tail {
-            ring[position as usize & (length - 1)] = self.ring[self.slot(position)];
+        let twice = Self { ring: vec![0; 2 * self.ring.len()], live: vec![0; 2 * self.live.len()], ..*self };
+        let before = std::mem::replace(self, twice);
+        for position in (before.head..before.tail).filter(|&position| before.is_live(position)) {
+            let slot = self.slot(position);
+            self.ring[slot] = before.ring[before.slot(position)];
+            self.set(position);
         }
-        self.ring = ring;
     }
 
     /// Moves the entries to a new ring that has room for them, and numbers them from 1.
     fn renumber(&mut self, positions: &mut [u32]) {
-        let length = self.ring.len().max((2 * self.live as usize).next_power_of_two());
-        let mut ring = Vec::with_capacity(length);
-        // Position 0 is nowhere, so its slot is the last to be used.
-        ring.push(HOLE);
-        for read in self.head..self.tail {
-            let id = self.ring[self.slot(read)];
-            if is_live(id, read, positions) {
-                positions[id as usize] = ring.len() as u32;
-                ring.push(id);
-            }
+        if self.alone {
+            positions.fill(NOWHERE);
         }
-        self.head = 1;
-        self.tail = ring.len() as u32;
-        ring.resize(length, HOLE);
-        self.ring = ring;
+        let length = self.ring.len().max((2 * self.len as usize).next_power_of_two());
+        let fresh =
+            Self { ring: vec![0; length], live: vec![0; length / 64], head: 1, tail: 1, full: 1, ..*self };
+        let before = std::mem::replace(self, fresh);
+        for position in (before.head..before.tail).filter(|&position| before.is_live(position)) {
+            let id = before.ring[before.slot(position)];
+            let slot = self.slot(self.tail);
+            self.ring[slot] = id;
+            self.set(self.tail);
+            positions[id as usize] = self.tail;
+            self.tail += 1;
+        }
     }
-}
-
-/// Whether an entry is neither a hole nor stale.
-#[inline]
-fn is_live(id: u32, position: u32, positions: &[u32]) -> bool {
-    id != HOLE && positions[id as usize] == position
 }
 
 #[cfg(test)]
@@ -197,56 +240,56 @@ mod tests {
     use super::*;
 
     /// Plays random operations on the log and on a plain queue.
-    fn check(mut log: Log, ids: u32, steps: u32, seed: u64, lazily: bool) {
+    fn check(mut log: Log, ids: u32, steps: u32, seed: u64) {
         let mut positions = vec![NOWHERE; ids as usize];
+        let alone = log.alone;
         let mut model: VecDeque<u32> = VecDeque::new();
         let mut random = Stream::splitmix(seed);
         for _ in 0..steps {
             let id = random.below(u64::from(ids)) as u32;
             let known = model.iter().position(|&m| m == id);
-            assert_eq!(known.is_some(), positions[id as usize] != NOWHERE);
+            let position = positions[id as usize];
+            assert_eq!(known.is_some(), if alone { log.holds(position) } else { position != NOWHERE });
             match (known, random.below(8)) {
-                (Some(at), 0) => {
+                (Some(at), 0) if !alone => {
                     model.remove(at);
                     log.remove(id, &mut positions);
                 }
+                (_, 0 | 1) if alone => assert_eq!(log.pop_alone(), model.pop_front()),
                 (_, 1) => assert_eq!(log.pop(&mut positions), model.pop_front()),
                 (Some(at), _) => {
                     model.remove(at);
                     model.push_back(id);
-                    if lazily {
-                        log.renew_lazily(id, &mut positions);
-                    } else {
-                        log.renew(id, &mut positions);
-                    }
+                    log.renew(id, &mut positions);
                 }
                 (None, _) => {
                     model.push_back(id);
                     log.push(id, &mut positions);
                 }
             }
-            assert_eq!(log.oldest(&positions), model.front().copied());
+            assert_eq!(log.oldest(), model.front().copied());
             assert_eq!(log.len() as usize, model.len());
         }
         while let Some(id) = log.pop(&mut positions) {
             assert_eq!(Some(id), model.pop_front());
         }
-        assert!(model.is_empty() && positions.iter().all(|&p| p == NOWHERE));
+        assert!(model.is_empty());
+        assert!(positions.iter().all(|&p| if alone { !log.holds(p) } else { p == NOWHERE }));
     }
 
     #[test]
     fn it_is_a_queue_with_renewal() {
-        for lazily in [false, true] {
-            check(Log::new(), 20, 20_000, 1, lazily);
-            check(Log::new(), 2_000, 30_000, 2, lazily);
+        for log in [Log::new(), Log::alone()] {
+            check(log.clone(), 20, 20_000, 1);
+            check(log, 2_000, 30_000, 2);
         }
     }
 
     #[test]
     fn positions_that_run_out_are_numbered_anew() {
         let near_the_end = u32::MAX - 5_000;
-        let log = Log { head: near_the_end, tail: near_the_end, full: near_the_end, ..Log::new() };
-        check(log.clone(), 300, 20_000, 3, false);
-        check(log, 300, 20_000, 3, true);
+        for log in [Log::new(), Log::alone()] {
+            check(Log { head: near_the_end, tail: near_the_end, full: near_the_end, ..log }, 300, 20_000, 3);
+        }
     }
 }

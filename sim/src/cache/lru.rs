@@ -1,46 +1,68 @@
 //! Least recently used, exact. The order of use is a [`Log`]; a hit costs one random read.
 
-use super::log::{Log, NOWHERE};
-use super::{Eviction, Sizes};
+use std::hint::black_box;
+
+use super::log::Log;
+use super::table::Table;
+use super::{BATCH, Eviction, Sizes};
 
 #[derive(Debug, Clone)]
 pub struct Lru {
+    order: Order,
+    /// Position in the order of use, by id.
+    positions: Table<u32>,
+}
+
+/// Everything but the table of positions, which a batch looks up once.
+#[derive(Debug, Clone)]
+struct Order {
     used: u64,
     capacity: u64,
     sizes: Sizes,
-    /// Position in the log, by id.
-    positions: Vec<u32>,
     log: Log,
 }
 
 impl Lru {
     pub fn new(objects: u32, capacity: u64, sizes: Sizes) -> Self {
-        Self { used: 0, capacity, sizes, positions: vec![NOWHERE; objects as usize], log: Log::new() }
+        let order = Order { used: 0, capacity, sizes, log: Log::alone() };
+        Self { order, positions: Table::new(objects as usize) }
+    }
+}
+
+impl Order {
+    #[inline]
+    fn lookup(&mut self, id: u32, positions: &mut [u32]) -> bool {
+        let hit = self.log.holds(positions[id as usize]);
+        if hit {
+            self.log.renew(id, positions);
+        }
+        hit
+    }
+
+    #[inline]
+    fn insert(&mut self, id: u32, positions: &mut [u32]) {
+        let size = self.sizes.of(id);
+        if size > self.capacity || self.log.holds(positions[id as usize]) {
+            return;
+        }
+        while self.used + size > self.capacity {
+            let Some(oldest) = self.log.pop_alone() else { break };
+            self.used -= self.sizes.of(oldest);
+        }
+        self.used += size;
+        self.log.push(id, positions);
     }
 }
 
 impl Eviction for Lru {
     #[inline]
     fn lookup(&mut self, id: u32) -> bool {
-        if self.positions[id as usize] == NOWHERE {
-            return false;
-        }
-        self.log.renew_lazily(id, &mut self.positions);
-        true
+        self.order.lookup(id, &mut self.positions)
     }
 
     #[inline]
     fn insert(&mut self, id: u32) {
-        let size = self.sizes.of(id);
-        if size > self.capacity || self.positions[id as usize] != NOWHERE {
-            return;
-        }
-        while self.used + size > self.capacity {
-            let Some(oldest) = self.log.pop(&mut self.positions) else { break };
-            self.used -= self.sizes.of(oldest);
-        }
-        self.used += size;
-        self.log.push(id, &mut self.positions);
+        self.order.insert(id, &mut self.positions);
     }
 
     #[inline]
@@ -48,17 +70,26 @@ impl Eviction for Lru {
         self.positions[id as usize]
     }
 
-    #[inline]
-    fn touch_victim(&self, turn: u32) -> u32 {
-        self.log.ahead(turn).map_or(0, |id| self.positions[id as usize])
+    fn request_batch(&mut self, ids: &[u32], hits: &mut Vec<bool>) {
+        let positions: &mut [u32] = &mut self.positions;
+        for batch in ids.chunks(BATCH) {
+            black_box(batch.iter().fold(0, |read, &id| read ^ positions[id as usize]));
+            hits.extend(batch.iter().map(|&id| {
+                let hit = self.order.lookup(id, positions);
+                if !hit {
+                    self.order.insert(id, positions);
+                }
+                hit
+            }));
+        }
     }
 
     fn used(&self) -> u64 {
-        self.used
+        self.order.used
     }
 
     fn grow(&mut self, objects: u32, sizes: Sizes) {
-        self.positions.resize(objects as usize, NOWHERE);
-        self.sizes = sizes;
+        self.positions.grow(objects as usize);
+        self.order.sizes = sizes;
     }
 }

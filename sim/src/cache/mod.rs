@@ -15,6 +15,7 @@ mod s3_fifo;
 mod sieve;
 mod sizes;
 mod sketch;
+mod table;
 #[cfg(test)]
 mod tests;
 mod w_tiny_lfu;

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use super::log::{Log, NOWHERE};
+use super::table::Table;
 use super::{Eviction, Sizes};
 
 /// Uses in the small queue that earn a place in the main one.
@@ -26,12 +27,12 @@ pub struct S3Fifo {
     small_used: u64,
     main_used: u64,
     ghost_used: u64,
-    state: Vec<u8>,
+    state: Table<u8>,
     small: VecDeque<u32>,
     main: VecDeque<u32>,
     ghost: Log,
     /// Position in the ghost queue, by id.
-    ghosts: Vec<u32>,
+    ghosts: Table<u32>,
 }
 
 impl S3Fifo {
@@ -43,11 +44,11 @@ impl S3Fifo {
             small_used: 0,
             main_used: 0,
             ghost_used: 0,
-            state: vec![0; objects as usize],
+            state: Table::new(objects as usize),
             small: VecDeque::new(),
             main: VecDeque::new(),
             ghost: Log::new(),
-            ghosts: vec![NOWHERE; objects as usize],
+            ghosts: Table::new(objects as usize),
         }
     }
 
@@ -143,8 +144,8 @@ impl Eviction for S3Fifo {
     }
 
     fn grow(&mut self, objects: u32, sizes: Sizes) {
-        self.state.resize(objects as usize, 0);
-        self.ghosts.resize(objects as usize, NOWHERE);
+        self.state.grow(objects as usize);
+        self.ghosts.grow(objects as usize);
         self.sizes = sizes;
     }
 }

@@ -4,6 +4,7 @@
 //! An array in order of admission, with holes where objects were evicted, squeezed when half is holes: the
 //! hand moves through memory in order.
 
+use super::table::Table;
 use super::{Eviction, Sizes};
 
 const HOLE: u32 = u32::MAX;
@@ -19,7 +20,7 @@ pub struct Sieve {
     used: u64,
     capacity: u64,
     sizes: Sizes,
-    state: Vec<u8>,
+    state: Table<u8>,
     /// Oldest first; the last is never a hole.
     order: Vec<u32>,
     held: usize,
@@ -29,7 +30,7 @@ pub struct Sieve {
 
 impl Sieve {
     pub fn new(objects: u32, capacity: u64, sizes: Sizes) -> Self {
-        let state = vec![ABSENT; objects as usize];
+        let state = Table::new(objects as usize);
         Self { used: 0, capacity, sizes, state, order: Vec::new(), held: 0, hand: 0 }
     }
 
@@ -117,7 +118,7 @@ impl Eviction for Sieve {
     }
 
     fn grow(&mut self, objects: u32, sizes: Sizes) {
-        self.state.resize(objects as usize, ABSENT);
+        self.state.grow(objects as usize);
         self.sizes = sizes;
     }
 }

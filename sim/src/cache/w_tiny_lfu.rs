@@ -6,8 +6,9 @@
 //! protects them, and who is pushed out of the protected 80 % goes back to probation. A large object must
 //! win against each of those it needs the room of.
 
-use super::log::{Log, NOWHERE};
+use super::log::Log;
 use super::sketch::Sketch;
+use super::table::Table;
 use super::{Eviction, Sizes};
 
 const WINDOW: u8 = 1;
@@ -25,8 +26,8 @@ pub struct WTinyLfu {
     probation_used: u64,
     protected_used: u64,
     /// Segment by id, 0 for none, and the position there.
-    segment: Vec<u8>,
-    positions: Vec<u32>,
+    segment: Table<u8>,
+    positions: Table<u32>,
     window: Log,
     probation: Log,
     protected: Log,
@@ -46,8 +47,8 @@ impl WTinyLfu {
             window_used: 0,
             probation_used: 0,
             protected_used: 0,
-            segment: vec![0; objects as usize],
-            positions: vec![NOWHERE; objects as usize],
+            segment: Table::new(objects as usize),
+            positions: Table::new(objects as usize),
             window: Log::new(),
             probation: Log::new(),
             protected: Log::new(),
@@ -86,8 +87,8 @@ impl WTinyLfu {
         }
         let strength = self.sketch.estimate(candidate);
         while self.probation_used + self.protected_used + size > self.main_max {
-            let on_probation = self.probation.oldest(&self.positions);
-            let Some(victim) = on_probation.or_else(|| self.protected.oldest(&self.positions)) else {
+            let on_probation = self.probation.oldest();
+            let Some(victim) = on_probation.or_else(|| self.protected.oldest()) else {
                 return;
             };
             if self.sketch.estimate(victim) >= strength {
@@ -144,8 +145,8 @@ impl Eviction for WTinyLfu {
     }
 
     fn grow(&mut self, objects: u32, sizes: Sizes) {
-        self.segment.resize(objects as usize, 0);
-        self.positions.resize(objects as usize, NOWHERE);
+        self.segment.grow(objects as usize);
+        self.positions.grow(objects as usize);
         self.sizes = sizes;
     }
 }
