@@ -241,7 +241,10 @@ mod tests {
             assert!(error.contains(says), "{load}: {error}");
         }
         let error = two_regions("  scale: {}\n  at: noon\n").unwrap_err();
-        assert!(error.contains("load.at: unknown value `noon`"), "{error}");
+        assert!(
+            error.contains("load.at: unknown value `noon`") && error.contains("or a time of day"),
+            "{error}"
+        );
         let error = two_regions("  scale: {}\n  at: 25:00\n").unwrap_err();
         assert!(error.contains("load.at"), "{error}");
     }

@@ -104,10 +104,17 @@ pub fn load(
 fn at(decoder: &mut Decoder, node: &Node) -> Option<Peak> {
     let known = "write mean, peak, or a time of day in UTC, such as `19:00`";
     let text = decoder.text(node, "load.at", known)?;
-    if text.starts_with(|c: char| c.is_ascii_digit()) {
-        return decoder.noted(node.origin, "load.at", units::parse_time_of_day(&text)).map(Peak::At);
+    match text.as_str() {
+        "mean" => Some(Peak::Mean),
+        "peak" => Some(Peak::Peak),
+        time if time.starts_with(|c: char| c.is_ascii_digit()) => {
+            decoder.noted(node.origin, "load.at", units::parse_time_of_day(time)).map(Peak::At)
+        }
+        _ => {
+            decoder.problem(node.origin, format!("load.at: unknown value `{text}`"), known);
+            None
+        }
     }
-    decoder.one_of(node, "load.at", &[("mean", Peak::Mean), ("peak", Peak::Peak)])
 }
 
 fn sessions(decoder: &mut Decoder, node: &Node, parts: &Parts<'_>) -> Option<SessionPlan> {
