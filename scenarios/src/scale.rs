@@ -6,7 +6,7 @@
 
 use crate::arrivals::{Diurnal, Weekly};
 use crate::scenario::{ActorNumber, Demand, Peak, Region, Scenario};
-use crate::units::Count;
+use crate::units::{Area, Count};
 
 /// Why a scenario has no scaled-down form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,7 @@ impl Scenario {
             share: 1.0,
             utc_offset_s: 0.0,
             sites: scale.sites,
+            area: self.area_of_all(scale.sites),
             diurnal: Diurnal::Flat,
             peak_to_mean: None,
             origin: load.origin,
@@ -92,6 +93,17 @@ impl Scenario {
             self.scale_tier(&mut scaled, tier, size_factor);
         }
         Ok(scaled)
+    }
+
+    /// The area on which so many sites are as far from users as those of all regions are on average.
+    fn area_of_all(&self, sites: u32) -> Option<Area> {
+        let regions = self.population.regions.iter();
+        let side = |region: &Region| {
+            let area = region.area.as_ref()?.get();
+            Some(region.share * (area / f64::from(region.sites)).sqrt())
+        };
+        let side: f64 = regions.filter_map(side).sum();
+        (side > 0.0).then(|| Area::given(side * side * f64::from(sites), "as far as all regions on average"))
     }
 
     /// How the sizes of what a tier caches shrink: by the datasets of the actions that pass it, weighted by

@@ -33,7 +33,7 @@ impl Machine<'_> {
         if self.frames[at].holding {
             self.let_go(at, site.tier);
         }
-        let delay = site.half_trip + self.on_the_link(at, site);
+        let delay = site.half_trip(self.frames[at].region) + self.on_the_link(at, site);
         if delay > 0.0 {
             self.queue.push(self.now + delay, Due::new(Kind::Deliver, at));
         }

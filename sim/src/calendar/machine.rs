@@ -369,7 +369,7 @@ impl<'a> Machine<'a> {
         } else {
             frame.step = call.body.from;
             let call_frame = self.frames.open(frame);
-            self.depart(call_frame, call.half_trip);
+            self.depart(call_frame, call.half_trip(parent.region));
         }
     }
 
