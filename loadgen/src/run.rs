@@ -142,7 +142,7 @@ fn run(
         .enable_all()
         .build()
         .map_err(|source| LoadError::Start { what: "runtime", source })?;
-    let shared = Arc::new(Shared::new(plan.routes.len(), options.users()));
+    let shared = Arc::new(Shared::new(plan.routes.len(), options.users(), plan.regions.len()));
     let (starter, start) = mpsc::sync_channel::<Instant>(1);
     let work = {
         let _context = runtime.enter();
