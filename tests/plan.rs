@@ -187,3 +187,51 @@ fn what_is_free_is_written_as_a_scenario_that_holds() {
     assert!(!text.contains("auto") && text.contains("count:") && text.contains("concurrency:"), "{text}");
     plimsoll().args(["simulate", sized.to_str().unwrap()]).assert().success();
 }
+
+/// Pages from caches at sites, and users who live far apart.
+const PAGES: &str = "\
+name: pages
+population:
+  users: 2 M
+  regions:
+    - {name: a, share: 60 %, area: 9 M km2, sites: auto 1 to 12}
+    - {name: b, share: 40 %, area: 3 M km2, sites: auto 1 to 12, utc_offset: +6 h}
+  diurnal: {peak_to_mean: 2}
+datasets: {page: {count: 1 M, size: 100 KB, popularity: {zipf: 0.9}, churn_per_day: 20 %, in: store}}
+actions: {view: {per_user: 40/day, of: page, path: [edge, web, store]}}
+tiers:
+  edge: {per: site, rtt: 4 ms, cache: {capacity: auto 5 to 40 GB}, servers: auto, concurrency: 4,
+         service_time: {lognormal: {mean: 3 ms, cv: 1}}, price: {server: i4i.large, site: direct-connect-10g}}
+  web: {per: region, rtt: 20 ms, servers: auto, concurrency: 4, service_time: {lognormal: {mean: 10 ms, cv: 1}},
+        price: {server: c7g.xlarge}}
+  store: {rtt: 15 ms, servers: auto, concurrency: 4, service_time: {exponential: 8 ms}, price: {server: c7g.xlarge}}
+slos: [view.first_byte p90 < 74 ms, edge.hit_ratio > 30 %]
+";
+
+#[test]
+fn sites_are_written_and_what_is_written_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, sized) = (directory.path().join("pages.yaml"), directory.path().join("sized.yaml"));
+    std::fs::write(&path, PAGES).unwrap();
+    let (path, sized) = (path.to_str().unwrap(), sized.to_str().unwrap());
+    let plan: Plan = record(&out_of(&["plan", path, "--worlds", "0", "--format", "json", "--write", sized]));
+    assert!(plan.targets.iter().all(|t| t.holds), "{:?}", plan.targets);
+    let text = std::fs::read_to_string(sized).unwrap();
+    for sites in &plan.sites {
+        assert!(sites.sites > 1, "{sites:?}");
+        assert!(text.contains(&format!("sites: {}", sites.sites)), "{text}");
+    }
+    assert!(!text.contains("auto"), "{text}");
+    plimsoll().args(["simulate", sized]).assert().success();
+    // The way counts in the estimate of what was written, and the sites in its cost.
+    let page = out_of(&["estimate", sized, "--explain"]);
+    assert!(page.contains("edge, round trip from users") && page.contains("edge, sites"), "{page}");
+    let page = out_of(&["plan", path, "--worlds", "0", "--no-verify"]);
+    assert!(page.contains("to the nearest") && page.contains("one less"), "{page}");
+    let fewer = plan.alternatives.iter().filter(|a| a.what.contains(".sites = "));
+    assert!(fewer.clone().any(|a| a.verdict.starts_with("breaks view.first_byte p90")), "{fewer:?}");
+    // What leaves sites to the planner is no scenario for others.
+    let output = plimsoll().args(["simulate", path]).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("`population.regions.a.sites` is left to the planner"), "{text}");
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use plimsoll_scenarios::distribution::Distribution;
 use plimsoll_scenarios::units::{Quantity, Seconds};
-use plimsoll_scenarios::{Balance, Policy, Scenario, Tier};
+use plimsoll_scenarios::{Balance, Policy, Scenario, Tier, TierId};
 
 use crate::error::StackError;
 use crate::tiers;
@@ -123,7 +123,7 @@ impl Plan {
 }
 
 fn tier_plan(scenario: &Scenario, name: &'static str, problems: &mut Vec<String>) -> TierPlan {
-    let Some((_, tier)) = scenario.tier(name) else {
+    let Some((id, tier)) = scenario.tier(name) else {
         // Already reported; the plan is never used.
         return TierPlan {
             name,
@@ -140,10 +140,7 @@ fn tier_plan(scenario: &Scenario, name: &'static str, problems: &mut Vec<String>
     let cache = tier.cache.as_ref().filter(|_| tiers::is_cache(name));
     TierPlan {
         name,
-        rtt: tier
-            .rtt
-            .as_ref()
-            .map_or(Duration::ZERO, |rtt| Duration::from_secs_f64(rtt.get().clamp(0.0, 60.0))),
+        rtt: Duration::from_secs_f64(round_trip(scenario, id, tier).clamp(0.0, 60.0)),
         instances,
         service: tier.station.as_ref().map(|station| station.service_time.clone()),
         balance: tier.station.as_ref().map_or(Balance::RoundRobin, |station| station.balance),
@@ -152,6 +149,12 @@ fn tier_plan(scenario: &Scenario, name: &'static str, problems: &mut Vec<String>
         link_bits_per_s: tier.link.as_ref().map(Quantity::get),
         copies: (tier.copies() as usize).clamp(1, COPIES_MAX),
     }
+}
+
+/// Round trip to a tier, s; of one that users call at sites, with the way to the nearest.
+fn round_trip(scenario: &Scenario, id: TierId, tier: &Tier) -> f64 {
+    let stated = tier.rtt.as_ref().map_or(0.0, Quantity::get);
+    if scenario.is_crossed_to(id) { stated + scenario.mean_distance_s() } else { stated }
 }
 
 /// The edge has one instance per site with its share of the servers, by its region's users where there are several

@@ -13,6 +13,9 @@ pub struct Plan {
     pub provenance: Provenance,
     pub summary: String,
     pub tiers: Vec<PlannedTier>,
+    /// Regions whose number of sites was chosen.
+    #[serde(default)]
+    pub sites: Vec<PlannedSites>,
     pub targets: Vec<Target>,
     pub cost: Cost,
     pub search: Search,
@@ -86,6 +89,19 @@ pub struct RegionServers {
     pub servers: u64,
     /// Share of the slots busy at the region's own peak.
     pub utilisation_peak: f64,
+}
+
+/// The sites of a region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedSites {
+    pub region: String,
+    pub sites: u64,
+    /// Mean distance from a user to the nearest, m.
+    pub distance_m: f64,
+    /// What that way adds to a round trip, s.
+    pub round_trip_s: f64,
+    /// One site less, with everything else sized anew: what breaks, or what more it costs.
+    pub one_less: Option<String>,
 }
 
 /// A target and what the plan makes of it.
@@ -285,6 +301,10 @@ pub fn compare(a: &Plan, b: &Plan) -> PlanComparison {
         for (label, unit, what) in COMPARED {
             row(format!("{name}, {label}"), unit, of(a, what), of(b, what));
         }
+    }
+    for sites in a.sites.iter().chain(&b.sites) {
+        let of = |plan: &Plan| plan.sites.iter().find(|s| s.region == sites.region).map(|s| s.sites as f64);
+        row(format!("{}, sites", sites.region), Unit::Count, of(a), of(b));
     }
     for target in a.targets.iter().chain(&b.targets) {
         let what = match &target.under {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use plimsoll_reports::plan::{
-    Alternative, Confidence, Cost, Curve, FailureCheck, LoadLine, Plan, PlannedTier, Purchase, RegionServers,
-    Search, StorageCheck, Target, Verification, Worlds, compare,
+    Alternative, Confidence, Cost, Curve, FailureCheck, LoadLine, Plan, PlannedSites, PlannedTier, Purchase,
+    RegionServers, Search, StorageCheck, Target, Verification, Worlds, compare,
 };
 use plimsoll_reports::record::{Provenance, Unit};
 use plimsoll_reports::text::{Style, plan_markdown, plans_compared, plans_compared_markdown};
@@ -79,6 +79,13 @@ fn plan(name: &str, servers: u64) -> Plan {
         },
         summary: "play music".to_owned(),
         tiers: vec![tier("web", servers, cost)],
+        sites: vec![PlannedSites {
+            region: "europe".to_owned(),
+            sites: servers / 100,
+            distance_m: 353_553.0,
+            round_trip_s: 0.0074,
+            one_less: Some("breaks play.first_byte p99 251 ms ≥ 250 ms".to_owned()),
+        }],
         targets: vec![Target {
             text: "play.first_byte p99 < 250 ms".to_owned(),
             under: Some("server-down".to_owned()),

@@ -5,13 +5,15 @@
 //! where a stand-in takes the place of what is free; as a [`Scenario`] it is refused, with the way out.
 
 use crate::diagnostic::{Origin, Problem, Problems, SourceFile};
-use crate::fields::child;
+use crate::fields::{child, name_of};
 use crate::node::{Node, Value};
 use crate::scenario::{Scenario, TierId};
 use crate::units::{Bandwidth, Count, Size};
 
 /// The word that leaves a quantity to the planner.
 pub const AUTO: &str = "auto";
+
+const SITES_EXAMPLE: &str = "auto 4 to 40";
 
 /// What of a tier may be left to the planner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -153,6 +155,16 @@ pub struct Free {
     pub origin: Origin,
 }
 
+/// A region's number of sites, where the planner chooses it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FreeSites {
+    /// Position of the region.
+    pub region: usize,
+    /// Least and greatest number, where the file states them.
+    pub range: Option<(f64, f64)>,
+    pub origin: Origin,
+}
+
 /// A scenario some of whose quantities are for the planner to choose.
 #[derive(Debug, Clone)]
 pub struct Open {
@@ -160,16 +172,20 @@ pub struct Open {
     pub scenario: Scenario,
     /// In order of tier and knob.
     pub free: Vec<Free>,
+    /// In order of region.
+    pub sites: Vec<FreeSites>,
 }
 
 impl Open {
     /// Checks a tree that was put together from several texts.
     pub(crate) fn from_tree(root: &Node, sources: Vec<SourceFile>) -> Result<Self, Problems> {
         if !mentions(root) {
-            return Ok(Self { scenario: Scenario::settled(root, sources)?, free: Vec::new() });
+            let scenario = Scenario::settled(root, sources)?;
+            return Ok(Self { scenario, free: Vec::new(), sites: Vec::new() });
         }
         let mut root = root.clone();
-        let (raw, list) = settle(&mut root);
+        let (raw, mut list) = settle(&mut root);
+        let sites = settle_sites(&mut root, &mut list);
         if !list.is_empty() {
             return Err(Problems { sources, list });
         }
@@ -179,23 +195,24 @@ impl Open {
             .filter_map(|(name, free)| Some(Free { tier: scenario.tiers.get_index_of(&name)?, ..free }))
             .collect();
         free.sort_by_key(|f| (f.tier, f.knob));
-        Ok(Self { scenario, free })
+        Ok(Self { scenario, free, sites })
     }
 
     /// The scenario, where nothing is free.
     pub(crate) fn closed(self) -> Result<Scenario, Problems> {
-        if self.free.is_empty() {
+        if self.free.is_empty() && self.sites.is_empty() {
             return Ok(self.scenario);
         }
-        let problem = |free: &Free| {
-            let path = format!("tiers.{}.{}", self.scenario.tier_name(free.tier), free.field);
-            Problem {
-                origin: free.origin,
-                cause: format!("`{path}` is left to the planner"),
-                fix: "`plimsoll plan FILE --write SIZED.yaml` sizes it; or write a value".to_owned(),
-            }
+        let problem = |(path, origin): (String, Origin)| Problem {
+            origin,
+            cause: format!("`{path}` is left to the planner"),
+            fix: "`plimsoll plan FILE --write SIZED.yaml` sizes it; or write a value".to_owned(),
         };
-        let list = self.free.iter().map(problem).collect();
+        let of_tier = |f: &Free| (format!("tiers.{}.{}", self.scenario.tier_name(f.tier), f.field), f.origin);
+        let of_region =
+            |f: &FreeSites| (sites_path(&self.scenario.population.regions[f.region].name), f.origin);
+        let all = self.sites.iter().map(of_region).chain(self.free.iter().map(of_tier));
+        let list = all.map(problem).collect();
         Err(Problems { sources: self.scenario.sources.clone(), list })
     }
 }
@@ -240,6 +257,44 @@ fn settle(root: &mut Node) -> (Vec<(String, Free)>, Vec<Problem>) {
         }
     }
     (found, problems)
+}
+
+/// Where a region's number of sites stands.
+#[must_use]
+pub fn sites_path(region: &str) -> String {
+    format!("population.regions.{region}.sites")
+}
+
+/// Puts one site for every number of sites that is free, and lists them by region.
+fn settle_sites(root: &mut Node, problems: &mut Vec<Problem>) -> Vec<FreeSites> {
+    let mut found = Vec::new();
+    let regions = child_mut(root, "population").and_then(|n| child_mut(n, "regions")).map(|n| &mut n.value);
+    let Some(Value::List(items)) = regions else { return found };
+    for (region, item) in items.iter_mut().enumerate() {
+        let path = sites_path(name_of(item).unwrap_or(&region.to_string()));
+        let measured = child(item, "area").is_some();
+        let Some(node) = child_mut(item, "sites") else { continue };
+        let Value::Text(text) = &node.value else { continue };
+        let Some(bounds) = rest(text) else { continue };
+        let origin = node.origin;
+        let mut problem = |cause: String, fix: String| problems.push(Problem { origin, cause, fix });
+        let range = match bounds {
+            "" => Ok(None),
+            bounds => Knob::Servers.range(bounds).map(Some),
+        };
+        match range {
+            Err((cause, fix)) => {
+                problem(format!("{path}: {cause}"), fix.replace(Knob::Servers.example(), SITES_EXAMPLE));
+            }
+            Ok(_) if !measured => problem(
+                format!("`{path}` is left to the planner, and nothing hangs on it"),
+                "say where its users live: with `area: 10 M km2` they are nearer to more sites".to_owned(),
+            ),
+            Ok(range) => found.push(FreeSites { region, range, origin }),
+        }
+        node.value = Value::Text("1".to_owned());
+    }
+    found
 }
 
 fn free((knob, field): (Knob, &'static str), bounds: &str, origin: Origin) -> Result<Free, (String, String)> {
@@ -320,6 +375,30 @@ mod tests {
         ];
         assert_eq!(found, wanted);
         assert_eq!(open.free[2].choices, ["3 copies", "6+3"]);
+    }
+
+    #[test]
+    fn sites_are_free_where_users_live_somewhere() {
+        let some = open(&[
+            "population.regions.europe.area=10 M km2",
+            "population.regions.europe.sites=auto 4 to 40",
+            "population.regions.asia-pacific.area=30 M km2",
+            "population.regions.asia-pacific.sites=auto",
+        ])
+        .unwrap();
+        let found: Vec<_> = some.sites.iter().map(|f| (f.region, f.range)).collect();
+        assert_eq!(found, [(0, Some((4.0, 40.0))), (3, None)]);
+        assert!(some.free.is_empty() && some.scenario.population.regions[0].sites == 1);
+        let told = some.closed().unwrap_err().to_string();
+        assert!(told.contains("`population.regions.europe.sites` is left to the planner"), "{told}");
+        let told = |settings: &[&str]| open(settings).unwrap_err().to_string();
+        let text = told(&["population.regions.europe.sites=auto"]);
+        assert!(text.contains("nothing hangs on it") && text.contains("area: 10 M km2"), "{text}");
+        let area = "population.regions.europe.area=10 M km2";
+        let text = told(&[area, "population.regions.europe.sites=auto 40"]);
+        assert!(text.contains("one end") && text.contains("auto 4 to 40"), "{text}");
+        assert!(told(&["population.regions.europe.area=600 M km2"]).contains("all of the Earth"));
+        assert!(told(&["population.path_stretch=0.5"]).contains("no cable is shorter"));
     }
 
     #[test]

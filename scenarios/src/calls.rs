@@ -65,6 +65,8 @@ pub struct Call {
     pub request: Size,
     /// Bytes back in one call.
     pub response: Size,
+    /// A user or a user's device makes it, and no tier of ours.
+    pub from_user: bool,
     /// What its caller does where it is slow or fails.
     pub client: Client,
     /// What the tier does before it answers; where it has a cache that can answer, only on a miss.

@@ -18,6 +18,7 @@ pub mod catalogue;
 mod client;
 mod decode;
 mod diagnostic;
+pub mod distance;
 pub mod distribution;
 mod emulated;
 mod event;
@@ -44,7 +45,7 @@ pub mod visits;
 mod worlds;
 mod write;
 
-pub use auto::{AUTO, Free, Knob, Open};
+pub use auto::{AUTO, Free, FreeSites, Knob, Open, sites_path};
 pub use calls::{Call, Calls, Edge, WaitFor};
 pub use client::{Breaker, Client, Hedge, Jitter, Retries};
 pub use decode::suggestion as suggest;

@@ -121,6 +121,7 @@ pub const TIER: &[Named] = &[
     ("hottest_shard", Measure::Share),
     ("hottest_shard_utilisation", Measure::Share),
     ("hottest_key_utilisation", Measure::Share),
+    ("round_trip", Measure::Duration),
     ("wait_p99", Measure::Duration),
     ("servers", Measure::Count),
     ("servers_by_utilisation", Measure::Count),
@@ -136,6 +137,7 @@ pub const TIER: &[Named] = &[
     ("cost_storage", Measure::Money),
     ("cost_traffic", Measure::Money),
     ("cost_requests", Measure::Money),
+    ("cost_sites", Measure::Money),
     ("cost", Measure::Money),
 ];
 

@@ -11,7 +11,7 @@
 use crate::arrivals::{Diurnal, Weekly};
 use crate::scenario::{ActorNumber, Demand, Load, LoadSites, Peak, Region, Scenario};
 use crate::tier::Scope;
-use crate::units::Count;
+use crate::units::{Area, Count};
 
 /// Why a scenario has no scaled-down form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,30 +85,49 @@ impl Scenario {
         Ok(scaled)
     }
 
+    /// The area on which so many sites are as far from users as those of all regions are on average.
+    fn area_of_all(&self, sites: u32) -> Option<Area> {
+        let regions = self.population.regions.iter();
+        let side = |region: &Region| {
+            let area = region.area.as_ref()?.get();
+            Some(region.share * (area / f64::from(region.sites)).sqrt())
+        };
+        let side: f64 = regions.filter_map(side).sum();
+        (side > 0.0).then(|| Area::given(side * side * f64::from(sites), "as far as all regions on average"))
+    }
+
     /// One region of all users, or every region with its share of the demand at the time that is played.
     fn scaled_regions(&self, load: &Load) -> Vec<Region> {
-        let flat = |name: &str, share, sites| Region {
+        let flat = |name: &str, share, sites, area| Region {
             name: name.to_owned(),
             share,
             utc_offset_s: 0.0,
             sites,
+            area,
             diurnal: Diurnal::Flat,
             peak_to_mean: None,
             origin: load.origin,
         };
         let by_region = match &load.scale.sites {
-            LoadSites::All(sites) => return vec![flat("scaled", 1.0, *sites)],
+            LoadSites::All(sites) => {
+                return vec![flat("scaled", 1.0, *sites, self.area_of_all(*sites))];
+            }
             LoadSites::ByRegion(by_region) => by_region,
         };
         let regions = &self.population.regions;
         let demand = |region: &Region| region.share * height(load.at, region, &region.diurnal);
         let of_all: f64 = regions.iter().map(demand).sum();
+        // As far from a site as they were.
+        let area_of = |region: &Region, sites: u32| {
+            let each = region.area.as_ref()?.get() / f64::from(region.sites);
+            Some(Area::given(each * f64::from(sites), "as far as in the whole"))
+        };
         // Where nobody is up anywhere, all are as quiet.
         let share = |region| if of_all > 0.0 { demand(region) / of_all } else { region.share };
         regions
             .iter()
             .zip(by_region)
-            .map(|(region, &sites)| flat(&region.name, share(region), sites))
+            .map(|(region, &sites)| flat(&region.name, share(region), sites, area_of(region, sites)))
             .collect()
     }
 

@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::popularity::Popularity;
 use crate::slo::Slo;
 use crate::tier::Tier;
-use crate::units::{Bandwidth, Bytes, Count, Duration, Fraction, Number, Rate, Ratio, Seconds, Size};
+use crate::units::{Area, Bandwidth, Bytes, Count, Duration, Fraction, Number, Rate, Ratio, Seconds, Size};
 
 /// Position of a tier in [`Scenario::tiers`].
 pub type TierId = usize;
@@ -68,6 +68,8 @@ pub struct Population {
     pub regions: Vec<Region>,
     /// Access link of one user, bits per second: bounds how fast one body can arrive.
     pub downlink: Option<Bandwidth>,
+    /// Length of the cables to a site over the distance.
+    pub path_stretch: Number,
     /// More users every year, as a share of those there are.
     pub growth_per_year: Ratio,
     /// Shape of the week.
@@ -111,6 +113,8 @@ pub struct Region {
     pub utc_offset_s: f64,
     /// Number of sites for tiers placed per site (CDN points of presence).
     pub sites: u32,
+    /// Where its users live, and sites may stand, square metres; without it distance takes no time.
+    pub area: Option<Area>,
     /// Shape of the day in local time.
     pub diurnal: Diurnal,
     /// Its height, where the file states that.

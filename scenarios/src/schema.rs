@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::auto::AUTO;
 use crate::decode::{Kind, Need, Shape};
-use crate::units::{BitsPerSecond, Bytes, Dimension, PerSecond, Portion, Seconds, Share, Spread, Things};
+use crate::units::{
+    BitsPerSecond, Bytes, Dimension, PerSecond, Portion, Seconds, Share, Spread, SquareMetres, Things,
+};
 use crate::validate::{SCENARIO, STEP, STEPS_MAX};
 
 /// Draft 2020-12, <https://json-schema.org/draft/2020-12>.
@@ -329,6 +331,7 @@ fn unit_pattern(dimension: &str) -> String {
         Things::NAME => COUNT.to_owned(),
         PerSecond::NAME => format!("(({COUNT}) *)?(/ *|per +)({TIME})|a +({TIME})"),
         BitsPerSecond::NAME => format!("[kKMGTPE]?(bps|bit/s)|({SIZE})/s"),
+        SquareMetres::NAME => format!("(({COUNT}) *)?k?(m2|m²)"),
         Share::NAME | Portion::NAME => "%|percent".to_owned(),
         _ => String::new(),
     }

@@ -281,6 +281,8 @@ pub struct TierPrice {
     pub traffic: Option<String>,
     /// Requests.
     pub requests: Option<String>,
+    /// One site of it, whatever is there: what the list has under `services`.
+    pub site: Option<String>,
     pub origin: Origin,
 }
 

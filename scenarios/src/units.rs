@@ -74,6 +74,11 @@ dimension!(
     units: ["bit/s", "Kbit/s", "Mbit/s", "Gbit/s", "Tbit/s", "B/s", "KB/s", "MB/s", "GB/s", "TB/s"], bandwidth_factor
 );
 dimension!(
+    /// Square metres. `10 M km2`, `40_000 km2`.
+    SquareMetres as Area, "an area", "10 M km2", bare: false, lowest: (0.0, false), highest: 1e30,
+    units: ["km2", "K km2", "M km2", "m2"], area_factor
+);
+dimension!(
     /// A share of 1. `30 %`, `0.3`, `1/3`.
     Share as Fraction, "a share", "30 %", bare: true, lowest: (0.0, true), highest: 1.0,
     units: ["%"], share_factor
@@ -383,13 +388,14 @@ fn mistyped_spread(unit: &str) -> Option<(&str, &'static str)> {
 
 /// Says what the unit would fit, and how the same number reads in the wanted dimension.
 fn wrong_unit<D: Dimension>(text: &str, number: f64, unit: &str, wanted: Wanted<'_>) -> (String, String) {
-    let others: [(&str, Option<f64>); 6] = [
+    let others: [(&str, Option<f64>); 7] = [
         (Bytes::NAME, byte_factor(unit)),
         (Seconds::NAME, second_factor(unit)),
         (BitsPerSecond::NAME, bandwidth_factor(unit)),
         (PerSecond::NAME, rate_factor(unit)),
         (Share::NAME, share_factor(unit)),
         (Dollars::NAME, money_factor(unit)),
+        (SquareMetres::NAME, area_factor(unit)),
     ];
     if let Some((word, meant)) = mistyped_spread(unit) {
         return (format!("unknown spread `{word}`"), format!("did you mean `{meant}`?"));
@@ -509,6 +515,13 @@ fn money_factor(unit: &str) -> Option<f64> {
     (unit == "USD").then_some(1.0)
 }
 
+fn area_factor(unit: &str) -> Option<f64> {
+    let (amount, metres) = [("km2", 1e6), ("km²", 1e6), ("m2", 1.0), ("m²", 1.0)]
+        .into_iter()
+        .find_map(|(name, metres)| Some((unit.strip_suffix(name)?.trim_end(), metres)))?;
+    if amount.is_empty() { Some(metres) } else { count_factor(amount).map(|count| count * metres) }
+}
+
 const fn no_factor(_: &str) -> Option<f64> {
     None
 }
@@ -566,6 +579,9 @@ mod tests {
         assert_eq!(Fraction::parse("30 %").unwrap().get(), Fraction::parse("0.3").unwrap().get());
         assert_eq!(Fraction::parse("1/10_000").unwrap().get(), 1e-4);
         assert_eq!(Duration::parse("0.5 ms").unwrap().get(), 5e-4);
+        assert_eq!(Area::parse("10 M km2").unwrap().get(), 1e13);
+        assert_eq!(Area::parse("40_000 km²").unwrap().get(), 4e10);
+        assert_eq!(Area::parse("8 to 12 M km2").unwrap().range, Some((8e12, 12e12)));
         assert_eq!(parse_time_of_day("19:30").unwrap(), 70_200.0);
         assert_eq!(parse_offset("-5.5 h").unwrap(), -19_800.0);
     }
@@ -607,6 +623,9 @@ mod tests {
         let (cause, fix) = Bandwidth::parse("100 GB").unwrap_err();
         assert_eq!(cause, "unit doesn't fit: `100 GB` is a size, expected a bandwidth");
         assert_eq!(fix, "write `100 Gbit/s` (or `12.5 GB/s`)");
+        let (cause, fix) = Area::parse("10 M").unwrap_err();
+        assert_eq!(cause, "unknown unit `M` in `10 M`");
+        assert_eq!(fix, "write an area such as `10 M km2`; units: km2, K km2, M km2, m2");
         assert!(Size::parse("5").unwrap_err().0.contains("no unit"));
         assert!(Size::parse("0 MB").unwrap_err().0.contains("out of range"));
         assert!(Size::parse("-1 MB").unwrap_err().0.contains("out of range"));

@@ -112,6 +112,11 @@ impl Scenario {
             .iter_mut()
             .filter_map(|r| r.peak_to_mean.as_mut())
             .for_each(|q| visit(format_args!("peak to mean"), q));
+        visit(format_args!("path stretch"), &mut population.path_stretch);
+        for region in &mut population.regions {
+            let name = &region.name;
+            region.area.iter_mut().for_each(|q| visit(format_args!("{name}, area"), q));
+        }
         if let Some(sessions) = &mut population.sessions {
             visit(format_args!("sessions, per user"), &mut sessions.per_user);
             visit(format_args!("sessions, length"), &mut sessions.lasts);

@@ -16,6 +16,7 @@ pub fn plan(record: &Plan) -> String {
     let sections = [
         ("pictures", "Pictures", pictures(record)),
         ("tiers", "Bill of materials", tiers(record)),
+        ("sites", "Sites", sites(record)),
         ("regions", "By region", regions(record)),
         ("why", "Why each is what it is", reasons(record)),
         ("targets", "Targets", targets(&record.targets)),
@@ -111,6 +112,22 @@ fn tiers(record: &Plan) -> String {
         ])
     };
     table("", &columns, &record.tiers.iter().map(row).collect::<Vec<_>>())
+}
+
+fn sites(record: &Plan) -> String {
+    if record.sites.is_empty() {
+        return String::new();
+    }
+    let [region, sites, distance, trip, less] = words::SITES;
+    let columns = [
+        Column::Text(region),
+        Column::Number(sites),
+        Column::Number(distance),
+        Column::Number(trip),
+        Column::Text(less),
+    ];
+    let rows: Vec<Row> = record.sites.iter().map(|s| Row::of(words::of_sites(s))).collect();
+    table("", &columns, &rows)
 }
 
 fn regions(record: &Plan) -> String {

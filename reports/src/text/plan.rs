@@ -5,7 +5,7 @@ use super::table::{Cell, Table};
 use super::{section, sentences, title};
 use crate::format::{human, significant};
 use crate::plan::{
-    Alternative, Plan, PlanComparison, PlannedTier, StorageCheck, Target, Verification, Worlds,
+    Alternative, Plan, PlanComparison, PlannedSites, PlannedTier, StorageCheck, Target, Verification, Worlds,
 };
 use crate::record::Unit;
 use crate::story;
@@ -21,6 +21,7 @@ pub fn plan(record: &Plan, style: Style) -> String {
     }
     out.push('\n');
     out.push_str(&tiers(record, style));
+    out.push_str(&section(style, "sites", &sites(record, style)));
     out.push_str(&section(style, "why each is what it is", &reasons(record, style)));
     out.push_str(&section(style, "targets, at the peak", &targets(&record.targets, style)));
     out.push_str(&section(style, "why not", &alternatives(&record.alternatives, style)));
@@ -140,6 +141,36 @@ fn tiers(record: &Plan, style: Style) -> String {
         Cell::toned(Tone::Strong, human(record.cost.total_per_month, Unit::DollarsPerMonth)),
     ]);
     table.render(style, 1)
+}
+
+/// Headings of the table of sites.
+pub const SITES: [&str; 5] = ["region", "sites", "to the nearest", "there and back", "one less"];
+
+/// A row of sites, below [`SITES`].
+#[must_use]
+pub fn of_sites(sites: &PlannedSites) -> [String; 5] {
+    [
+        sites.region.clone(),
+        human(sites.sites as f64, Unit::Count),
+        format!("{} km", significant(sites.distance_m / 1e3, 3)),
+        human(sites.round_trip_s, Unit::Seconds),
+        sites.one_less.clone().unwrap_or_default(),
+    ]
+}
+
+fn sites(record: &Plan, style: Style) -> String {
+    let [region, sites, distance, trip, less] = SITES;
+    let mut table = Table::new().left(region).right(sites).right(distance).right(trip);
+    let mut lines = Vec::new();
+    for sites in &record.sites {
+        let [region, number, distance, trip, why] = of_sites(sites);
+        lines.push(format!("{region}, {less}: {why}"));
+        table.push([region, number, distance, trip].map(Cell::from));
+    }
+    if record.sites.is_empty() {
+        return String::new();
+    }
+    format!("{}{}", table.render(style, 3), sentences(style, Tone::Plain, 2, &lines))
 }
 
 fn reasons(record: &Plan, style: Style) -> String {

@@ -1,7 +1,7 @@
 //! A plan as Markdown, to paste into a design: the answer, then a table a question.
 
 use super::markdown::inline;
-use super::plan::{answer, chance, chosen, extra, verified};
+use super::plan::{SITES, answer, chance, chosen, extra, of_sites, verified};
 use crate::format::{human, significant};
 use crate::plan::{Plan, PlanComparison};
 use crate::record::Unit;
@@ -16,6 +16,7 @@ pub fn plan(record: &Plan) -> String {
         out.push_str(&format!("- {}\n", inline(&line)));
     }
     out.push_str(&tiers(record));
+    out.push_str(&table("Sites", &SITES, record.sites.iter().map(|s| of_sites(s).to_vec())));
     out.push_str(&targets(record));
     let rows = record.alternatives.iter().map(|a| vec![a.what.clone(), extra(a), a.verdict.clone()]);
     out.push_str(&table("Why not", &["instead", "costs", "what happens"], rows));

@@ -18,6 +18,7 @@ impl PriceList {
                 ("storage", &price.storage, Kind::Storage),
                 ("traffic", &price.traffic, Kind::Traffic),
                 ("requests", &price.requests, Kind::Requests),
+                ("site", &price.site, Kind::Service),
             ] {
                 let Some(name) = name else { continue };
                 let names = self.names(kind);

@@ -39,6 +39,7 @@ const COUNTS: &[&str] = &["1 M", "10_000", "2 B", "1e6", "1 to 3 M", "5 to 6 M u
 const SHARES: &[&str] = &["30 %", "0.3", "1/1000", "10 to 20 %", "100 %"];
 const NUMBERS: &[&str] = &["1", "2.5", "3", "20", "1 to 4"];
 const LINKS: &[&str] = &["100 Gbit/s", "12.5 GB/s", "1 to 2 Tbit/s"];
+const AREAS: &[&str] = &["10 M km2", "40_000 km2", "8 to 12 M km2", "5 m2"];
 const LAWS: &[&str] =
     &["20 ms", "{exponential: 20 ms}", "{constant: 3 ms}", "{lognormal: {mean: 20 ms, cv: 1}}"];
 
@@ -291,6 +292,7 @@ fn of_kind(draw: &mut Draw, kind: &'static Kind, depth: usize) -> String {
                 "a count" => COUNTS,
                 "a rate" => RATES,
                 "a bandwidth" => LINKS,
+                "an area" => AREAS,
                 "a share" | "a ratio" => SHARES,
                 _ => NUMBERS,
             };

@@ -152,6 +152,7 @@ proptest! {
         round_trip::<crate::units::Things>(amount, high, unit(crate::units::Things::UNITS), spread);
         round_trip::<crate::units::PerSecond>(amount, high, unit(crate::units::PerSecond::UNITS), spread);
         round_trip::<crate::units::BitsPerSecond>(amount, high, unit(crate::units::BitsPerSecond::UNITS), spread);
+        round_trip::<crate::units::SquareMetres>(amount, high, unit(crate::units::SquareMetres::UNITS), spread);
         round_trip::<crate::units::Seconds>(amount / 1e6, high / 1e6, unit(crate::units::Seconds::UNITS), spread);
     }
 

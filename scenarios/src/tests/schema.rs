@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::{keep, shapes};
 use crate::units::{
-    BitsPerSecond, Bytes, Dimension, PerSecond, Plain, Portion, Quantity, Seconds, Share, Things,
+    BitsPerSecond, Bytes, Dimension, PerSecond, Plain, Portion, Quantity, Seconds, Share, SquareMetres,
+    Things,
 };
 use crate::{bundled, json_schema, starter};
 
@@ -135,8 +136,8 @@ fn units() -> Vec<String> {
         ["", "k", "K", "M", "G", "T", "P", "E", "B", "Ki", "Mi", "ki", "thousand", "million", "billion"];
     let bases = [
         "", "B", "bit", "byte", "bytes", "bps", "s", "ms", "us", "µs", "ns", "min", "sec", "second", "h",
-        "hours", "d", "day", "days", "week", "weeks", "month", "year", "years", "m", "%", "percent",
-        "trillion",
+        "hours", "d", "day", "days", "week", "weeks", "month", "year", "years", "m", "%", "percent", "km2",
+        "km²", "m2", "trillion",
     ];
     let mut units = Vec::new();
     for prefix in prefixes {
@@ -168,6 +169,7 @@ fn the_schema_knows_exactly_the_units_that_are_read() {
     each::<Things>("#/$defs/datasets/properties/count");
     each::<PerSecond>("#/$defs/actions/properties/rate");
     each::<BitsPerSecond>("#/$defs/tiers/properties/link");
+    each::<SquareMetres>("#/$defs/regions/properties/area");
     each::<Share>("#/$defs/actions/properties/repeat");
     each::<Portion>("#/$defs/datasets/properties/churn_per_day");
     each::<Plain>("#/$defs/call/properties/fan_out");

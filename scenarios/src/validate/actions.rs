@@ -272,6 +272,7 @@ fn plain_call(tier: usize, context: &paths::Context<'_>, size: Size, origin: Ori
         wait_for: WaitFor::All,
         request: size,
         response: Size::given(0.0, "0 B"),
+        from_user: false,
         client: context.known.client_of(tier),
         next: Calls::Nothing,
         origin,

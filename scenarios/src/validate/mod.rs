@@ -161,6 +161,7 @@ fn scenario(decoder: &mut Decoder, root: &Node, sources: &[SourceFile]) -> Optio
     // Rates of actions that follow each other in a circle have no end.
     if decoder.problems.is_empty() {
         count_growing(&mut scenario);
+        scenario.mark_users_calls();
     }
     Some(scenario)
 }

@@ -3,17 +3,23 @@
 use indexmap::IndexMap;
 
 use crate::arrivals::{Diurnal, Weekly};
-use crate::decode::{Decoder, Kind, Shape, counted, either, field, must, quantity};
+use crate::decode::{Decoder, Fields, Kind, Shape, counted, either, field, must, quantity};
+use crate::distance::PATH_STRETCH;
 use crate::node::Node;
 use crate::scenario::{Actor, ActorNumber, Population, Region, Sessions};
 use crate::units::{
-    self, BitsPerSecond, Count, Fraction, Number, PerSecond, Plain, Portion, Ratio, Seconds, Share, Things,
+    self, Area, BitsPerSecond, Count, Fraction, Number, PerSecond, Plain, Portion, Ratio, Seconds, Share,
+    SquareMetres, Things,
 };
 
 /// Most users; beyond it lies nothing but a slip of the unit.
 const USERS_MAX: f64 = 1e12;
 const REGIONS_MAX: usize = 200;
 const SITES_MAX: u32 = 10_000;
+/// All of the Earth, square metres.
+const AREA_MAX: f64 = 5.101e14;
+/// A cable around the world to the house next door.
+const STRETCH_MAX: f64 = 20.0;
 /// Fastest growth of the users in a year.
 const GROWTH_MAX: f64 = 10.0;
 /// Most sites over all regions: engines number them in 16 bits.
@@ -31,6 +37,11 @@ pub const POPULATION: Shape = Shape {
             "downlink",
             quantity::<BitsPerSecond>(),
             "what one user's device gets from one connection (no bound)",
+        ),
+        field(
+            "path_stretch",
+            quantity::<Plain>(),
+            "length of the cables to the nearest site over the distance, where a region has an `area` (2.1)",
         ),
         field(
             "regions",
@@ -53,7 +64,16 @@ const REGION: Shape = Shape {
         must("name", Kind::Text, "what to call it"),
         must("share", quantity::<Share>(), "share of all users"),
         field("utc_offset", Kind::Offset, "local time less UTC (0 h)"),
-        field("sites", Kind::Whole(1, SITES_MAX), "places for tiers `per: site` (1)"),
+        field(
+            "sites",
+            Kind::Any(&[Kind::Whole(1, SITES_MAX), Kind::Auto]),
+            "places for tiers `per: site` (1)",
+        ),
+        field(
+            "area",
+            quantity::<SquareMetres>(),
+            "where its users live: the way to the nearest site is a part of their round trip (no such part)",
+        ),
         field("diurnal", Kind::Fields(&DIURNAL), "its own day (the population's)"),
     ],
     example: "{name: europe, share: 60 %}",
@@ -94,6 +114,7 @@ pub fn population(decoder: &mut Decoder, node: &Node) -> Option<Population> {
     let growth_fix = "expected at most 10 (1,000 %) a year";
     decoder.between(&growth_per_year, "population.growth_per_year", (0.0, GROWTH_MAX), growth_fix);
     let downlink = fields.quantity(decoder, "downlink");
+    let path_stretch = path_stretch(decoder, &mut fields);
     let (day, peak) =
         fields.take("diurnal").and_then(|n| diurnal(decoder, n)).unwrap_or((Diurnal::Flat, None));
     let weekly = fields.take("weekly").and_then(|n| weekly(decoder, n)).unwrap_or(Weekly::FLAT);
@@ -111,6 +132,7 @@ pub fn population(decoder: &mut Decoder, node: &Node) -> Option<Population> {
             share: 1.0,
             utc_offset_s: 0.0,
             sites: 1,
+            area: None,
             diurnal: day,
             peak_to_mean: peak,
             origin: fields.origin,
@@ -122,11 +144,21 @@ pub fn population(decoder: &mut Decoder, node: &Node) -> Option<Population> {
         active,
         regions: regions?,
         downlink,
+        path_stretch,
         growth_per_year,
         weekly,
         sessions,
         actors,
     })
+}
+
+fn path_stretch(decoder: &mut Decoder, fields: &mut Fields<'_>) -> Number {
+    let stretch = fields
+        .quantity(decoder, "path_stretch")
+        .unwrap_or_else(|| Number::given(PATH_STRETCH, &PATH_STRETCH.to_string()));
+    let fix = "no cable is shorter than the distance: expected 1 to 20";
+    decoder.between(&stretch, "population.path_stretch", (1.0, STRETCH_MAX), fix);
+    stretch
 }
 
 fn weekly(decoder: &mut Decoder, list: &Node) -> Option<Weekly> {
@@ -236,11 +268,25 @@ fn region(decoder: &mut Decoder, node: &Node, path: &str, default: &Day) -> Opti
         None => 0.0,
     };
     let sites = fields.number(decoder, "sites", (1, SITES_MAX), "10").unwrap_or(1);
+    let area: Option<Area> = fields.quantity(decoder, "area");
+    if let Some(area) = &area {
+        let fix = "expected 1 km2 to 510 M km2, all of the Earth";
+        decoder.between(area, &fields.name("area"), (1e6, AREA_MAX), fix);
+    }
     let (diurnal, peak_to_mean) =
         fields.take("diurnal").and_then(|n| diurnal(decoder, n)).unwrap_or_else(|| default.clone());
     let origin = fields.origin;
     fields.finish(decoder);
-    Some(Region { name: name?, share: share?.get(), utc_offset_s, sites, diurnal, peak_to_mean, origin })
+    Some(Region {
+        name: name?,
+        share: share?.get(),
+        utc_offset_s,
+        sites,
+        area,
+        diurnal,
+        peak_to_mean,
+        origin,
+    })
 }
 
 /// The shape of a day, and its height where the file states that.

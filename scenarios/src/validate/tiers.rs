@@ -206,6 +206,7 @@ const PRICE: Shape = Shape {
         field("storage", Kind::Text, "a storage type, for every byte kept"),
         field("traffic", Kind::Text, "a traffic price, for every byte out"),
         field("requests", Kind::Text, "a price for requests"),
+        field("site", Kind::Text, "a service, for every site: what one costs beside its servers"),
     ],
     example: "{server: m7g.xlarge, storage: gp3}",
 };
@@ -271,6 +272,10 @@ fn together(decoder: &mut Decoder, tier: &Tier, path: &str, has_servers: bool) {
     if tier.external.is_some() && has_servers {
         let cause = format!("`{path}` is somebody else's service and has servers");
         decoder.problem(tier.origin, cause, "drop `servers` or `external`");
+    }
+    if tier.price.site.is_some() && tier.scope != Scope::Site {
+        let cause = format!("`{path}.price.site` is the price of a site, and `{path}` has none");
+        decoder.problem(tier.price.origin, cause, "add `per: site`, or drop it");
     }
     if tier.queue.is_some() && tier.cache.is_some() {
         let cause = format!("`{path}` is a queue and a cache");
@@ -523,7 +528,8 @@ fn price(decoder: &mut Decoder, node: &Node, path: &str) -> Option<TierPrice> {
     let storage = fields.text(decoder, "storage", FIX);
     let traffic = fields.text(decoder, "traffic", FIX);
     let requests = fields.text(decoder, "requests", FIX);
+    let site = fields.text(decoder, "site", FIX);
     let origin = fields.origin;
     fields.finish(decoder);
-    Some(TierPrice { server, storage, traffic, requests, origin })
+    Some(TierPrice { server, storage, traffic, requests, site, origin })
 }

@@ -33,7 +33,7 @@ impl Machine<'_> {
         if self.frames[at].holding {
             self.let_go(at, site.tier);
         }
-        let delay = site.half_trip + self.on_the_link(at, site);
+        let delay = site.half_trip(self.frames[at].region) + self.on_the_link(at, site);
         if delay > 0.0 {
             self.queue.push(self.now + delay, Due::new(Kind::Deliver, at));
         }
@@ -75,7 +75,7 @@ impl Machine<'_> {
     }
 
     #[inline(never)]
-    fn deliver_up(&mut self, first: u32) {
+    pub(super) fn deliver_up(&mut self, first: u32) {
         let mut at = first;
         loop {
             let Frame { parent, parent_turn, failed, role, .. } = self.frames[at];

@@ -186,7 +186,7 @@ impl<'a> Machine<'a> {
         (call.parent, call.parent_turn, call.step) = (at, client.turn, site.body.from);
         self.frames[at].spare += 1;
         let call = self.frames.open(call);
-        self.depart(call, site.half_trip);
+        self.depart(call, site.half_trip(client.region));
     }
 
     /// Whether a connection is free; if not, the attempt waits for one.

@@ -137,7 +137,11 @@ fn replicate(
         recursion::play(setup, line, tally, draws, requests, stop)?
     } else {
         let changes = Changes::of(scenario);
-        Machine::new(setup, tally, changes, draws, (plan.from_s, end_s)).run(requests, stop)?
+        let mut machine = Machine::new(setup, tally, changes, draws, (plan.from_s, end_s));
+        if setup.slice.is_some_and(|slice| slice.standing) {
+            machine.open_standing(draws);
+        }
+        machine.run(requests, stop)?
     };
     Some(tally.counted(scenario, &Flow::of(scenario), &Machine::capacity(scenario), weight))
 }

@@ -72,8 +72,10 @@ pub struct Site {
     pub dataset: Option<DatasetId>,
     /// It asks for something else than its caller: an object is drawn.
     pub draws: bool,
-    /// Half a round trip, seconds.
-    pub half_trip: f64,
+    /// Half a round trip, seconds; of the farthest region.
+    half_trip: f64,
+    /// The same by region, where they differ.
+    half_trips: Vec<f64>,
     pub response_bits: f64,
     /// What the tier does before it answers.
     pub body: Part,
@@ -86,6 +88,17 @@ pub struct Site {
 }
 
 impl Site {
+    /// Half a round trip in a region, seconds.
+    #[inline]
+    pub fn half_trip(&self, region: u16) -> f64 {
+        self.half_trips.get(usize::from(region)).copied().unwrap_or(self.half_trip)
+    }
+
+    /// Half a round trip, where it is the same in every region.
+    pub fn one_half_trip(&self) -> Option<f64> {
+        self.half_trips.is_empty().then_some(self.half_trip)
+    }
+
     /// Always one call, whose caller waits for it as long as it takes.
     pub const fn is_plain(&self) -> bool {
         self.share >= 1.0 && self.times.is_one() && self.fan_out.is_one() && self.client.is_none()
@@ -254,6 +267,9 @@ impl Program {
             _ => copies,
         };
         let client = (!call.client.is_plain()).then(|| self.policy(&call.client, context.caller));
+        let regions = 0..scenario.population.regions.len();
+        let half_trips: Vec<f64> = regions.map(|r| scenario.round_trip(call, r) / 2.0).collect();
+        let alike = half_trips.iter().all(|half| *half == half_trips[0]);
         let pulled = context.caller.is_some_and(|t| scenario.tiers[t].queue.is_some());
         Site {
             tier: call.tier,
@@ -266,7 +282,8 @@ impl Program {
             lookup: scenario.call_looks_up(call),
             dataset: call.of,
             draws: call.of.is_some() && call.of != context.of,
-            half_trip: tier.rtt.as_ref().map_or(0.0, |rtt| rtt.get() / 2.0),
+            half_trip: half_trips.iter().copied().fold(0.0, f64::max),
+            half_trips: if alike { Vec::new() } else { half_trips },
             response_bits: call.response.get() * 8.0,
             body: Part::default(),
             ends: false,

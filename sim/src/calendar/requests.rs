@@ -33,7 +33,7 @@ impl Machine<'_> {
         (frame.born, frame.code, frame.step) = (now, site, call.body.from);
         (frame.object, frame.site) = (object, request.site);
         (frame.action, frame.region, frame.slot) = (action, region, slot);
-        self.depart(at, call.half_trip);
+        self.depart(at, call.half_trip(region));
     }
 
     /// A request of more than one plain call, which has a frame of its own.

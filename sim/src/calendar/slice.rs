@@ -22,6 +22,8 @@ pub struct Slice {
     pub factor: f64,
     /// How caches have objects, where all have a law; the catalogue is whole then.
     pub laws: Option<Laws>,
+    /// Connections that were opened before it begins are open when it does.
+    pub standing: bool,
     pub notes: Vec<String>,
 }
 
@@ -41,7 +43,10 @@ pub fn slice(scenario: &Scenario, factor: f64) -> Slice {
         }
     }
     for region in &mut sliced.population.regions {
-        region.sites = (f64::from(region.sites) * part).round().max(1.0) as u32;
+        let before = f64::from(region.sites);
+        region.sites = (before * part).round().max(1.0) as u32;
+        // As far from its users as before.
+        region.area = region.area.as_ref().map(|area| area.times(f64::from(region.sites) / before));
     }
     for action in sliced.actions.values_mut() {
         if let Demand::Total(rate) = &mut action.demand {
@@ -79,7 +84,7 @@ pub fn slice(scenario: &Scenario, factor: f64) -> Slice {
             small.join(", ")
         ));
     }
-    Slice { scenario: sliced, factor, laws, notes }
+    Slice { scenario: sliced, factor, laws, standing: false, notes }
 }
 
 /// Slices a tier; `true` where its pools are smaller than that.

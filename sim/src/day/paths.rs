@@ -22,6 +22,7 @@ const POOL: usize = 1024;
 /// What draws in a slot at a place go by.
 pub(super) struct Draws<'d> {
     pub setup: &'d Setup<'d>,
+    pub region: usize,
     /// By tier: what was played here, and at tiers that are one for all.
     pub here: &'d [Option<Sample>],
     pub everywhere: Option<&'d [Option<Sample>]>,
@@ -142,7 +143,7 @@ impl Draws<'_> {
         let setup = self.setup;
         let call = setup.flow.nodes[node].call;
         let tier = &setup.scenario.tiers[call.tier];
-        let way = tier.rtt.as_ref().map_or(0.0, plimsoll_scenarios::units::Quantity::get);
+        let way = setup.scenario.round_trip(call, self.region);
         let (asked, needed) = model::quorum(setup.scenario, call);
         let own = if asked == 1 {
             self.own(call.tier)

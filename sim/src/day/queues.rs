@@ -140,6 +140,8 @@ pub(super) fn play_place(
         for at in &mut servers {
             let mut draws = Draws {
                 setup,
+                // What is one for all calls no site in the users' name.
+                region: region.unwrap_or(0),
                 here: &here,
                 everywhere: global,
                 miss: &miss,
@@ -155,6 +157,7 @@ pub(super) fn play_place(
         if let Some(region) = region {
             let mut draws = Draws {
                 setup,
+                region,
                 here: &here,
                 everywhere: global,
                 miss: &miss,

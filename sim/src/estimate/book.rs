@@ -78,6 +78,8 @@ pub struct TierCells {
     pub wait: Option<CellId>,
     pub service: Option<CellId>,
     pub round_trip: Option<CellId>,
+    /// The same of calls that cross the distance between users and sites.
+    pub round_trip_of_users: Option<CellId>,
     pub utilisation: Option<CellId>,
     pub stored: Option<CellId>,
 }

@@ -93,6 +93,20 @@ impl Book<'_> {
                 Unit::DollarsPerMonth,
             ));
         }
+        if let Some(site) = price.site.as_ref().and_then(|n| self.prices.service(n)) {
+            let sites = f64::from(scenario.sites());
+            let sites = self.sheet.constant(format!("sites of {name}"), sites, Unit::Count);
+            let label = price.site.clone().unwrap_or_default();
+            let each = self.sheet.constant(label, site.monthly(), Unit::DollarsPerMonth);
+            let cell = self.sheet.product(vec![sites, each]);
+            parts.push(self.detail(
+                format!("{name}.cost_sites"),
+                GROUP,
+                format!("{name}, sites"),
+                cell,
+                Unit::DollarsPerMonth,
+            ));
+        }
         if parts.is_empty() {
             return None;
         }

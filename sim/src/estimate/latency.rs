@@ -10,13 +10,14 @@ use super::book::Book;
 use crate::analytic::order::kth_exponential_mean;
 use crate::sheet::CellId;
 
-const GROUP: &str = "latency";
+pub(super) const GROUP: &str = "latency";
 /// Fan-outs beyond this are as slow as this one.
 const FAN_OUT_MAX: f64 = 1e6;
 
 impl Book<'_> {
     pub fn latency(&mut self) {
         let scenario = self.scenario;
+        self.distances();
         for (id, (name, action)) in scenario.actions.iter().enumerate() {
             let Some(mean) = self.calls_time(&action.calls, false) else { continue };
             let label = format!("{name}, first byte, mean at the peak");
@@ -93,7 +94,7 @@ impl Book<'_> {
         let node = self.flow.nodes.iter().position(|n| std::ptr::eq(n.call, call));
         let cells = self.tiers[call.tier];
         let served: Vec<CellId> = [cells.wait, cells.service].into_iter().flatten().collect();
-        let mut parts: Vec<CellId> = cells.round_trip.into_iter().collect();
+        let mut parts: Vec<CellId> = self.round_trip_of(call).into_iter().collect();
         if !served.is_empty() {
             let slow = slowest_of(call);
             if slow == 1.0 {

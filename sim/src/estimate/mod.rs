@@ -10,6 +10,7 @@ mod caches;
 mod connections;
 mod cost;
 mod demand;
+mod distance;
 mod events;
 mod latency;
 mod ranges;

@@ -52,6 +52,7 @@ impl Book<'_> {
             self.tiers[tier].round_trip =
                 Some(self.sheet.input(format!("round trip to {name}"), rtt, (1.0, Unit::Seconds)));
         }
+        self.distance(tier, &name);
         if let Some(external) = &here.external {
             self.tiers[tier].service =
                 Some(self.mean_time(format!("latency of {name}"), &external.latency, tier));
@@ -309,7 +310,7 @@ impl Book<'_> {
             Calls::One(call) => {
                 let cells = self.tiers[call.tier];
                 let known = |cell: Option<CellId>| cell.map_or(0.0, |c| self.sheet.value(c));
-                let here = known(cells.round_trip) + known(cells.service);
+                let here = known(self.round_trip_of(call)) + known(cells.service);
                 let station = f64::from(u8::from(self.scenario.tiers[call.tier].station.is_some()));
                 let (behind, stations) = self.slowest_way(&call.next);
                 let held = self.scenario.tiers[call.tier].station.as_ref().is_some_and(|s| s.blocking);

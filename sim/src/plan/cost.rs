@@ -35,7 +35,7 @@ impl Evaluator<'_> {
 
     fn price_of(&self, scenario: &Scenario, sizing: &Sizing, tier: TierId) -> (f64, f64) {
         let load = &sizing.loads[tier];
-        let (mut bill, mut shadow) = (self.fixed(scenario, load, tier), 0.0);
+        let (mut bill, mut shadow) = (self.fixed(scenario, load, tier) + self.sites(scenario, tier), 0.0);
         if let (Some(sized), Some(fleet)) = (&sizing.tiers[tier], &self.problem.fleets[tier]) {
             let bytes = sizing.choice.caches[tier].map_or(0.0, |size| size.capacity);
             let caches = if fleet.per_byte > 0.0 {
@@ -47,6 +47,13 @@ impl Evaluator<'_> {
             if fleet.billing == Billing::Shadow { shadow += cost } else { bill += cost }
         }
         (bill, shadow)
+    }
+
+    /// What the sites of a tier cost by themselves.
+    fn sites(&self, scenario: &Scenario, tier: TierId) -> f64 {
+        let price = scenario.tiers[tier].price.site.as_ref();
+        let each = price.and_then(|name| self.problem.prices.service(name));
+        each.map_or(0.0, |service| service.monthly() * f64::from(scenario.sites()))
     }
 
     /// What a tier costs beside its servers: bytes kept, bytes out, requests.

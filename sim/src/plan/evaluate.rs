@@ -14,7 +14,7 @@ use plimsoll_scenarios::{Knob, Policy, Scenario, Scheme, Scope, ShardBy, TierId}
 use super::goals::{self, State};
 use super::hits::{CacheSize, HitModel, Hits};
 use super::load::{Demand, TierLoad, loads};
-use super::problem::{Axis, GoalMetric, Problem};
+use super::problem::{Axis, Chosen, GoalMetric, Problem};
 use super::shards::{Keys, Shards};
 use super::size::{self, Case, Reason, Sized, TierProblem};
 use crate::flow::Flow;
@@ -27,6 +27,30 @@ pub struct Choice {
     pub copies: Vec<Option<u32>>,
     pub schemes: Vec<Option<Scheme>>,
     pub zones: Vec<Option<u32>>,
+    /// By region, where some region's number of sites is free.
+    pub sites: Option<Vec<u32>>,
+}
+
+impl Choice {
+    /// What a scenario states.
+    #[must_use]
+    pub fn stated(world: &Scenario) -> Self {
+        let tiers = world.tiers.len();
+        Self {
+            caches: super::hits::stated(world),
+            copies: vec![None; tiers],
+            schemes: vec![None; tiers],
+            zones: vec![None; tiers],
+            sites: None,
+        }
+    }
+
+    /// Sites over all regions.
+    #[must_use]
+    pub fn sites_of(&self, world: &Scenario) -> u64 {
+        let stated = || u64::from(world.sites());
+        self.sites.as_ref().map_or_else(stated, |sites| sites.iter().map(|&n| u64::from(n)).sum())
+    }
 }
 
 /// A plan in numbers.
@@ -81,7 +105,7 @@ pub struct Evaluator<'p> {
     /// Calls by address, for walking trees.
     pub calls: BTreeMap<usize, usize>,
     /// Tiers, called before callers.
-    inwards: Vec<TierId>,
+    pub(super) inwards: Vec<TierId>,
     /// Factors on targets' bounds, from the simulator's disagreement.
     pub margins: Vec<f64>,
     /// By tier: fewest servers, from the simulator's disagreement.
@@ -140,36 +164,44 @@ impl<'p> Evaluator<'p> {
     /// What positions on the axes mean.
     #[must_use]
     pub fn choice(&self, point: &[usize]) -> Choice {
-        let mut choice = Choice {
-            caches: super::hits::stated(self.world),
-            copies: vec![None; self.world.tiers.len()],
-            schemes: vec![None; self.world.tiers.len()],
-            zones: vec![None; self.world.tiers.len()],
-        };
-        for (Axis { tier, knob, values }, &at) in self.problem.axes.iter().zip(point) {
-            let value = values[at];
-            match (knob, &mut choice.caches[*tier]) {
+        let mut choice = Choice::stated(self.world);
+        if !self.problem.sites.is_empty() {
+            choice.sites = Some(self.world.population.regions.iter().map(|r| r.sites).collect());
+        }
+        for (axis, &at) in self.problem.axes.iter().zip(point) {
+            let value = axis.values[at];
+            let (tier, knob) = match axis.of {
+                Chosen::Tier(tier, knob) => (tier, knob),
+                Chosen::Sites(region) => {
+                    choice.sites.iter_mut().for_each(|sites| sites[region] = value as u32);
+                    continue;
+                }
+            };
+            match (knob, &mut choice.caches[tier]) {
                 (Knob::Capacity, Some(size)) => size.capacity = value,
                 (Knob::Policy, Some(size)) => size.policy = Policy::NAMES[value as usize].1,
-                (Knob::Copies, _) => choice.copies[*tier] = Some(value as u32),
+                (Knob::Copies, _) => choice.copies[tier] = Some(value as u32),
                 (Knob::Replication, _) => {
-                    choice.schemes[*tier] = Some(self.problem.schemes[tier][value as usize]);
+                    choice.schemes[tier] = Some(self.problem.schemes[&tier][value as usize]);
                 }
-                (Knob::Zones, _) => choice.zones[*tier] = Some(value as u32),
+                (Knob::Zones, _) => choice.zones[tier] = Some(value as u32),
                 _ => {}
             }
         }
         choice
     }
 
-    /// The scenario with the copies and zones of a choice.
+    /// The scenario with the copies, zones and sites of a choice.
     #[must_use]
     pub fn changed(&self, choice: &Choice) -> Cow<'p, Scenario> {
         let kept = choice.copies.iter().all(Option::is_none) && choice.schemes.iter().all(Option::is_none);
-        if kept && choice.zones.iter().all(Option::is_none) {
+        if kept && choice.zones.iter().all(Option::is_none) && choice.sites.is_none() {
             return Cow::Borrowed(self.world);
         }
         let mut changed = self.world.clone();
+        for (region, &sites) in changed.population.regions.iter_mut().zip(choice.sites.iter().flatten()) {
+            region.sites = sites;
+        }
         for (id, tier) in changed.tiers.values_mut().enumerate() {
             if let (Some(copies), Scheme::Copies { read, .. }) = (choice.copies[id], tier.replication.scheme)
             {
@@ -189,17 +221,18 @@ impl<'p> Evaluator<'p> {
     }
 
     pub fn hits_at(&mut self, choice: &Choice) -> Hits {
-        let known = &self.known;
-        self.hits.as_mut().map_or_else(|| known.clone(), |model| model.at(&choice.caches))
+        let (known, sites) = (&self.known, choice.sites_of(self.world));
+        self.hits.as_mut().map_or_else(|| known.clone(), |model| model.at(&choice.caches, sites))
     }
 
     /// How uneven the keys are, by tier, where there are shards and servers to be found for them.
     pub fn keys_at(&mut self, choice: &Choice) -> Vec<Option<Keys>> {
         let Some(model) = self.hits.as_mut() else { return self.known_keys.clone() };
+        let sites = choice.sites_of(self.world);
         let keys = |tier: TierId| {
             let free = self.problem.fleets[tier].as_ref().is_some_and(|fleet| fleet.free);
             let sharded = self.world.tiers[tier].sharding.is_some() && free;
-            sharded.then(|| model.keys(&choice.caches, tier))
+            sharded.then(|| model.keys((&choice.caches, sites), tier))
         };
         (0..self.world.tiers.len()).map(keys).collect()
     }
@@ -280,46 +313,6 @@ impl<'p> Evaluator<'p> {
         Ok(sizing)
     }
 
-    /// The least that any point of a box can cost: loads at its far corner, caches at its near one. What a cache
-    /// leaves falls with every capacity, and servers rise with the load.
-    ///
-    /// # Errors
-    /// A target that no point of the box meets.
-    pub fn bound(&mut self, near: &[usize], far: &[usize]) -> Result<f64, Broken> {
-        let mut choice = self.choice(far);
-        let small = self.choice(near);
-        for goal in 0..self.problem.goals.len() {
-            // A cache hits most where it is large and those before it are small.
-            let GoalMetric::HitRatio(tier) = self.problem.goals[goal].metric else { continue };
-            let mut kindest = small.clone();
-            kindest.caches[tier] = choice.caches[tier];
-            let hits = self.hits_at(&kindest);
-            let value = goals::hit_ratio(self, &hits, tier);
-            if !goals::met(self, goal, value) {
-                return Err(Broken::Goal { goal, value });
-            }
-        }
-        let scenario = self.changed(&choice);
-        let hits = self.hits_at(&choice);
-        let loads = loads(&scenario, self.flow, &self.demand, &hits);
-        choice.caches.clone_from(&small.caches);
-        // How uneven keys are hangs on the caches before them: evenly, no box is cut off by mistake.
-        let keys = vec![None; loads.len()];
-        let mut sizing = Sizing::begun(choice, hits, loads, keys);
-        for position in 0..self.inwards.len() {
-            let tier = self.inwards[position];
-            let sized = self.size_tier(&scenario, &sizing, &[], tier);
-            sizing.tiers[tier] = sized.map_err(|reason| Broken::Tier { tier, reason })?;
-        }
-        for (goal, value) in goals::without_waits(self, &scenario, &sizing) {
-            if !goals::met(self, goal, value) {
-                return Err(Broken::Goal { goal, value });
-            }
-        }
-        self.price(&scenario, &mut sizing);
-        Ok(sizing.objective)
-    }
-
     /// Loads with each cache empty, one at a time, where something must hold then.
     pub fn cold_loads(&self, scenario: &Scenario, sizing: &Sizing) -> Vec<Vec<TierLoad>> {
         if !self.problem.failures.contains(&Failure::ColdCache) {
@@ -356,7 +349,7 @@ impl<'p> Evaluator<'p> {
     }
 
     /// A tier as sizing sees it, and the loads that it must carry.
-    fn tier_problem<'a>(
+    pub(super) fn tier_problem<'a>(
         &'a self,
         scenario: &'a Scenario,
         sizing: &'a Sizing,
@@ -424,10 +417,16 @@ impl<'p> Evaluator<'p> {
         size::size(&problem, &cases, &fleet.kinds[kind..=kind]).ok()
     }
 
-    /// The best value that a goal can have: everything as large as it may be, without waits.
+    /// The best value that a goal can have: everything as large as it may be, without waits; for a hit ratio, at as few
+    /// sites as there may be.
     #[must_use]
     pub fn best_of(&mut self, goal: usize) -> Option<f64> {
-        let far: Vec<usize> = self.problem.axes.iter().map(|a| a.values.len() - 1).collect();
+        let of_hits = matches!(self.problem.goals[goal].metric, GoalMetric::HitRatio(_));
+        let best = |axis: &Axis| match axis.of {
+            Chosen::Sites(_) if of_hits => 0,
+            _ => axis.values.len() - 1,
+        };
+        let far: Vec<usize> = self.problem.axes.iter().map(best).collect();
         let choice = self.choice(&far);
         let scenario = self.changed(&choice);
         let hits = self.hits_at(&choice);
@@ -444,12 +443,7 @@ impl<'p> Evaluator<'p> {
     /// The scenario's own sizes, and the first rule or goal that they break.
     #[must_use]
     pub fn stated(&mut self) -> (Sizing, Option<String>) {
-        let choice = Choice {
-            caches: super::hits::stated(self.world),
-            copies: vec![None; self.world.tiers.len()],
-            schemes: vec![None; self.world.tiers.len()],
-            zones: vec![None; self.world.tiers.len()],
-        };
+        let choice = Choice::stated(self.world);
         let hits = self.hits_at(&choice);
         let loads = loads(self.world, self.flow, &self.demand, &hits);
         let tiers = self.world.tiers.values().zip(&loads).map(|(tier, load)| {

@@ -1,14 +1,15 @@
 //! A plan in words: what binds each tier, what breaks with one step less, and why not something else.
 
 use plimsoll_reports::format::{human, significant};
-use plimsoll_reports::plan::Alternative;
+use plimsoll_reports::plan::{Alternative, PlannedSites};
 use plimsoll_reports::record::Unit;
+use plimsoll_scenarios::distance::mean_distance_m;
 use plimsoll_scenarios::{Knob, Policy, Scenario, Scheme, TierId};
 
 use super::PlanError;
 use super::evaluate::{Broken, Evaluator, Sizing};
 use super::goals::{self, State};
-use super::problem::{Goal, GoalMetric};
+use super::problem::{Chosen, Goal, GoalMetric};
 use super::search::Found;
 use super::shards::HOT_MAX;
 use super::size::{self, Reason, Rule, Sized};
@@ -122,6 +123,9 @@ pub fn binding(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing, 
                 let k = size::left(failure, sized.pools[p] as f64, place.instances, here.scope, here.zones);
                 place.egress * factor / (k * place.instances * kind.link.unwrap_or(f64::INFINITY))
             });
+            if full.is_infinite() {
+                return format!("nothing is left, at most {}", limit(rule(i), false));
+            }
             format!("links {} full, at most {}", human(full, Unit::Share), limit(rule(i), false))
         }
         Reason::Operations(i) => format!("operations of disks, at most {}", limit(rule(i), false)),
@@ -158,7 +162,7 @@ pub fn one_less(
     }
     let Some((servers, pools)) = size::step(sized.servers, &sizing.loads[tier], false, (1, fleet.range.1))
     else {
-        return Some("there is no less than one server at every place".to_owned());
+        return Some("less: some place would have none".to_owned());
     };
     let mut less = sizing.clone();
     less.tiers[tier] = Some(Sized { servers, pools, ..sized.clone() });
@@ -185,16 +189,53 @@ pub fn scheme(scheme: Scheme) -> String {
 
 /// `edge.cache.capacity = 100 TB`.
 fn named(evaluator: &Evaluator<'_>, axis: usize, value: f64) -> String {
-    let axis = &evaluator.problem.axes[axis];
-    let field = axis.knob.field().rsplit('.').next().unwrap_or_default();
-    let path = format!("{}.{field}", evaluator.world.tier_name(axis.tier));
-    let value = match axis.knob {
+    let (tier, knob) = match evaluator.problem.axes[axis].of {
+        Chosen::Tier(tier, knob) => (tier, knob),
+        Chosen::Sites(region) => {
+            return format!("{}.sites = {value}", evaluator.world.population.regions[region].name);
+        }
+    };
+    let field = knob.field().rsplit('.').next().unwrap_or_default();
+    let path = format!("{}.{field}", evaluator.world.tier_name(tier));
+    let value = match knob {
         Knob::Capacity => human(value, Unit::Bytes),
         Knob::Policy => Policy::NAMES[value as usize].0.to_owned(),
-        Knob::Replication => scheme(evaluator.problem.schemes[&axis.tier][value as usize]),
+        Knob::Replication => scheme(evaluator.problem.schemes[&tier][value as usize]),
         _ => significant(value, 3),
     };
     format!("{path} = {value}")
+}
+
+/// The sites of every region where their number was free.
+#[must_use]
+pub fn sites(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<PlannedSites> {
+    let scenario = evaluator.changed(&found.sizing.choice).into_owned();
+    let mut all = Vec::new();
+    for axis in 0..found.point.len() {
+        let Chosen::Sites(id) = evaluator.problem.axes[axis].of else { continue };
+        let region = &scenario.population.regions[id];
+        let one_less = found.point[axis].checked_sub(1).map(|less| {
+            let mut point = found.point.clone();
+            point[axis] = less;
+            match evaluator.size_at(&point) {
+                Err(why) => format!("breaks {}", broken(evaluator, &why)),
+                Ok(sizing) => {
+                    let extra = (sizing.objective - found.sizing.objective).max(0.0);
+                    format!("holds, and costs {} more", human(extra, Unit::DollarsPerMonth))
+                }
+            }
+        });
+        let distance =
+            region.area.as_ref().map_or(0.0, |a| mean_distance_m(a.get(), f64::from(region.sites)));
+        all.push(PlannedSites {
+            region: region.name.clone(),
+            sites: u64::from(region.sites),
+            distance_m: distance,
+            round_trip_s: scenario.distance_s(region, region.sites),
+            one_less: one_less.or_else(|| Some("is less than the scenario permits".to_owned())),
+        });
+    }
+    all
 }
 
 /// Why not: values beside those chosen, with everything else sized anew.
@@ -203,9 +244,18 @@ pub fn alternatives(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<Alterna
     let mut all = Vec::new();
     for axis in 0..found.point.len() {
         let last = evaluator.problem.axes[axis].values.len() as i64 - 1;
-        let mut values: Vec<usize> = STEPS
+        let here = found.point[axis] as i64;
+        let steps = match evaluator.problem.axes[axis].of {
+            // One after the other, and not 24 a decade.
+            Chosen::Sites(_) => {
+                let sites = evaluator.problem.axes[axis].values[found.point[axis]] as i64;
+                [-1, 1, -sites / 2, sites]
+            }
+            Chosen::Tier(..) => STEPS,
+        };
+        let mut values: Vec<usize> = steps
             .iter()
-            .map(|step| (found.point[axis] as i64 + step).clamp(0, last) as usize)
+            .map(|step| (here + step).clamp(0, last) as usize)
             .filter(|&v| v != found.point[axis])
             .collect();
         values.sort_unstable();

@@ -75,6 +75,26 @@ impl<'a, 'p> State<'a, 'p> {
         }
     }
 
+    #[must_use]
+    pub const fn scenario(&self) -> &'a Scenario {
+        self.scenario
+    }
+
+    /// Calls of a tier in a region between two times of the day, 1/s: what its servers there are asked for.
+    #[must_use]
+    pub fn asked_at(&self, tier: TierId, region: usize, (from_s, to_s): (f64, f64)) -> f64 {
+        let calls = self.evaluator.demand.calls(self.evaluator.flow, self.hits);
+        let here = &self.scenario.population.regions[region];
+        let of = |node: usize| {
+            let flow = &self.evaluator.flow.nodes[node];
+            let day = self.scenario.day_of(&self.scenario.actions[flow.action], region);
+            let shape = day.mean_over(from_s + here.utc_offset_s, to_s + here.utc_offset_s);
+            let calls = calls[node] * here.share * shape;
+            calls * model::work(self.scenario, flow.call)
+        };
+        self.evaluator.flow.at(tier).map(of).sum()
+    }
+
     /// Servers of an instance that are left at a place, and calls of its servers a second, at the peak.
     fn at(&self, tier: TierId, place: usize) -> Option<(f64, f64)> {
         let sized = self.sizing.tiers[tier].as_ref()?;
@@ -140,10 +160,24 @@ impl<'a, 'p> State<'a, 'p> {
         ))
     }
 
-    /// Round trip, wait and service of one call.
-    fn of_tier(&self, tier: TierId, region: usize) -> Mixture {
+    /// Whether a failure takes a whole site of a tier in a region.
+    fn loses_a_site(&self, tier: TierId, region: usize) -> bool {
         let here = &self.scenario.tiers[tier];
-        let rtt = here.rtt.as_ref().map_or(0.0, plimsoll_scenarios::units::Quantity::get);
+        let alone = || self.sizing.tiers[tier].as_ref().is_none_or(|sized| sized.pools[region] < 2);
+        here.scope == Scope::Site
+            && match self.felt(tier) {
+                Some(Failure::ServerDown) => alone(),
+                Some(Failure::ZoneDown) => here.zones < 2,
+                _ => false,
+            }
+    }
+
+    /// Round trip, wait and service of one call.
+    fn of_tier(&self, call: &Call, region: usize) -> Mixture {
+        let tier = call.tier;
+        let here = &self.scenario.tiers[tier];
+        let gone = u32::from(self.scenario.crosses(call) && self.loses_a_site(tier, region));
+        let rtt = self.scenario.round_trip_with(call, region, gone);
         if let Some(external) = &here.external {
             let law = &external.latency;
             return variable(rtt, law.mean(), law.variance());
@@ -187,7 +221,7 @@ impl<'a, 'p> State<'a, 'p> {
             // Times are those of requests that leave the device.
             return next;
         }
-        let mut time = self.of_tier(call.tier, region).then(&next.with_probability(1.0 - hit));
+        let mut time = self.of_tier(call, region).then(&next.with_probability(1.0 - hit));
         let n = call.fan_out.get().round().clamp(1.0, FAN_OUT_MAX) as u64;
         if n > 1 {
             let k = match call.wait_for {

@@ -36,8 +36,8 @@ struct Solved {
     found: BTreeMap<usize, Vec<f64>>,
 }
 
-/// What a solution rests on: the tier, and the sizes of it and of all caches before it.
-type Key = (TierId, Vec<(u64, Policy)>);
+/// What a solution rests on: the tier, the sites, and the sizes of it and of all caches before it.
+type Key = (TierId, u64, Vec<(u64, Policy)>);
 
 /// A scenario's caches, to be asked at any sizes.
 pub struct HitModel<'s> {
@@ -52,6 +52,10 @@ pub struct HitModel<'s> {
     /// By position in `order`: positions of the caches before it.
     before: Vec<Vec<usize>>,
     kept: BTreeMap<Key, Rc<Solved>>,
+    /// Sites over all regions.
+    sites: u64,
+    /// Whether hit ratios hang on how many caches there are: each has to fetch what is new.
+    churns: bool,
     policies: Policies<'s>,
 }
 
@@ -90,7 +94,9 @@ impl<'s> HitModel<'s> {
             before.push(found);
         }
         let policies = Policies::new(scenario, flow);
-        Self { scenario, flow, atoms, devices, order, before, kept: BTreeMap::new(), policies }
+        let churns = scenario.datasets.values().any(|dataset| dataset.churn_per_day.get() > 0.0);
+        let sites = u64::from(scenario.sites());
+        Self { scenario, flow, atoms, devices, order, before, kept: BTreeMap::new(), sites, churns, policies }
     }
 
     /// The capacity of LRU that is worth as much as a cache whose policy has no law; the cache's own where it has.
@@ -102,13 +108,15 @@ impl<'s> HitModel<'s> {
         self.policies.like_lru(tier, size.policy, size.capacity)
     }
 
-    /// Hit ratios where the caches have these sizes, by tier.
-    pub fn at(&mut self, sizes: &[Option<CacheSize>]) -> Hits {
+    /// Hit ratios where the caches have these sizes, by tier, and there are so many sites.
+    pub fn at(&mut self, sizes: &[Option<CacheSize>], sites: u64) -> Hits {
+        self.sites = sites;
         self.solved(sizes).0
     }
 
     /// How unevenly the keys of a tier are asked for behind caches of these sizes.
-    pub fn keys(&mut self, sizes: &[Option<CacheSize>], tier: TierId) -> Keys {
+    pub fn keys(&mut self, (sizes, sites): (&[Option<CacheSize>], u64), tier: TierId) -> Keys {
+        self.sites = sites;
         let (hits, solved) = self.solved(sizes);
         let streams = self.flow.at(tier).map(|node| {
             let rate = self.scenario.mean_rate(&self.scenario.actions[self.flow.nodes[node].action]);
@@ -138,7 +146,7 @@ impl<'s> HitModel<'s> {
             };
             let mut key: Vec<(u64, Policy)> = self.before[position].iter().map(|&at| size(at)).collect();
             key.push(size(position));
-            let key = (tier, key);
+            let key = (tier, if self.churns { self.sites } else { 0 }, key);
             let found = self.kept.get(&key).cloned();
             let one = found.unwrap_or_else(|| Rc::new(self.solve(tier, sizes[tier], &solved, &hits)));
             if self.kept.len() < KEPT_MAX {
@@ -192,7 +200,7 @@ impl<'s> HitModel<'s> {
             sums.iter_mut().zip(atoms).for_each(|(sum, p)| *sum += p * rate);
         }
         let cache = size.and_then(|size| self.cache(tier, size, &asked));
-        let instances = model::cache_instances(self.scenario, tier) as f64;
+        let instances = self.instances(tier);
         let mut one = Solved { hits: BTreeMap::new(), found: BTreeMap::new() };
         for (&node, (arriving, atoms)) in nodes.iter().zip(&streams) {
             let Some(dataset) = self.flow.nodes[node].call.of else { continue };
@@ -207,6 +215,15 @@ impl<'s> HitModel<'s> {
             one.found.insert(node, found);
         }
         one
+    }
+
+    /// Caches that a tier has.
+    fn instances(&self, tier: TierId) -> f64 {
+        let here = &self.scenario.tiers[tier];
+        let of_sites =
+            here.scope == Scope::Site && here.cache.as_ref().is_some_and(|cache| !cache.per_server);
+        let all = if of_sites { self.sites } else { model::cache_instances(self.scenario, tier) };
+        all as f64
     }
 
     /// The cache under all streams together, weighed in bytes.
@@ -271,7 +288,11 @@ mod tests {
             let flow = Flow::of(&scenario);
             let mut model = HitModel::new(&scenario, &flow);
             let sizes = stated(&scenario);
-            let (first, again, chain) = (model.at(&sizes), model.at(&sizes), chain_of(&scenario, &flow));
+            let (first, again, chain) = (
+                model.at(&sizes, u64::from(scenario.sites())),
+                model.at(&sizes, u64::from(scenario.sites())),
+                chain_of(&scenario, &flow),
+            );
             assert_eq!(first, again);
             for (node, (got, want)) in first.iter().zip(&chain.hits).enumerate() {
                 assert!((got - want).abs() < 1e-9, "{name}, call {node}: {got} {want}");
@@ -294,7 +315,7 @@ mod tests {
         let mut last = f64::INFINITY;
         for capacity in [1e12, 10e12, 50e12, 100e12, 300e12] {
             sizes[edge] = sizes[edge].map(|s| CacheSize { capacity, ..s });
-            let left = inwards(&model.at(&sizes));
+            let left = inwards(&model.at(&sizes, u64::from(scenario.sites())));
             assert!(left < last, "{capacity}: {left} {last}");
             last = left;
         }

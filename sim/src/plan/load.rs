@@ -188,7 +188,7 @@ mod tests {
         for name in ["spotify", "url-shortener", "twitter", "uber"] {
             let scenario = plimsoll_scenarios::load(name).unwrap();
             let flow = Flow::of(&scenario);
-            let hits = HitModel::new(&scenario, &flow).at(&stated(&scenario));
+            let hits = HitModel::new(&scenario, &flow).at(&stated(&scenario), u64::from(scenario.sites()));
             let loads = loads(&scenario, &flow, &Demand::of(&scenario, &flow), &hits);
             for (tier, load) in loads.iter().enumerate() {
                 let tier_name = scenario.tier_name(tier);

@@ -6,6 +6,7 @@
 //! tiers. So the search is over capacities, copies and the like ([`search`]), and servers are solved inside
 //! ([`evaluate`], [`size`]).
 
+mod bound;
 mod cost;
 mod durability;
 mod evaluate;
@@ -31,6 +32,7 @@ mod tests;
 mod verify;
 mod worlds;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use plimsoll_reports::plan::Plan;
@@ -58,6 +60,8 @@ pub struct Options<'p> {
     pub threads: usize,
 }
 
+/// Times that a target is relaxed: what very many servers would reach may be more than can be had by adding some.
+const RELAXED_MAX: usize = 4;
 /// Worlds that a plan is compared in unless told otherwise.
 pub const WORLDS: usize = 512;
 
@@ -91,9 +95,9 @@ pub fn plan(
     let mut problem = problem::Problem::new(open, options.prices, &options.assumed)?;
     let world = problem.scenario.clone();
     let flow = crate::flow::Flow::of(&world);
-    let mut relaxed = Vec::new();
-    // At most every target is relaxed, once.
-    for _ in 0..=problem.goals.len() {
+    // By target: what was relaxed, in words.
+    let mut relaxed: BTreeMap<usize, String> = BTreeMap::new();
+    for _ in 0..=RELAXED_MAX * problem.goals.len() {
         let mut evaluator = evaluate::Evaluator::new(&problem, &world, &flow);
         evaluator.stop = Some(stop);
         let broken = match search::search(&mut evaluator, None) {
@@ -102,6 +106,7 @@ pub fn plan(
                 evaluator.stop = None;
                 slots::trim(&evaluator, &mut found.sizing);
                 let (found, verified) = verify::verify(&mut evaluator, found, options, progress, stop);
+                let relaxed = relaxed.into_values().collect();
                 return Ok(record::record(&mut evaluator, &found, verified, relaxed, options));
             }
             Err(broken) => broken,
@@ -112,11 +117,13 @@ pub fn plan(
             return Err(error);
         };
         let before = &problem.goals[goal];
-        relaxed.push(format!("Relaxed: {} to {}.", before.text, explain::shown(before, bound)));
+        let under = before.failure.map_or(String::new(), |failure| format!(" under {}", failure.name()));
+        let told = format!("Relaxed: {} to {}{under}.", before.text, explain::shown(before, bound));
+        relaxed.insert(goal, told);
         problem.goals[goal].bound = bound;
     }
     Err(PlanError::Infeasible {
-        cause: "relaxing every target once is not enough".to_owned(),
+        cause: "relaxing every target is not enough".to_owned(),
         fix: "look at the targets of utilisation and at bounds of `auto`".to_owned(),
     })
 }

@@ -3,7 +3,9 @@
 //! Why a moment of the whole system and not an hour of a slice of it: what a failure does hangs on whole pools of
 //! servers, and a pool cut down to a slice has too few. Queues forget in a few hundred service times, so seconds are
 //! enough; what caches have is drawn from Che's law and not filled first. A server, a zone or a region is lost, and
-//! known to be, when the moment begins; a cache is emptied when it begins to count.
+//! known to be, when the moment begins; a cache is emptied when it begins to count. Connections that were opened before
+//! are open. Servers that stand by region are fullest at the peak of their own region: where that is another hour than
+//! everybody's, and the fullest pool is fuller then, that hour is a moment more.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -17,11 +19,10 @@ use plimsoll_scenarios::{Event, EventKind, Origin, Policy, Scenario, Scope, Tier
 use super::Options;
 use super::evaluate::{Evaluator, Sizing};
 use super::failures::{Case, HOT, Hurt, largest_region};
-use super::goals::slowest_waited_for;
+use super::goals::{State, slowest_waited_for};
 use super::hits::CacheSize;
 use crate::analytic::caches::Approximation;
 use crate::calendar::{self, slice};
-use crate::flow::Cause;
 use crate::outcome::{Counted, summarise};
 use crate::{model, threads};
 
@@ -36,8 +37,8 @@ const SERVICES: f64 = 40.0;
 const WARMUP: f64 = 1.0 / 3.0;
 /// A tier whose service takes more than this part of the warm-up is not yet as busy as it will be.
 const SLOW: f64 = 0.2;
-/// Part of a tier's calls that may be heartbeats: those of connections opened before the moment are not played.
-const BEATS: f64 = 0.05;
+/// By how much more a pool must be asked for at its own peak for that to be played as well.
+const FULLER: f64 = 1.02;
 /// Steps of the day at which its peak is looked for.
 const STEPS: usize = 288;
 /// Cases of one failure that are played.
@@ -82,30 +83,63 @@ pub struct Seen {
     pub span_s: f64,
 }
 
-/// The peak in normal operation.
+/// The peak in normal operation: everybody's, and that of the fullest pool.
 #[must_use]
-pub fn normal(evaluator: &Evaluator<'_>, sizing: &Sizing, sized: &Scenario) -> Moment {
-    moment(evaluator, sizing, sized.clone(), None, "nothing fails".to_owned(), &[])
+pub fn normal(evaluator: &Evaluator<'_>, sizing: &Sizing, sized: &Scenario) -> Vec<Moment> {
+    let state = State::normal(evaluator, sized, sizing);
+    let everybody = peak(sized).0;
+    let hours = std::iter::once(everybody).chain(own_peak(&state, everybody, None));
+    let what = || "nothing fails".to_owned();
+    hours.map(|at_s| moment(evaluator, sizing, sized.clone(), None, (what(), &[]), at_s)).collect()
 }
 
 /// The peak under a failure, in the cases that are worst by formula; none where nobody is hurt, or where nothing would
-/// be left to play.
+/// be left to play. Where it is `required`, that of the fullest pool as well.
 #[must_use]
 pub fn under(
     evaluator: &Evaluator<'_>,
     sizing: &Sizing,
     sized: &Scenario,
-    failure: Failure,
+    (failure, required): (Failure, bool),
     cases: &[Case],
 ) -> Vec<Moment> {
     let slow = |tier: TierId| sized.tiers[tier].station.as_ref().is_some_and(|s| s.service_time.mean() > 1.0);
     let worst = worst_of(sized, cases, |case| matches!(case.hurt, Hurt::Server(tier) if slow(tier)));
-    let moments = worst.into_iter().filter_map(|hurt| {
+    let everybody = peak(sized).0;
+    let mut moments = Vec::new();
+    for (position, hurt) in worst.into_iter().enumerate() {
         let mut scenario = sized.clone();
-        let (what, kinds) = happens(&mut scenario, sizing, failure, hurt)?;
-        Some(moment(evaluator, sizing, scenario, Some(failure), what, &kinds))
-    });
-    moments.collect()
+        let Some((what, kinds)) = happens(&mut scenario, sizing, failure, hurt) else { continue };
+        let (tier, hit) = match hurt {
+            Hurt::Server(tier) => (Some(tier), Some(tier)),
+            _ => (None, None),
+        };
+        let state = State::normal(evaluator, sized, sizing).under(failure, tier);
+        // Of the fullest case only: of the longest time all regions decide.
+        let own = own_peak(&state, everybody, hit).filter(|_| required && position == 0);
+        for at_s in std::iter::once(everybody).chain(own) {
+            let happens = (what.clone(), &kinds[..]);
+            moments.push(moment(evaluator, sizing, scenario.clone(), Some(failure), happens, at_s));
+        }
+    }
+    moments
+}
+
+/// The time of the day at which the fullest pool of a region (of one tier, where only that is asked for) is asked for
+/// most; nothing where it is asked for about as much at the time of everybody's peak.
+fn own_peak(state: &State<'_, '_>, everybody_s: f64, only: Option<TierId>) -> Option<f64> {
+    let scenario = state.scenario();
+    let tiers = (0..scenario.tiers.len())
+        .filter(|&t| only.is_none_or(|only| only == t))
+        .filter(|&t| matches!(scenario.tiers[t].scope, Scope::Region | Scope::Site));
+    let pools = tiers.flat_map(|t| (0..scenario.population.regions.len()).map(move |r| (t, r)));
+    let busy = pools.filter_map(|(t, r)| Some((t, r, state.busy(t, r).filter(|busy| busy.is_finite())?)));
+    let (tier, region, _) = busy.max_by(|a, b| a.2.total_cmp(&b.2))?;
+    let step = DAY_S / STEPS as f64;
+    let asked = |at_s: f64| state.asked_at(tier, region, (at_s, at_s + step));
+    let hours = (0..STEPS).map(|i| i as f64 * step);
+    let at_s = hours.reduce(|most, now| if asked(now) > asked(most) { now } else { most })?;
+    (asked(at_s) > FULLER * asked(everybody_s - 0.5 * step)).then_some(at_s + 0.5 * step)
 }
 
 /// Whom it is worst for: by the fullest tier, and by the time that is longest for its bound.
@@ -220,10 +254,10 @@ fn moment(
     sizing: &Sizing,
     mut scenario: Scenario,
     failure: Option<Failure>,
-    what: String,
-    kinds: &[EventKind],
+    (what, kinds): (String, &[EventKind]),
+    at_s: f64,
 ) -> Moment {
-    let span = span(evaluator, sizing, &scenario);
+    let span = span(evaluator, sizing, &scenario, at_s);
     scenario.events = kinds
         .iter()
         .map(|kind| Event {
@@ -237,20 +271,10 @@ fn moment(
             origin: Origin::default(),
         })
         .collect();
-    let calls = evaluator.demand.calls(evaluator.flow, &sizing.hits);
-    let beats = |tier: TierId| {
-        let of = |only: bool| -> f64 {
-            let nodes = evaluator.flow.at(tier);
-            let counts = |n: &usize| !only || evaluator.flow.nodes[*n].cause == Cause::Heartbeat;
-            nodes.filter(counts).map(|n| calls[n]).sum()
-        };
-        of(true) > BEATS * of(false)
+    let slow = |tier: &plimsoll_scenarios::Tier| {
+        tier.station.as_ref().is_some_and(|s| s.service_time.mean() > SLOW * span.warmup_s)
     };
-    let slow = |(id, tier): (TierId, &plimsoll_scenarios::Tier)| {
-        let slow = tier.station.as_ref().is_some_and(|s| s.service_time.mean() > SLOW * span.warmup_s);
-        slow || beats(id)
-    };
-    let slow = scenario.tiers.values().enumerate().map(slow).collect();
+    let slow = scenario.tiers.values().map(slow).collect();
     let mut lawless = vec![false; scenario.tiers.len()];
     for (id, tier) in scenario.tiers.values_mut().enumerate() {
         if let Some(cache) = tier.cache.as_mut().filter(|c| !Approximation::known(c.policy)) {
@@ -275,15 +299,12 @@ fn peak(scenario: &Scenario) -> (f64, f64) {
     all.reduce(|most, now| if now.1 > most.1 { now } else { most }).unwrap_or((0.0, 0.0))
 }
 
-/// As long as the calls allow, around the peak: the whole system where it can be, or else as large a slice as can be.
-fn span(evaluator: &Evaluator<'_>, sizing: &Sizing, scenario: &Scenario) -> Span {
-    let (at_s, requests) = peak(scenario);
+/// As long as the calls allow, around a time: the whole system where it can be, or else as large a slice as can be.
+fn span(evaluator: &Evaluator<'_>, sizing: &Sizing, scenario: &Scenario, at_s: f64) -> Span {
+    let requests = peak(scenario).1;
     let mean: f64 = evaluator.demand.rates.iter().sum();
     let calls = evaluator.demand.calls(evaluator.flow, &sizing.hits);
-    let beyond = |n: &usize| {
-        let node = &evaluator.flow.nodes[*n];
-        node.cause != Cause::Heartbeat && scenario.tiers[node.call.tier].scope != Scope::User
-    };
+    let beyond = |n: &usize| scenario.tiers[evaluator.flow.nodes[*n].call.tier].scope != Scope::User;
     let calls: f64 = (0..calls.len()).filter(beyond).map(|n| calls[n]).sum::<f64>() + mean;
     // At the peak, 1/s.
     let calls = calls * requests / mean.max(f64::MIN_POSITIVE);
@@ -314,7 +335,8 @@ pub fn play(
 impl Moment {
     fn play(&self, seed: u64, stop: &AtomicBool) -> Option<Seen> {
         let Span { from_s, warmup_s, duration_s, factor } = self.span;
-        let slice = slice::slice(&self.scenario, factor);
+        let mut slice = slice::slice(&self.scenario, factor);
+        slice.standing = true;
         let plan = calendar::Plan {
             seed,
             replications: 1,
@@ -426,16 +448,16 @@ mod tests {
         }
         // A site may be lost, and another one is there.
         scenario.population.regions.iter_mut().for_each(|region| region.sites = 2);
-        let open = Open { scenario, free: Vec::new() };
+        let open = Open { scenario, free: Vec::new(), sites: Vec::new() };
         let problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
         let flow = Flow::of(&problem.scenario);
         let mut evaluator = Evaluator::new(&problem, &problem.scenario, &flow);
         let sizing = search(&mut evaluator, None).unwrap().sizing;
         let scenario = sized(&evaluator, &sizing);
-        let mut all = vec![normal(&evaluator, &sizing, &scenario)];
+        let mut all = normal(&evaluator, &sizing, &scenario);
         for &failure in failures {
             let cases = cases(&evaluator, &scenario, &sizing, failure);
-            all.extend(under(&evaluator, &sizing, &scenario, failure, &cases));
+            all.extend(under(&evaluator, &sizing, &scenario, (failure, true), &cases));
         }
         let options = Options {
             seed: 1,

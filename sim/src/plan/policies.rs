@@ -170,7 +170,7 @@ mod tests {
         for policy in ["lru", "sieve", "s3-fifo", "lfu", "w-tinylfu", "clock"] {
             let scenario = scenario(policy);
             let flow = Flow::of(&scenario);
-            let predicted = HitModel::new(&scenario, &flow).at(&stated(&scenario))[0];
+            let predicted = HitModel::new(&scenario, &flow).at(&stated(&scenario), 1)[0];
             let law = scenario.datasets["page"].popularity.over(100_000);
             let mut sum = 0.0;
             let sums: Vec<f64> = (0..100_000)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_scenarios::prices::PriceList;
 use plimsoll_scenarios::slo::{Failure, Metric};
-use plimsoll_scenarios::{Free, Knob, Open, Policy, Scenario, Scheme, Scope, ShardBy, TierId};
+use plimsoll_scenarios::{Free, FreeSites, Knob, Open, Policy, Scenario, Scheme, Scope, ShardBy, TierId};
 
 use super::PlanError;
 use super::kinds::{Billing, ServerKind, byte_price, kinds_of};
@@ -28,14 +28,33 @@ pub const UNDER_FAILURE: f64 = 0.95;
 /// Most copies, and most zones, that are tried unless the scenario says more.
 const COPIES_MAX: u32 = 5;
 const ZONES_MAX: u32 = 3;
+/// Most sites of a region that are tried unless the scenario says more, and most that a scenario may have.
+const SITES_MAX: f64 = 500.0;
+const SITES_AT_ALL: f64 = 10_000.0;
 /// Servers of a tier that are sized at most.
 pub const SERVERS_MAX: u64 = 10_000_000;
+
+/// What an axis is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chosen {
+    /// A quantity of a tier.
+    Tier(TierId, Knob),
+    /// The number of sites of a region, by position.
+    Sites(usize),
+}
+
+impl Chosen {
+    /// Whether more of it never makes what is inwards, or a latency, worse: a box of it has a bound.
+    #[must_use]
+    pub const fn is_ordered(self) -> bool {
+        matches!(self, Self::Tier(_, Knob::Capacity) | Self::Sites(_))
+    }
+}
 
 /// A quantity that the search chooses, with its values in rising order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
-    pub tier: TierId,
-    pub knob: Knob,
+    pub of: Chosen,
     pub values: Vec<f64>,
 }
 
@@ -81,6 +100,8 @@ pub struct Problem<'p> {
     pub scenario: Scenario,
     pub prices: &'p PriceList,
     pub free: Vec<Free>,
+    /// Regions whose number of sites is free.
+    pub sites: Vec<FreeSites>,
     /// By tier; `None` without a station.
     pub fleets: Vec<Option<Fleet>>,
     pub axes: Vec<Axis>,
@@ -99,9 +120,9 @@ impl<'p> Problem<'p> {
     /// Missing or unknown prices, and bounds that contradict each other.
     pub fn new(open: &Open, prices: &'p PriceList, assumed: &Assumed) -> Result<Self, PlanError> {
         let scenario = open.scenario.clone();
-        let by_default = open.free.is_empty();
+        let by_default = open.free.is_empty() && open.sites.is_empty();
         let free = if by_default { default_free(&scenario) } else { open.free.clone() };
-        if free.is_empty() {
+        if free.is_empty() && open.sites.is_empty() {
             return Err(PlanError::NothingFree { scenario: scenario.name });
         }
         let mut problem = Self {
@@ -114,6 +135,7 @@ impl<'p> Problem<'p> {
             scenario,
             prices,
             free,
+            sites: open.sites.clone(),
             by_default,
         };
         problem.goals = problem.goals(assumed);
@@ -261,6 +283,11 @@ impl<'p> Problem<'p> {
 
     fn axes(&self) -> Result<Vec<Axis>, PlanError> {
         let mut axes = Vec::new();
+        for free in &self.sites {
+            let (low, high) = free.range.unwrap_or((1.0, SITES_MAX));
+            let range = (low.ceil().max(1.0), high.floor().min(SITES_AT_ALL));
+            axes.push(Axis { of: Chosen::Sites(free.region), values: whole(Some(range), 1) });
+        }
         for free in &self.free {
             let name = self.scenario.tier_name(free.tier);
             let values = match free.knob {
@@ -274,7 +301,7 @@ impl<'p> Problem<'p> {
                 Knob::Replication => (0..self.schemes[&free.tier].len()).map(|i| i as f64).collect(),
                 Knob::Servers | Knob::Link | Knob::Instance | Knob::Shards | Knob::Concurrency => continue,
             };
-            axes.push(Axis { tier: free.tier, knob: free.knob, values });
+            axes.push(Axis { of: Chosen::Tier(free.tier, free.knob), values });
         }
         Ok(axes)
     }

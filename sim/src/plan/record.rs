@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use plimsoll_reports::plan::{Cost, Plan, PlannedTier, RegionServers, Search, Target};
 use plimsoll_reports::record::{Provenance, Run, Unit};
 use plimsoll_scenarios::slo::{Failure, Metric};
-use plimsoll_scenarios::{Knob, Scenario, Scheme, Scope, TierId};
+use plimsoll_scenarios::{Knob, Scenario, Scheme, Scope, TierId, sites_path};
 
 use super::evaluate::{Evaluator, Sizing};
 use super::goals::{self, State};
@@ -26,6 +26,7 @@ pub fn record(
     options: &Options<'_>,
 ) -> Plan {
     let problem = evaluator.problem;
+    let sites = explain::sites(evaluator, found);
     let scenario = evaluator.changed(&found.sizing.choice).into_owned();
     let tiers = (0..scenario.tiers.len()).filter_map(|t| tier(evaluator, &scenario, found, t)).collect();
     let targets = targets(evaluator, &scenario, &found.sizing, &verified, options);
@@ -46,6 +47,7 @@ pub fn record(
         provenance: Provenance { partial: verified.stopped, ..provenance(&scenario, options) },
         summary: scenario.summary.clone(),
         tiers,
+        sites,
         targets,
         cost: cost(evaluator, &scenario, &found.sizing),
         search: Search { combinations: found.combinations, sized: found.sized, proved: found.proved },
@@ -316,7 +318,10 @@ fn target(text: String, under: Option<String>, bound: f64, value: f64, simulated
 /// The sizes as settings of the scenario.
 fn settings(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing) -> Vec<String> {
     let problem = evaluator.problem;
-    let mut all = Vec::new();
+    let regions = &scenario.population.regions;
+    let sites = problem.sites.iter().map(|free| &regions[free.region]);
+    let mut all: Vec<String> =
+        sites.map(|region| format!("{}={}", sites_path(&region.name), region.sites)).collect();
     for tier in 0..sizing.tiers.len() {
         let name = evaluator.world.tier_name(tier);
         let mut put = |knob: Knob, value: String| {

@@ -7,8 +7,6 @@
 
 use std::collections::{BTreeMap, BinaryHeap};
 
-use plimsoll_scenarios::Knob;
-
 use super::evaluate::{Broken, Evaluator, Sizing};
 
 /// Boxes looked at for a proof.
@@ -198,8 +196,7 @@ impl Searcher<'_, '_> {
 
     /// Cuts off boxes that cost more than the best plan; the least cost that may be left.
     pub(super) fn prove(&mut self, lengths: &[usize]) -> f64 {
-        let ordered: Vec<bool> =
-            self.evaluator.problem.axes.iter().map(|a| a.knob == Knob::Capacity).collect();
+        let ordered: Vec<bool> = self.evaluator.problem.axes.iter().map(|a| a.of.is_ordered()).collect();
         let mut waiting = BinaryHeap::new();
         for (near, far) in unordered(lengths, &ordered) {
             // What no point of a whole box can do is the reason, and not what the first point lacked.

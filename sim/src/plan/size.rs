@@ -194,7 +194,7 @@ pub fn pools(servers: u64, load: &TierLoad) -> Vec<u64> {
 }
 
 /// The number that there are in the end, where stating it gives the same places as before.
-fn settled(servers: u64, there: &[u64], load: &TierLoad, range: (u64, u64)) -> u64 {
+pub fn settled(servers: u64, there: &[u64], load: &TierLoad, range: (u64, u64)) -> u64 {
     let sum: u64 = there.iter().zip(&load.places).map(|(k, p)| k * p.instances as u64).sum();
     let same = (range.0..=range.1).contains(&sum) && pools(sum, load) == there;
     if same { sum } else { servers }

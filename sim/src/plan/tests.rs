@@ -1,5 +1,7 @@
 //! The search against all combinations there are, and what must be true of every plan.
 
+mod sites;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use plimsoll_scenarios::prices::PriceList;
@@ -56,7 +58,7 @@ fn the_search_finds_what_trying_everything_finds() {
     let prices = PriceList::bundled();
     let (mut plans, mut none) = (0, 0);
     for seed in 0..12 {
-        let open = Open { scenario: small(seed), free: Vec::new() };
+        let open = Open { scenario: small(seed), free: Vec::new(), sites: Vec::new() };
         let mut problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
         for axis in &mut problem.axes {
             // Every fifth step, so that all combinations can be tried.
@@ -93,7 +95,7 @@ fn no_fewer_servers_keep_the_targets() {
     let prices = PriceList::bundled();
     let mut tried = 0;
     for seed in 20..28 {
-        let open = Open { scenario: small(seed), free: Vec::new() };
+        let open = Open { scenario: small(seed), free: Vec::new(), sites: Vec::new() };
         let problem = Problem::new(&open, &prices, &ASSUMED).unwrap();
         let flow = Flow::of(&problem.scenario);
         let mut evaluator = Evaluator::new(&problem, &problem.scenario, &flow);
@@ -147,6 +149,8 @@ fn the_six_systems_with_figures_are_planned() {
         assert!(relaxed || plan.targets.iter().all(|t| t.holds), "{name}: {:?}", plan.targets);
         assert!(plan.tiers.iter().all(|t| t.servers.is_none_or(|n| n > 0)), "{name}");
         assert!(plan.cost.total_per_month > 0.0, "{name}");
+        let why = |t: &plimsoll_reports::plan::PlannedTier| format!("{} {:?}", t.binding, t.one_less);
+        assert!(plan.tiers.iter().all(|t| !why(t).contains('∞')), "{name}: {:?}", plan.tiers);
         assert!(plan.load_line.as_ref().is_some_and(|l| l.factor >= 1.0), "{name}: {:?}", plan.load_line);
     }
 }
@@ -195,7 +199,7 @@ fn broken_by_one_less(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<(Stri
 #[test]
 fn a_search_that_is_stopped_keeps_what_it_has_found() {
     let prices = PriceList::bundled();
-    let open = Open { scenario: small(3), free: Vec::new() };
+    let open = Open { scenario: small(3), free: Vec::new(), sites: Vec::new() };
     let options = by_formula(&prices);
     let stopped = plan(&open, &options, &|_| (), &AtomicBool::new(true));
     assert!(matches!(stopped, Err(PlanError::Stopped)), "{stopped:?}");
@@ -320,7 +324,7 @@ fn what_the_new_choices_can_t_do_is_told() {
 #[test]
 fn a_plan_that_is_stopped_keeps_its_sizes_and_says_so() {
     let prices = PriceList::bundled();
-    let open = Open { scenario: small(3), free: Vec::new() };
+    let open = Open { scenario: small(3), free: Vec::new(), sites: Vec::new() };
     let options = |verify| Options { verify, relax: true, ..by_formula(&prices) };
     let unplayed = plan(&open, &options(false), &|_| {}, &AtomicBool::new(false)).unwrap();
     assert!(!unplayed.provenance.partial);
@@ -328,7 +332,7 @@ fn a_plan_that_is_stopped_keeps_its_sizes_and_says_so() {
     let at_once = plan(&open, &options(true), &|_| stop.store(true, Ordering::Relaxed), &stop).unwrap();
     assert!(at_once.provenance.partial && at_once.settings == unplayed.settings);
     assert!(at_once.targets.iter().all(|t| t.simulated.is_none() && t.simulated_day.is_none()));
-    // After the day, before the moments.
+    // After the moments, before the day.
     let stop = AtomicBool::new(false);
     let progress = |share: f64| stop.store(share >= 0.25, Ordering::Relaxed);
     let later = plan(&open, &options(true), &progress, &stop).unwrap();
@@ -337,5 +341,19 @@ fn a_plan_that_is_stopped_keeps_its_sizes_and_says_so() {
         "{:?}",
         later.notes
     );
-    assert!(later.failures.iter().all(|f| f.played.is_empty()));
+    assert!(later.failures.iter().any(|f| !f.played.is_empty()), "{:?}", later.failures);
+    assert!(later.targets.iter().any(|t| t.simulated.is_some()), "{:?}", later.targets);
+    assert!(later.targets.iter().all(|t| t.simulated_day.is_none()), "{:?}", later.targets);
+}
+
+#[test]
+fn what_no_number_of_servers_reaches_is_relaxed_to_what_can_be_had() {
+    let prices = PriceList::bundled();
+    let open = open("twitter", &["slos=[availability > 99.9999999 %]"]);
+    let strict = plan(&open, &by_formula(&prices), &|_| {}, &AtomicBool::new(false)).unwrap_err();
+    assert!(strict.to_string().contains("availability"), "{strict}");
+    let options = Options { relax: true, ..by_formula(&prices) };
+    let relaxed = plan(&open, &options, &|_| {}, &AtomicBool::new(false)).unwrap_or_else(|e| panic!("{e}"));
+    let told = relaxed.notes.iter().filter(|n| n.starts_with("Relaxed: availability")).count();
+    assert!(told == 1 && relaxed.targets.iter().all(|t| t.holds), "{:?}", relaxed.notes);
 }

@@ -3,7 +3,8 @@
 //!
 //! Why in rounds: a formula that is kind to a target is as kind a step further on, so its bound is tightened by what
 //! the simulator found, the plan is made again from where it was, and played again. Why a day and moments: the day has
-//! every region's own peak and caches as they really fill; the [moments](super::moments) have the failures.
+//! every region's own peak and caches as they really fill; the [moments](super::moments) have the failures. Moments come
+//! first, since they are over sooner, and a plan that they raise need not be played for a day before.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,7 +24,7 @@ use super::{FAILURES, Options, size, slots};
 use crate::simulate::{self, Mode, Progress, simulate};
 
 /// Times that a plan is raised.
-const ROUNDS_MAX: usize = 4;
+const ROUNDS_MAX: usize = 6;
 const REPLICATIONS: u64 = 2;
 /// Stages that a verification usually has: days, and moments.
 const STAGES: f64 = 4.0;
@@ -74,7 +75,7 @@ pub fn verify(
         adjusted: Vec::new(),
         seconds_simulated: 0.0,
         note: "a day is sampled, a moment is the peak, request by request; of availability the simulator sees what is \
-               turned away and fails, not what is down, and of connections only those that a moment opens"
+               turned away and fails, not what is down"
             .to_owned(),
     };
     let mut stages = Stages { options, progress, stop, done: 0.0, record, verified: Verified::default() };
@@ -96,11 +97,14 @@ impl Stages<'_> {
         let required = evaluator.problem.failures.clone();
         for round in 0..=ROUNDS_MAX {
             let before = (evaluator.margins.clone(), evaluator.least.clone());
-            let day = self.day(evaluator, &found.sizing)?;
-            let mut asked = disagreements(evaluator, &found.sizing, &day);
-            self.verified.day = Some(day);
             self.verified.seen = self.moments(evaluator, &found.sizing, &required, true)?;
-            asked.extend(moments_disagree(evaluator, &found.sizing, &self.verified.seen));
+            let mut asked = moments_disagree(evaluator, &found.sizing, &self.verified.seen);
+            // The last one has a day in any case.
+            if asked.is_empty() || round == ROUNDS_MAX {
+                let day = self.day(evaluator, &found.sizing)?;
+                asked.extend(disagreements(evaluator, &found.sizing, &day));
+                self.verified.day = Some(day);
+            }
             if asked.is_empty() {
                 break;
             }
@@ -113,6 +117,9 @@ impl Stages<'_> {
             if !raised(evaluator, found) {
                 (evaluator.margins, evaluator.least) = before;
                 self.verified.notes.push("No larger sizes keep what the simulator asks for.".to_owned());
+                if self.verified.day.is_none() {
+                    self.verified.day = Some(self.day(evaluator, &found.sizing)?);
+                }
                 break;
             }
         }
@@ -153,11 +160,11 @@ impl Stages<'_> {
         let scenario = sized(evaluator, sizing);
         let mut all = Vec::new();
         if normal {
-            all.push(moments::normal(evaluator, sizing, &scenario));
+            all.extend(moments::normal(evaluator, sizing, &scenario));
         }
         for &failure in failures {
             let cases = cases(evaluator, &scenario, sizing, failure);
-            all.extend(moments::under(evaluator, sizing, &scenario, failure, &cases));
+            all.extend(moments::under(evaluator, sizing, &scenario, (failure, normal), &cases));
         }
         let seen = moments::play(&all, self.options, &|share| self.tell(share), self.stop)?;
         self.done += 1.0;
@@ -185,14 +192,27 @@ fn raised(evaluator: &mut Evaluator<'_>, found: &mut Found) -> bool {
     true
 }
 
-/// Tightens a goal's bound by as much as the simulator misses it.
-fn tighten(evaluator: &mut Evaluator<'_>, goal: usize, value: f64) {
-    let here = &evaluator.problem.goals[goal];
-    let factor = match here.metric {
-        GoalMetric::Time { .. } | GoalMetric::Loss(_) => here.bound / value,
-        _ => (1.0 - here.bound) / (1.0 - value).max(1e-12),
-    };
-    evaluator.margins[goal] *= (factor * FURTHER).clamp(0.1, FURTHER);
+/// By how much goals are to be tightened: once each, by the worst that was seen.
+struct Tighter(Vec<f64>);
+
+impl Tighter {
+    fn none(evaluator: &Evaluator<'_>) -> Self {
+        Self(vec![1.0; evaluator.problem.goals.len()])
+    }
+
+    /// Notes by how much the simulator misses a goal.
+    fn missed(&mut self, evaluator: &Evaluator<'_>, goal: usize, value: f64) {
+        let here = &evaluator.problem.goals[goal];
+        let factor = match here.metric {
+            GoalMetric::Time { .. } | GoalMetric::Loss(_) => here.bound / value,
+            _ => (1.0 - here.bound) / (1.0 - value).max(1e-12),
+        };
+        self.0[goal] = self.0[goal].min((factor * FURTHER).clamp(0.1, FURTHER));
+    }
+
+    fn apply(self, evaluator: &mut Evaluator<'_>) {
+        evaluator.margins.iter_mut().zip(self.0).for_each(|(margin, factor)| *margin *= factor);
+    }
 }
 
 /// Asks for so many times the servers of a tier, where they are free.
@@ -212,14 +232,15 @@ fn ask_for(evaluator: &mut Evaluator<'_>, sizing: &Sizing, tier: TierId, times: 
 
 /// Where a day breaks a target: tightens the target's bound, or raises the tier; in words.
 fn disagreements(evaluator: &mut Evaluator<'_>, sizing: &Sizing, run: &Run) -> Vec<String> {
-    let mut asked = Vec::new();
+    let (mut asked, mut tighter) = (Vec::new(), Tighter::none(evaluator));
     for goal in 0..evaluator.problem.goals.len() {
         let here = &evaluator.problem.goals[goal];
         let verdict = run.slos.iter().find(|s| s.text == here.text).filter(|_| here.failure.is_none());
         let Some(verdict) = verdict.filter(|v| !v.holds) else { continue };
         asked.push(format!("{}: simulated {} over the day", here.text, human(verdict.value, verdict.unit)));
-        tighten(evaluator, goal, verdict.value);
+        tighter.missed(evaluator, goal, verdict.value);
     }
+    tighter.apply(evaluator);
     for tier in 0..sizing.tiers.len() {
         let name = evaluator.world.tier_name(tier);
         let (Some(fleet), Some(played)) =
@@ -246,7 +267,7 @@ fn disagreements(evaluator: &mut Evaluator<'_>, sizing: &Sizing, run: &Run) -> V
 /// The same for the peak: targets that are to hold then, and how busy servers may be under what has failed. (How
 /// busy they are in normal operation the day knows better, at every place's own peak.)
 fn moments_disagree(evaluator: &mut Evaluator<'_>, sizing: &Sizing, seen: &[Seen]) -> Vec<String> {
-    let mut asked = Vec::new();
+    let (mut asked, mut tighter) = (Vec::new(), Tighter::none(evaluator));
     for one in seen {
         let under = one.failure.map_or("at the peak".to_owned(), |f| format!("under {}", f.name()));
         for goal in 0..evaluator.problem.goals.len() {
@@ -256,7 +277,7 @@ fn moments_disagree(evaluator: &mut Evaluator<'_>, sizing: &Sizing, seen: &[Seen
             let meets = |v: f64| if here.less_than { v < here.bound } else { v > here.bound };
             let Some(value) = value.filter(|v| here.failure == one.failure && !meets(*v)) else { continue };
             asked.push(format!("{}: simulated {} {under}", here.text, super::explain::shown(here, value)));
-            tighten(evaluator, goal, value);
+            tighter.missed(evaluator, goal, value);
         }
         for (tier, busy) in one.busy.iter().enumerate() {
             let (Some((busy, chance)), Some(fleet)) = (busy, &evaluator.problem.fleets[tier]) else {
@@ -273,6 +294,7 @@ fn moments_disagree(evaluator: &mut Evaluator<'_>, sizing: &Sizing, seen: &[Seen
             }
         }
     }
+    tighter.apply(evaluator);
     asked
 }
 

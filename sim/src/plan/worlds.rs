@@ -59,7 +59,8 @@ fn hits_vary(problem: &Problem<'_>, found: &Found, inputs: &[Origin]) -> bool {
     let differ = |input: &Origin| {
         let world = problem.scenario.world(&|origin| Some(if origin == *input { PROBE } else { 0.0 }));
         let flow = Flow::of(&world);
-        let hits = HitModel::new(&world, &flow).at(&found.sizing.choice.caches);
+        let choice = &found.sizing.choice;
+        let hits = HitModel::new(&world, &flow).at(&choice.caches, choice.sites_of(&world));
         hits.iter().zip(&found.sizing.hits).any(|(a, b)| (a - b).abs() > 1e-9)
     };
     inputs.iter().any(differ)

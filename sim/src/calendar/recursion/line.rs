@@ -29,7 +29,8 @@ pub struct Line {
 
 impl Line {
     /// `None` where something asks for the machine: events, policies of callers, caches, links, copies, branches,
-    /// messages, connections, other disciplines, and balancers that look at how busy servers are.
+    /// messages, connections, other disciplines, balancers that look at how busy servers are, and regions that are not
+    /// equally far from their sites.
     #[must_use]
     pub fn of(setup: &Setup<'_>) -> Option<Self> {
         let (scenario, program) = (setup.scenario, &setup.program);
@@ -46,7 +47,7 @@ impl Line {
         let stop = |&site: &u32| {
             let call = &program.sites[site as usize];
             let position = order.iter().position(|&t| t == call.tier)?;
-            Some(Stop { site, position, half_trip: call.half_trip })
+            Some(Stop { site, position, half_trip: call.one_half_trip()? })
         };
         let chains: Option<Vec<Vec<Stop>>> =
             chains.iter().map(|sites| sites.iter().map(stop).collect()).collect();

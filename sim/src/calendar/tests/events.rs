@@ -1,4 +1,7 @@
-use super::{plan, played, read};
+use std::sync::atomic::AtomicBool;
+
+use super::{over, plan, play, played, read};
+use crate::calendar::slice::slice;
 use crate::outcome::Counted;
 
 /// A hundred requests a second for ten minutes; slots of 15 s.
@@ -114,4 +117,27 @@ fn open_connections_send_heartbeats() {
     let calls = |node: usize| counted.calls[node].iter().flatten().sum::<f64>();
     // Ten intervals, the last of which ends with the connection: nine heartbeats.
     near(calls(1), 9.0 * calls(0), 0.1);
+}
+
+#[test]
+fn connections_that_were_open_before_have_heartbeats_from_the_start() {
+    let scenario = read(
+        "name: open\npopulation: {users: 1}\nactions: {listen: {rate: 5/s, path: [chat], connection: {lasts: 95 s, heartbeat: \
+         {every: 10 s}}}}\ntiers: {chat: {servers: 1, concurrency: 100, service_time: 1 ms}}\n",
+    );
+    let beats = |standing: bool, duration_s: f64| {
+        let mut whole = slice(&scenario, 1.0);
+        whole.standing = standing;
+        let plan = plan(3, 20, 0.0, duration_s);
+        let (outcome, _) =
+            play(&whole.scenario, plan, Some(&whole), &|_| {}, &AtomicBool::new(false)).unwrap();
+        let calls = |counted: &Counted| counted.calls[1].iter().flatten().sum::<f64>();
+        over(&outcome.counted, calls)
+    };
+    // Nine heartbeats of each of five a second, whether or not a run is as long as an interval.
+    for duration_s in [4.0, 15.0, 60.0] {
+        let (said, now) = (45.0 * duration_s, beats(true, duration_s));
+        assert!((now.value / said - 1.0).abs() < 0.06, "{duration_s}: {now:?} {said}");
+        assert!(beats(false, duration_s).value < 0.5 * said);
+    }
 }
