@@ -463,7 +463,13 @@ pub struct Aim {
     /// or `play.sha256 = HEX`; may be given several times
     #[arg(long = "check", value_name = "RULE")]
     pub checks: Vec<String>,
+    /// Seconds after which an answer that is not whole counts as failed, at most 120
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S)]
+    pub timeout: f64,
 }
+
+/// As long as a person might wait.
+pub const TIMEOUT_S: f64 = 30.0;
 
 #[derive(Debug, Args)]
 pub struct LoadArgs {

@@ -43,7 +43,7 @@ pub enum Failure {
     Remote(#[from] plimsoll_stack::RemoteError),
     #[error("{0}")]
     Load(#[from] plimsoll_loadgen::LoadError),
-    #[error("cannot write {path}: {cause}\nhint: choose another place with `--out DIR`, or make room")]
+    #[error("cannot write {path}: {cause}\nhint: choose another place (of a run: `--out DIR`), or make room")]
     Write { path: String, cause: std::io::Error },
     #[error("cannot read {path}: {cause}\nhint: {hint}")]
     Read { path: String, cause: String, hint: String },

@@ -43,6 +43,21 @@ pub fn write(directory: &Path, name: &str, text: &str) -> Result<(), Failure> {
 
 /// A file at a path that somebody gave.
 pub fn put(path: &Path, text: &str) -> Result<(), Failure> {
+    let (directory, name) = place(path)?;
+    write(directory, name, text)
+}
+
+/// Makes sure that a file can be [`put`] there after a long run: its directory is made, and written to.
+pub fn prepare(path: &Path) -> Result<(), Failure> {
+    let (directory, name) = place(path)?;
+    let beside = directory.join(format!(".{name}.part"));
+    let tried = std::fs::create_dir_all(directory)
+        .and_then(|()| std::fs::write(&beside, ""))
+        .and_then(|()| std::fs::remove_file(&beside));
+    tried.map_err(|cause| Failure::Write { path: path.display().to_string(), cause })
+}
+
+fn place(path: &Path) -> Result<(&Path, &str), Failure> {
     let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| {
         Failure::Usage(format!(
@@ -50,7 +65,7 @@ pub fn put(path: &Path, text: &str) -> Result<(), Failure> {
             path.display()
         ))
     })?;
-    write(directory, name, text)
+    Ok((directory, name))
 }
 
 /// Reads a record.

@@ -82,8 +82,8 @@ impl Terminal {
             None
         };
         let now = Instant::now();
-        let stage =
-            Stage { name: name.to_owned(), quiet: self.quiet, bar, began: now, said: Mutex::new(now) };
+        let (quiet, color) = (self.quiet, self.error_color);
+        let stage = Stage { name: name.to_owned(), quiet, color, bar, began: now, said: Mutex::new(now) };
         let result = run(&stage);
         stage.end();
         result
@@ -103,10 +103,40 @@ fn indicatif_console_size() -> (usize, usize) {
     (rows.into(), columns.into())
 }
 
+/// A line under the bar of a stage, and how it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub text: String,
+    pub ink: Ink,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ink {
+    Plain,
+    /// What may be skipped.
+    Quiet,
+    Bad,
+}
+
+impl Line {
+    /// Cut to what fits beside each other: a line that wraps would push all others down.
+    fn shown(&self, columns: usize, color: bool) -> String {
+        let fits = self.text.chars().count() <= columns;
+        let cut: String = self.text.chars().take(columns.saturating_sub(usize::from(!fits))).collect();
+        let text = if fits { cut } else { cut + "…" };
+        match self.ink {
+            Ink::Quiet if color => format!("\u{1b}[2m{text}\u{1b}[0m"),
+            Ink::Bad if color => format!("\u{1b}[31m{text}\u{1b}[0m"),
+            _ => text,
+        }
+    }
+}
+
 /// A stage under way.
 pub struct Stage {
     name: String,
     quiet: bool,
+    color: bool,
     bar: Option<ProgressBar>,
     began: Instant,
     said: Mutex<Instant>,
@@ -115,6 +145,11 @@ pub struct Stage {
 impl Stage {
     /// The share that is done, 0 to 1, and a word on it.
     pub fn progress(&self, share: f64, word: &str) {
+        self.view(share, word, &[]);
+    }
+
+    /// The same with lines under the bar, which take the place of the word on a terminal.
+    pub fn view(&self, share: f64, word: &str, lines: &[Line]) {
         let share = share.clamp(0.0, 1.0);
         let elapsed = self.began.elapsed().as_secs_f64();
         let left = if share > 0.01 {
@@ -122,6 +157,13 @@ impl Stage {
         } else {
             String::new()
         };
+        if let Some(bar) = self.bar.as_ref().filter(|_| !lines.is_empty()) {
+            let columns = usize::from(console::Term::stderr().size().1).saturating_sub(1);
+            let lines = lines.iter().map(|line| line.shown(columns, self.color));
+            bar.set_position((share * 1000.0) as u64);
+            bar.set_message(std::iter::once(left).chain(lines).collect::<Vec<_>>().join("\n"));
+            return;
+        }
         let message = match (left.is_empty(), word.is_empty()) {
             (false, false) => format!("{left} · {word}"),
             (true, _) => word.to_owned(),

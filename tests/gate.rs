@@ -37,12 +37,29 @@ fn read(directory: &Path, name: &str) -> String {
 const SOUND: &str = "errors < 2 %";
 
 #[test]
+fn answers_have_a_place_before_the_first_round() {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("taken"), "").unwrap();
+    for options in
+        [["--junit", "taken/gate.xml"].as_slice(), &["--update-baseline", "--baseline", "taken/a.json"]]
+    {
+        let said = gate_in(directory.path(), &[options, &["--threshold", SOUND]].concat());
+        assert_eq!(said.code, Some(1), "{said:?}");
+        let place = options.last().unwrap();
+        assert!(
+            said.err.contains(&format!("cannot write {place}")) && !said.err.contains("stack"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
 fn a_threshold_that_holds_passes_and_is_told_to_people_and_to_ci() {
     let directory = TempDir::new().unwrap();
-    let said = gate_in(directory.path(), &["--threshold", SOUND, "--junit", "gate.xml"]);
+    let said = gate_in(directory.path(), &["--threshold", SOUND, "--junit", "made/for/it.xml"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.out.contains("passed: all 1 check") && said.out.contains("✓  errors"), "{said:?}");
-    let junit = read(directory.path(), "gate.xml");
+    let junit = read(directory.path(), "made/for/it.xml");
     let document = roxmltree::Document::parse(&junit).unwrap();
     let case = document.descendants().find(|n| n.has_tag_name("testcase")).unwrap();
     assert_eq!(case.attribute("name"), Some(SOUND));

@@ -100,8 +100,7 @@ impl Closed {
             return None;
         }
         let counted = due >= counted_from;
-        shared.due.fetch_add(1, Relaxed);
-        shared.planned.fetch_add(u64::from(counted), Relaxed);
+        shared.fell_due(planned.about.region, counted);
         Some(Planned { about: About { due, counted, ..planned.about }, ..planned })
     }
 }

@@ -160,7 +160,7 @@ mod tests {
     async fn a_request_on_a_connection_that_was_just_closed_is_given_back_at_once() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let pool = Pool::new(listener.local_addr().unwrap());
-        let mut open = pool.connect(&Shared::new(1, 1)).await.unwrap();
+        let mut open = pool.connect(&Shared::new(1, 1, 0)).await.unwrap();
         open.work(&mut Context::from_waker(Waker::noop()));
         assert!(open.sender.is_ready());
         drop(listener.accept().await.unwrap());

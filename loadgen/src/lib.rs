@@ -34,6 +34,7 @@ mod pace;
 mod player;
 mod record;
 mod recorded;
+mod regions;
 mod run;
 mod schedule;
 mod scrape;

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering::Relaxed;
 
+use plimsoll_reports::format::human;
 use plimsoll_reports::gate::{Round, Share};
-use plimsoll_reports::record::{ActionMeasured, Measurement, Provenance, Served, TierMeasured};
+use plimsoll_reports::record::{ActionMeasured, Measurement, Provenance, Served, TierMeasured, Unit};
 use plimsoll_scenarios::Scenario;
 
 use crate::cpu::CpuUse;
@@ -74,6 +75,7 @@ pub fn measurement(
         tiers: course.tiers,
         invalid: Vec::new(),
         failures: record.failures.clone(),
+        regions: plan.regions.measured(&plan.routes, &shared.planned_by_region(), &record.regions),
     };
     let mut latencies = histogram();
     for route in &record.routes {
@@ -280,11 +282,11 @@ fn lateness(run: &Measurement, signs: &Signs) -> Option<String> {
     let busy = signs.cpu.filter(|cpu| cpu.machine > MACHINE_BUSY);
     let busy = busy.map(|cpu| format!(" (the machine was {:.0} % busy)", cpu.machine * 100.0));
     Some(format!(
-        "{GENERATOR}was late{}: 1 % of {what} more than {:.1} ms after their time, {:.1} ms are allowed: \
+        "{GENERATOR}was late{}: 1 % of {what} more than {} after their time, {} are allowed: \
          free the machine, allow more users, or scale the load down",
         busy.unwrap_or_default(),
-        late_s * 1e3,
-        bound_s * 1e3
+        human(late_s, Unit::Seconds),
+        human(bound_s, Unit::Seconds)
     ))
 }
 
@@ -317,6 +319,7 @@ mod tests {
             tiers: Vec::new(),
             invalid: Vec::new(),
             failures: BTreeMap::new(),
+            regions: Vec::new(),
         }
     }
 
@@ -353,7 +356,7 @@ mod tests {
             doubts(&run(10_000, 10_000, 0, 0.0), &Signs { woken_s: Some(woken_s), ..signs(0.01, 900) })
         };
         assert_eq!(read(0.009), Vec::<String>::new());
-        assert!(read(0.011)[0].contains("1 % of answers may have been read more than 11.0 ms"));
+        assert!(read(0.011)[0].contains("1 % of answers may have been read more than 11 ms"));
         let starved = Measurement {
             failures: BTreeMap::from([("no_ports".to_owned(), 3)]),
             ..run(10_000, 10_000, 3, 0.0)

@@ -43,6 +43,8 @@ pub struct About {
     /// When it should start; of a closed model, when a user takes it.
     pub due: Instant,
     pub route: usize,
+    /// Of the user who asks, in the scenario's order; 0 where there is only one.
+    pub region: usize,
     /// Position of the base url that it goes to.
     pub base: usize,
     /// Due in the seconds that count.
@@ -76,12 +78,12 @@ pub fn pace(
         if !sleeper.until(at, shared) {
             return;
         }
-        shared.due.fetch_add(1, Relaxed);
-        shared.planned.fetch_add(u64::from(counted), Relaxed);
+        let region = plan.regions.of_site(site);
+        shared.fell_due(region, counted);
         shared.starved.fetch_add(u64::from(counted && shared.all_busy()), Relaxed);
         // A request that cannot be made (the plan has tried each template) stays unsent, so it is missed.
         let Ok(request) = request else { continue };
-        let about = About { due: at, route, base: plan.base_of(route, site), counted };
+        let about = About { due: at, route, region, base: plan.base_of(route, site), counted };
         send(about, request, (desk, client), shared);
     }
 }
@@ -121,7 +123,8 @@ pub fn supply(
             continue;
         };
         let Ok(request) = plan.request(route, (site, object, user)) else { continue };
-        let about = About { due: end, route, base: plan.base_of(route, site), counted: false };
+        let region = plan.regions.of_site(site);
+        let about = About { due: end, route, region, base: plan.base_of(route, site), counted: false };
         let mut planned = Planned { about, ask: Ask::Unsent(request) };
         while let Err(back) = desk.push(planned) {
             if Instant::now() >= end || !wait_until(Instant::now() + SUPPLY_PAUSE, shared) {
@@ -198,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_sleeper_waits_at_least_until_its_deadline_and_learns_within_bounds() {
-        let shared = Shared::new(1, 1);
+        let shared = Shared::new(1, 1, 0);
         let mut sleeper = Sleeper::new();
         for ms in [0, 1, 3] {
             let at = Instant::now() + Duration::from_millis(ms);

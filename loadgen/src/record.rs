@@ -17,6 +17,7 @@ use plimsoll_reports::record::{Latency, QUANTILES, Quantile};
 
 use crate::client::Outcome;
 use crate::pace::About;
+use crate::regions::RegionRecord;
 
 /// Longest latency that is told apart, microseconds.
 const LATENCY_US_MAX: u64 = 120_000_000;
@@ -36,6 +37,8 @@ pub struct Shared {
     pub failed: AtomicU64,
     /// Requests that have fallen due in the seconds that count.
     pub planned: AtomicU64,
+    /// The same by region, where there are several.
+    planned_by_region: Vec<AtomicU64>,
     /// Requests answered on the device in the seconds that count.
     pub local: AtomicU64,
     /// Requests that fell due, in the seconds that count, while every user was waiting for an answer.
@@ -55,6 +58,7 @@ pub struct Shared {
     woken: Mutex<Histogram<u64>>,
     shards: Vec<Mutex<Halves>>,
     routes: usize,
+    regions: usize,
 }
 
 /// What one shard has recorded since the last interval.
@@ -65,18 +69,20 @@ struct Halves {
 }
 
 impl Halves {
-    fn new(routes: usize) -> Self {
-        Self { warmup: Record::new(routes), counted: Record::new(routes) }
+    fn new(routes: usize, regions: usize) -> Self {
+        Self { warmup: Record::new(routes, regions), counted: Record::new(routes, regions) }
     }
 }
 
 impl Shared {
-    pub fn new(routes: usize, users: usize) -> Self {
+    /// `regions` is 0 where there is no telling them apart.
+    pub fn new(routes: usize, users: usize, regions: usize) -> Self {
         Self {
             due: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             planned: AtomicU64::new(0),
+            planned_by_region: (0..regions).map(|_| AtomicU64::new(0)).collect(),
             local: AtomicU64::new(0),
             starved: AtomicU64::new(0),
             ready: AtomicUsize::new(0),
@@ -86,9 +92,26 @@ impl Shared {
             halt: AtomicBool::new(false),
             connects: Mutex::new(histogram()),
             woken: Mutex::new(histogram()),
-            shards: (0..SHARDS).map(|_| Mutex::new(Halves::new(routes))).collect(),
+            shards: (0..SHARDS).map(|_| Mutex::new(Halves::new(routes, regions))).collect(),
             routes,
+            regions,
         }
+    }
+
+    /// A request of a region falls due.
+    pub fn fell_due(&self, region: usize, counted: bool) {
+        self.due.fetch_add(1, Relaxed);
+        if counted {
+            self.planned.fetch_add(1, Relaxed);
+            if let Some(planned) = self.planned_by_region.get(region) {
+                planned.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    /// Requests that have fallen due in the seconds that count, by region.
+    pub fn planned_by_region(&self) -> Vec<u64> {
+        self.planned_by_region.iter().map(|planned| planned.load(Relaxed)).collect()
     }
 
     /// Whatever is still unsent stays so.
@@ -113,6 +136,9 @@ impl Shared {
         self.with(user, about.counted, |record| {
             record.lag.saturating_record(micros(lag));
             record.routes[about.route].sent += 1;
+            if let Some(region) = record.regions.get_mut(about.region) {
+                region.sent += 1;
+            }
         });
     }
 
@@ -147,7 +173,7 @@ impl Shared {
     /// Adds what was recorded since the last call to `counted`, and gives all of it, warm-up included.
     /// `spare` is emptied and takes the place of what was there, so that users wait for a swap and no more.
     pub fn drain(&self, counted: &mut Record, spare: &mut Spare) -> Record {
-        let mut all = Record::new(self.routes);
+        let mut all = Record::new(self.routes, self.regions);
         for shard in &self.shards {
             let mut halves = shard.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::swap(&mut *halves, &mut spare.0);
@@ -167,11 +193,11 @@ impl Shared {
 
     /// For [`Shared::drain`].
     pub fn spare(&self) -> Spare {
-        Spare(Halves::new(self.routes))
+        Spare(Halves::new(self.routes, self.regions))
     }
 
     pub fn record(&self) -> Record {
-        Record::new(self.routes)
+        Record::new(self.routes, self.regions)
     }
 }
 
@@ -190,6 +216,8 @@ pub struct Record {
     pub connect: Histogram<u64>,
     /// By kind.
     pub failures: BTreeMap<String, u64>,
+    /// In the scenario's order; empty where there is only one.
+    pub regions: Vec<RegionRecord>,
 }
 
 /// One kind of request. Histograms hold microseconds from the intended start.
@@ -213,12 +241,18 @@ pub struct RouteRecord {
 }
 
 impl Record {
-    fn new(routes: usize) -> Self {
+    fn new(routes: usize, regions: usize) -> Self {
+        let regions = (0..regions).map(|_| RegionRecord::new(routes)).collect();
         let routes = (0..routes).map(|_| RouteRecord::new()).collect();
-        Self { routes, lag: histogram(), connect: histogram(), failures: BTreeMap::new() }
+        Self { routes, lag: histogram(), connect: histogram(), failures: BTreeMap::new(), regions }
     }
 
     fn ended(&mut self, about: About, outcome: Outcome) {
+        let mut region = self.regions.get_mut(about.region);
+        if let Some(region) = &mut region {
+            region.ended += 1;
+            region.failed += u64::from(outcome.result.is_err());
+        }
         let route = &mut self.routes[about.route];
         route.bytes += outcome.bytes;
         match outcome.result {
@@ -234,6 +268,9 @@ impl Record {
                     route.stalled += u64::from(play.stalls > 0);
                 }
                 if let Some(tier) = success.served_by {
+                    if let Some(region) = region {
+                        count(&mut region.served_by[about.route], tier.clone(), 1);
+                    }
                     count(&mut route.served_by, tier, 1);
                 }
             }
@@ -248,6 +285,9 @@ impl Record {
         for (into, from) in self.routes.iter_mut().zip(&other.routes) {
             into.add(from);
         }
+        for (into, from) in self.regions.iter_mut().zip(&other.regions) {
+            into.add(from);
+        }
         merge(&mut self.lag, &other.lag);
         merge(&mut self.connect, &other.connect);
         for (kind, n) in &other.failures {
@@ -257,6 +297,7 @@ impl Record {
 
     fn clear(&mut self) {
         self.routes.iter_mut().for_each(RouteRecord::clear);
+        self.regions.iter_mut().for_each(RegionRecord::clear);
         clear(&mut self.lag);
         clear(&mut self.connect);
         self.failures.clear();
@@ -274,6 +315,7 @@ impl Record {
     /// Counts what was sent and has not come to an end as failed: the run was stopped before.
     pub fn cut_off(&mut self) {
         let mut unfinished = 0;
+        self.regions.iter_mut().for_each(RegionRecord::cut_off);
         for route in &mut self.routes {
             let left = route.sent.saturating_sub(route.failed + route.complete.len());
             route.failed += left;
@@ -328,7 +370,7 @@ impl RouteRecord {
     }
 }
 
-fn count(map: &mut BTreeMap<String, u64>, name: String, n: u64) {
+pub fn count(map: &mut BTreeMap<String, u64>, name: String, n: u64) {
     let name = if map.len() < NAMES_MAX || map.contains_key(&name) { name } else { OTHER.to_owned() };
     *map.entry(name).or_insert(0) += n;
 }

@@ -142,7 +142,7 @@ fn run(
         .enable_all()
         .build()
         .map_err(|source| LoadError::Start { what: "runtime", source })?;
-    let shared = Arc::new(Shared::new(plan.routes.len(), options.users()));
+    let shared = Arc::new(Shared::new(plan.routes.len(), options.users(), plan.regions.len()));
     let (starter, start) = mpsc::sync_channel::<Instant>(1);
     let work = {
         let _context = runtime.enter();
@@ -184,6 +184,10 @@ fn workers(scenario: &Scenario, plan: &Plan, options: &LoadOptions) -> usize {
     // What they ask runs on this machine too.
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let most = (processors / 2).clamp(1, WORKERS_MAX);
+    if most == 1 {
+        // Counting half a minute of requests would change nothing.
+        return most;
+    }
     let Some(rate_per_s) = rate_max(scenario, plan, options) else { return most };
     let (requests, bytes) = scenario.actions.values().fold((0.0, 0.0), |(requests, bytes), action| {
         let rate = scenario.mean_rate(action);

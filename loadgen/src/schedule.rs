@@ -15,6 +15,7 @@ use crate::client::Handling;
 use crate::error::LoadError;
 use crate::player::Playback;
 use crate::recorded::Recorded;
+use crate::regions::Regions;
 use crate::targets::{Base, Targets};
 use crate::template::Template;
 
@@ -26,6 +27,7 @@ pub struct Plan {
     pub bases: Vec<Base>,
     pub metrics: Option<Base>,
     pub routes: Vec<Route>,
+    pub regions: Regions,
     /// Routes of each action of the scenario, in its order.
     actions: Vec<ActionRoutes>,
     headers: HeaderMap,
@@ -40,6 +42,8 @@ pub struct Route {
     pub name: String,
     /// Tiers that may answer, in the order of the path.
     pub tiers: Vec<String>,
+    /// Those whose caches it is looked up in, of the tiers that every site or region has for itself.
+    pub lookups: Vec<String>,
     method: Method,
     path: Template,
     body: Option<Template>,
@@ -70,6 +74,7 @@ impl Plan {
             bases: Vec::new(),
             metrics: targets.metrics.as_deref().map(Base::parse).transpose()?,
             routes: Vec::new(),
+            regions: Regions::of(scenario),
             actions: Vec::new(),
             headers: headers(&targets.headers)?,
             hosts: Vec::new(),
@@ -82,6 +87,12 @@ impl Plan {
                 match &action.http {
                     Some(http) => {
                         let route = plan.route(scenario, targets, name, http, entry, &action.path)?;
+                        let lookups = action.path.iter().filter(|&&tier| {
+                            matches!(scenario.tiers[tier].scope, Scope::Site | Scope::Region)
+                                && scenario.looks_up(action, tier)
+                        });
+                        plan.routes[route].lookups =
+                            lookups.map(|&tier| scenario.tier_name(tier).to_owned()).collect();
                         routes.primary = Some(route);
                     }
                     None => missing.push(format!("action `{name}` has no `http`")),
@@ -137,6 +148,7 @@ impl Plan {
         let route = Route {
             name: name.to_owned(),
             tiers: path.iter().map(|&id| scenario.tier_name(id).to_owned()).collect(),
+            lookups: Vec::new(),
             method,
             path: Template::new(&http.path),
             body: http.body.as_deref().map(Template::new),

@@ -58,7 +58,8 @@ impl Walks {
         let What::Send { route, site, object, user } = what else { return None };
         // The plan has tried each template.
         let request = self.plan.request(route, (site, object, user)).ok()?;
-        let about = About { due, route, base: self.plan.base_of(route, site), counted: false };
+        let region = self.plan.regions.of_site(site);
+        let about = About { due, route, region, base: self.plan.base_of(route, site), counted: false };
         Some(Planned { about, ask: Ask::Unsent(request) })
     }
 }

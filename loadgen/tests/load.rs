@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::{Behaviour, Server, doubts, options, planned, play, scenario};
 use plimsoll_loadgen::{LoadError, LoadOptions, Targets, load};
+use plimsoll_scenarios::{Scenario, SourceFile};
 
 #[test]
 fn every_planned_request_is_sent_and_read_to_its_end() {
@@ -42,6 +43,48 @@ fn every_planned_request_is_sent_and_read_to_its_end() {
     assert!((edge.service_mean_s.unwrap() - 0.001).abs() < 1e-6);
     assert!(!run.provenance.partial);
     assert!(doubts(&run).is_empty(), "{:?}", run.invalid);
+}
+
+#[test]
+fn requests_go_out_mixed_over_regions_as_the_simulator_s_trace_has_them() {
+    let yaml = "
+name: tiny
+population:
+  users: 400
+  regions:
+    - {name: west, share: 75 %, sites: 1}
+    - {name: east, share: 25 %, sites: 2}
+datasets:
+  item: {count: 1000, size: 1 KB, popularity: {zipf: 1.0}, in: store}
+actions:
+  get: {per_user: 1/s, of: item, path: [edge, store], http: {get: '/v1/items/{object}'}}
+tiers:
+  edge: {per: site, cache: {capacity: 100 KB, policy: lru}}
+  store: {}
+";
+    let scenario = Scenario::from_yaml(&SourceFile::new("tiny.yaml", yaml)).unwrap_or_else(|e| panic!("{e}"));
+    let sites = [(); 3].map(|()| Server::start(Behaviour::Answer));
+    let mut targets = sites[0].targets();
+    targets.by_tier.insert("edge".into(), sites.iter().map(|site| site.url.clone()).collect());
+    let run = play(&scenario, &targets, &options(0.5, 2.0)).unwrap();
+
+    let trace: Vec<_> = plimsoll_scenarios::trace::requests(&scenario, 7, 2.5).collect();
+    let at = |site: u32| trace.iter().filter(|request| request.site == site).count() as u64;
+    let seen = sites.each_ref().map(|site| site.state.gets.load(Ordering::Relaxed));
+    assert_eq!(seen, [at(0), at(1), at(2)], "every site has its region's users, warm-up included");
+
+    let counted = |region: u32| trace.iter().filter(|r| r.region == region && r.at_s >= 0.5).count() as u64;
+    let names: Vec<(&str, u64, f64)> =
+        run.regions.iter().map(|r| (r.name.as_str(), r.sites, r.share)).collect();
+    assert_eq!(names, [("west", 1, 0.75), ("east", 2, 0.25)]);
+    for (id, region) in run.regions.iter().enumerate() {
+        let planned = counted(id as u32);
+        assert_eq!((region.planned, region.sent, region.failed), (planned, planned, 0));
+        // The server says of three in four that its cache had them.
+        assert_eq!(region.caches.len(), 1);
+        assert_eq!((region.caches[0].tier.as_str(), region.caches[0].lookups), ("edge", planned as f64));
+        assert!((region.caches[0].hit_ratio - 0.75).abs() < 0.05, "{:?}", region.caches);
+    }
 }
 
 #[test]

@@ -157,7 +157,8 @@ fn round_trip(scenario: &Scenario, id: TierId, tier: &Tier) -> f64 {
     if scenario.is_crossed_to(id) { stated + scenario.mean_distance_s() } else { stated }
 }
 
-/// The edge has one instance per site with its share of the servers, every other tier one per server.
+/// The edge has one instance per site with its share of the servers, by its region's users where there are several
+/// regions; every other tier has one per server.
 fn instances(
     scenario: &Scenario,
     name: &'static str,
@@ -178,7 +179,16 @@ fn instances(
                 queue_max: servers.saturating_mul(queue_max).min(SLOTS_MAX),
             };
             if edge {
-                let share = |site| (servers / sites + usize::from(site < servers % sites)).max(1);
+                let regions = &scenario.population.regions;
+                let share: Box<dyn Fn(usize) -> usize> = if regions.len() > 1 {
+                    let of_site: Vec<f64> = regions
+                        .iter()
+                        .flat_map(|r| std::iter::repeat_n(r.share / f64::from(r.sites), r.sites as usize))
+                        .collect();
+                    Box::new(move |site| count(station.servers.get() * of_site[site]))
+                } else {
+                    Box::new(|site| (servers / sites + usize::from(site < servers % sites)).max(1))
+                };
                 (0..sites.min(INSTANCES_MAX + 1)).map(|site| of(share(site))).collect()
             } else {
                 vec![of(1); servers.min(INSTANCES_MAX + 1)]

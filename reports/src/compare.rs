@@ -23,6 +23,9 @@ pub const NEGLIGIBLE_PER_S: f64 = 1e-2;
 /// luck.
 const BEYOND_MIN: f64 = 10.0;
 
+/// Lookups of one region that a hit ratio must rest on: with fewer it is chance by more than a point.
+const LOOKUPS_MIN: f64 = 1_000.0;
+
 /// Holds a prediction against the measurement of the same scaled-down scenario.
 ///
 /// Requests that a device answers itself never reach the generator's sockets. Where the prediction has a
@@ -36,6 +39,7 @@ pub fn compare(prediction: &Run, measurement: &Measurement) -> Comparison {
             tier_rows(tier, measured, &mut rows);
         }
     }
+    region_rows(prediction, measurement, &mut rows);
     for action in &prediction.actions {
         if let Some(measured) = measurement.actions.iter().find(|a| a.name == action.name) {
             let local = local_share(action, measurement, measured);
@@ -83,6 +87,25 @@ fn tier_rows(tier: &TierRun, measured: &TierMeasured, rows: &mut Vec<ComparisonR
     if let Some(wait) = measured.wait_mean_s {
         let (id, label) = (format!("{name}.wait_mean"), format!("{name} mean wait"));
         rows.extend(row_above(NEGLIGIBLE_WAIT_S, id, label, Unit::Seconds, station.wait.mean_s, wait));
+    }
+}
+
+/// What the caches of each region answered: a busy region keeps its caches fuller of what is asked for.
+fn region_rows(prediction: &Run, measurement: &Measurement, rows: &mut Vec<ComparisonRow>) {
+    for tier in &prediction.tiers {
+        for (region, predicted) in tier.cache.iter().flat_map(|cache| &cache.by_region) {
+            let measured = measurement.regions.iter().find(|measured| measured.name == *region);
+            let caches = measured.into_iter().flat_map(|measured| &measured.caches);
+            let seen =
+                caches.filter(|cache| cache.lookups >= LOOKUPS_MIN).find(|cache| cache.tier == tier.name);
+            if let Some(cache) = seen {
+                let (id, label) = (
+                    format!("{}.hit_ratio.{region}", tier.name),
+                    format!("{} hit ratio, {region}", tier.name),
+                );
+                rows.extend(row(id, label, Unit::Share, *predicted, cache.hit_ratio));
+            }
+        }
     }
 }
 

@@ -290,6 +290,9 @@ pub struct CacheRun {
     pub hit_ratio: Interval,
     /// Che's approximation for the same cache, where it applies.
     pub che_hit_ratio: Option<f64>,
+    /// The hit ratio for each region's users, of a cache that each site or region has; empty where all are one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_region: Vec<(String, f64)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -438,6 +441,32 @@ pub struct Measurement {
     pub invalid: Vec<String>,
     /// Kinds of failures and how often.
     pub failures: BTreeMap<String, u64>,
+    /// How the load was mixed over regions; empty where all users are one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<RegionMeasured>,
+}
+
+/// Requests of the users of one region, in the seconds that count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegionMeasured {
+    pub name: String,
+    pub sites: u64,
+    /// Of the demand, as the scenario says.
+    pub share: f64,
+    pub planned: u64,
+    pub sent: u64,
+    pub failed: u64,
+    /// What the caches that it has for itself answered, in path order, as far as answers name their tier.
+    pub caches: Vec<RegionCache>,
+}
+
+/// A tier's cache, as the users of one region met it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegionCache {
+    pub tier: String,
+    pub lookups: f64,
+    /// Share of them that it answered.
+    pub hit_ratio: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -178,6 +178,28 @@ pub fn any_provenance(report: &Report) -> Option<&Provenance> {
         .or(report.comparison.as_ref().map(|c| &c.provenance))
 }
 
+/// What a kind of failure of a load run means; nothing of kinds that speak for themselves.
+pub fn failure(kind: &str) -> &'static str {
+    match kind {
+        "connect" => "nobody listened, or the connection was refused",
+        "reset" => "the connection was closed before an answer began, or in its middle",
+        "timeout" => "no whole answer in time (`--timeout`)",
+        "protocol" => "the answer was no HTTP/1.1: is this the right port, and does it want TLS?",
+        "short_body" => "fewer bytes came than the answer had promised",
+        "too_many_files" => "this process may open no more files (`ulimit -n`)",
+        "no_ports" => "this machine had no free port left",
+        "stopped" => "still under way when the run ended",
+        "status_429" => "the target limits this client's rate",
+        "status_500" | "status_502" => "the target, or what is behind it, is broken",
+        "status_503" => "the target is overloaded, or down for maintenance",
+        "status_504" => "what is behind the target took too long",
+        "status_401" | "status_403" => "the target wants to know who asks (`--header`)",
+        "status_404" => "the target has no such thing: do the path in `http` and the objects fit it?",
+        kind if kind.starts_with("check_") => "the answer was not what it must be (`--check`, `expect`)",
+        _ => "",
+    }
+}
+
 /// What an SLO is about: the part of its text before the first `.` or blank.
 pub fn slo_subject(slo: &SloVerdict) -> &str {
     let text = slo.text.trim();

@@ -35,6 +35,34 @@ fn what_the_device_answers_is_not_held_against_the_measurement() {
 }
 
 #[test]
+fn hit_ratios_of_regions_are_compared_where_enough_was_asked_for() {
+    let (mut prediction, mut measurement) = (fixture::prediction(), fixture::measurement());
+    let edge = prediction.tiers.iter_mut().find(|tier| tier.name == "edge").unwrap();
+    edge.cache.as_mut().unwrap().by_region =
+        [("west", 0.8), ("east", 0.7), ("north", 0.6)].map(|(name, hit)| (name.to_owned(), hit)).into();
+    measurement.regions = [("west", 5_000.0), ("east", 50.0)]
+        .map(|(name, lookups)| RegionMeasured {
+            name: name.into(),
+            sites: 1,
+            share: 0.5,
+            planned: 9_000,
+            sent: 9_000,
+            failed: 0,
+            caches: vec![RegionCache { tier: "edge".into(), lookups, hit_ratio: 0.75 }],
+        })
+        .into();
+    let compared = compare(&prediction, &measurement);
+    let west = find(&compared, "edge.hit_ratio.west").unwrap();
+    assert_eq!((west.label.as_str(), west.predicted, west.measured), ("edge hit ratio, west", 0.8, 0.75));
+    assert!(find(&compared, "edge.hit_ratio.east").is_none(), "50 lookups say nothing");
+    assert!(find(&compared, "edge.hit_ratio.north").is_none(), "nobody there was measured");
+
+    let text = plimsoll_reports::text::measurement(&measurement, plimsoll_reports::text::Style::PLAIN);
+    let row = text.lines().find(|line| line.trim_start().starts_with("west")).unwrap();
+    assert!(row.contains("50 %") && row.contains("9,000") && row.contains("edge 75 %"), "{text}");
+}
+
+#[test]
 fn negligible_waits_are_left_out_and_never_divide() {
     assert!(find(&compared(), "edge.wait_mean").is_none(), "130 µs against 107 µs says nothing");
     let mut measurement = fixture::measurement();

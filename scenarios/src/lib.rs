@@ -55,8 +55,8 @@ pub use library::{Bundled, LoadError, Resolved, bundled, load, load_with, neares
 pub use scale::NoLoad;
 pub use scenario::{
     Action, ActionId, Actor, ActorId, ActorNumber, Branch, Claim, Connection, Dataset, DatasetId, Demand,
-    Expect, Growth, Heartbeat, Http, Load, LoadScale, Peak, Population, Region, Scenario, SessionPlan,
-    SessionStep, Sessions, TierId,
+    Expect, Growth, Heartbeat, Http, Load, LoadScale, LoadSites, Peak, Population, Region, Scenario,
+    SessionPlan, SessionStep, Sessions, TierId,
 };
 pub use schema::json_schema;
 pub use tier::{

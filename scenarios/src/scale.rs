@@ -1,11 +1,16 @@
 //! The scaled-down scenario that one machine can play.
 //!
 //! What is kept: Zipf exponent, action mix, service times, round trips, the share of all data that a cache
-//! holds, and (up to whole slots) the utilisation of every station. What changes: one region at a constant
-//! rate, fewer sites, and links, which nothing on one machine emulates yet, are left out.
+//! holds, and (up to whole slots) the utilisation of every station. What changes: rates stay as they are at one
+//! time of the day, there are fewer sites, and links, which nothing on one machine emulates yet, are left out.
+//!
+//! Why one region unless the file gives each its sites: a region without a site of its own would share another's
+//! caches, which its users never do. Where regions stay, each has the share of the demand that it has at that time,
+//! and what there is one of in every region is there once: one machine is one place.
 
 use crate::arrivals::{Diurnal, Weekly};
-use crate::scenario::{ActorNumber, Demand, Peak, Region, Scenario};
+use crate::scenario::{ActorNumber, Demand, Load, LoadSites, Peak, Region, Scenario};
+use crate::tier::Scope;
 use crate::units::{Area, Count};
 
 /// Why a scenario has no scaled-down form.
@@ -26,13 +31,6 @@ impl Scenario {
         let load = self.load.as_ref().ok_or_else(|| NoLoad { scenario: self.name.clone() })?;
         let scale = &load.scale;
         let mut scaled = self.clone();
-        let peak = match load.at {
-            Peak::Mean => 1.0,
-            Peak::Peak => {
-                let days: f64 = self.population.regions.iter().map(|r| r.share * r.diurnal.peak()).sum();
-                days * self.population.weekly.peak()
-            }
-        };
         scaled.population.users = whole(&self.population.users, scale.users);
         scaled.population.downlink = None;
         scaled.population.weekly = Weekly::FLAT;
@@ -42,21 +40,13 @@ impl Scenario {
                 *count = count.times(scale.users);
             }
         }
-        scaled.population.regions = vec![Region {
-            name: "scaled".into(),
-            share: 1.0,
-            utc_offset_s: 0.0,
-            sites: scale.sites,
-            area: self.area_of_all(scale.sites),
-            diurnal: Diurnal::Flat,
-            peak_to_mean: None,
-            origin: load.origin,
-        }];
+        scaled.population.regions = self.scaled_regions(load);
+        if scaled.population.regions.len() > 1 {
+            let in_regions = scaled.tiers.values_mut().filter(|tier| tier.scope == Scope::Region);
+            in_regions.for_each(|tier| tier.scope = Scope::Global);
+        }
         for action in scaled.actions.values_mut() {
-            let at = match (load.at, &action.diurnal) {
-                (Peak::Peak, Some(day)) => day.peak() * self.population.weekly.peak(),
-                _ => peak,
-            };
+            let at = self.height(load.at, action.diurnal.as_ref());
             action.diurnal = None;
             action.demand = match &action.demand {
                 Demand::PerUser(rate) => Demand::PerUser(rate.times(at)),
@@ -106,6 +96,52 @@ impl Scenario {
         (side > 0.0).then(|| Area::given(side * side * f64::from(sites), "as far as all regions on average"))
     }
 
+    /// One region of all users, or every region with its share of the demand at the time that is played.
+    fn scaled_regions(&self, load: &Load) -> Vec<Region> {
+        let flat = |name: &str, share, sites, area| Region {
+            name: name.to_owned(),
+            share,
+            utc_offset_s: 0.0,
+            sites,
+            area,
+            diurnal: Diurnal::Flat,
+            peak_to_mean: None,
+            origin: load.origin,
+        };
+        let by_region = match &load.scale.sites {
+            LoadSites::All(sites) => {
+                return vec![flat("scaled", 1.0, *sites, self.area_of_all(*sites))];
+            }
+            LoadSites::ByRegion(by_region) => by_region,
+        };
+        let regions = &self.population.regions;
+        let demand = |region: &Region| region.share * height(load.at, region, &region.diurnal);
+        let of_all: f64 = regions.iter().map(demand).sum();
+        // As far from a site as they were.
+        let area_of = |region: &Region, sites: u32| {
+            let each = region.area.as_ref()?.get() / f64::from(region.sites);
+            Some(Area::given(each * f64::from(sites), "as far as in the whole"))
+        };
+        // Where nobody is up anywhere, all are as quiet.
+        let share = |region| if of_all > 0.0 { demand(region) / of_all } else { region.share };
+        regions
+            .iter()
+            .zip(by_region)
+            .map(|(region, &sites)| flat(&region.name, share(region), sites, area_of(region, sites)))
+            .collect()
+    }
+
+    /// Demand of the whole population at a time over its mean, of an action that has a day of its own or of all others.
+    fn height(&self, at: Peak, own: Option<&Diurnal>) -> f64 {
+        let regions = &self.population.regions;
+        let days = match (at, own) {
+            (Peak::Mean, _) => return 1.0,
+            (Peak::Peak, Some(day)) => day.peak(),
+            (_, own) => regions.iter().map(|r| r.share * height(at, r, own.unwrap_or(&r.diurnal))).sum(),
+        };
+        days * self.population.weekly.peak()
+    }
+
     /// How the sizes of what a tier caches shrink: by the datasets of the actions that pass it, weighted by
     /// their rates. A cache is looked up by the actions that ask for something it can hold.
     fn cached_size_factor(&self, tier: usize) -> f64 {
@@ -140,6 +176,15 @@ impl Scenario {
     }
 }
 
+/// Demand at a time over its mean, in a region whose users have this day.
+fn height(at: Peak, region: &Region, day: &Diurnal) -> f64 {
+    match at {
+        Peak::Mean => 1.0,
+        Peak::Peak => day.peak(),
+        Peak::At(utc_s) => day.at(utc_s + region.utc_offset_s),
+    }
+}
+
 fn whole(count: &Count, factor: f64) -> Count {
     let value = (count.get() * factor).round().max(1.0);
     let mut scaled = Count::given(value, &format!("{} x {factor}", count.text));
@@ -149,7 +194,79 @@ fn whole(count: &Count, factor: f64) -> Count {
 
 #[cfg(test)]
 mod tests {
+    use crate::diagnostic::SourceFile;
     use crate::library::load;
+    use crate::scenario::Scenario;
+    use crate::tier::Scope;
+
+    /// Two regions, the second asleep when the first has its evening.
+    fn two_regions(load: &str) -> Result<Scenario, String> {
+        let text = format!(
+            "name: t\npopulation:\n  users: 1 M\n  diurnal: {{peak_to_mean: 2, peak_at: 20:00}}\n  regions:\n    \
+             - {{name: west, share: 60 %, sites: 9}}\n    - {{name: east, share: 40 %, utc_offset: +12 h, sites: 5}}\n\
+             datasets: {{page: {{count: 10 K, size: 1 KB, popularity: {{zipf: 1.0}}}}}}\n\
+             actions:\n  view: {{per_user: 8640/day, of: page, path: [edge, web]}}\n\
+             tiers:\n  edge: {{per: site, cache: {{policy: lru, capacity: 100 KB}}}}\n  web: {{per: region, servers: 10, service_time: 1 ms}}\n\
+             load:\n{load}"
+        );
+        Scenario::from_yaml(&SourceFile::new("t.yaml", &text)).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn regions_with_sites_keep_their_users_and_their_share_of_the_demand_of_the_hour() {
+        let scale = "users: 1/1000, objects: 1/10, sites: {east: 2, west: 3}";
+        let scaled = |at: &str| {
+            let scenario = two_regions(&format!("  scale: {{{scale}}}\n  at: {at}\n")).unwrap();
+            scenario.scaled_for_load().unwrap()
+        };
+        let view = |s: &Scenario| s.mean_rate(&s.actions["view"]);
+        let mean = scaled("mean");
+        let regions: Vec<_> =
+            mean.population.regions.iter().map(|r| (r.name.as_str(), r.share, r.sites)).collect();
+        assert_eq!(regions, [("west", 0.6, 3), ("east", 0.4, 2)]);
+        assert!((view(&mean) - 100.0).abs() < 1e-9);
+        assert_eq!(mean.tiers["web"].scope, Scope::Global);
+        assert_eq!(mean.tiers["edge"].scope, Scope::Site);
+        // At its own peak each, so all have twice as much.
+        assert!((view(&scaled("peak")) - 200.0).abs() < 1e-9);
+
+        let evening = scaled("20:00");
+        let day = &two_regions("  scale: {}\n").unwrap().population.regions[0].diurnal;
+        let (west, east) = (0.6 * day.at(20.0 * 3_600.0), 0.4 * day.at(8.0 * 3_600.0));
+        assert!(west > 5.0 * east, "{west} {east}");
+        let shares: Vec<f64> = evening.population.regions.iter().map(|r| r.share).collect();
+        assert!(
+            (shares[0] - west / (west + east)).abs() < 1e-12 && (shares[0] + shares[1] - 1.0).abs() < 1e-12
+        );
+        assert!((view(&evening) - 100.0 * (west + east)).abs() < 1e-9, "{}", view(&evening));
+
+        // The requests are mixed so, each at a site of its region.
+        let all: Vec<_> = crate::trace::requests(&evening, 1, 200.0).collect();
+        let east = all.iter().filter(|request| request.region == 1).count() as f64 / all.len() as f64;
+        assert!((east - shares[1]).abs() < 0.02, "{east} of {}, {} by the scenario", all.len(), shares[1]);
+        assert!(all.iter().all(|request| (request.region == 1) == (3..5).contains(&request.site)));
+    }
+
+    #[test]
+    fn sites_by_region_name_every_region_and_no_other() {
+        for (load, says) in [
+            ("{west: 1}", "says nothing of `east`"),
+            ("{west: 1, east: 1, north: 1}", "no region is named `north`"),
+            ("{west: 1, east: 0}", "load.scale.sites.east is 0"),
+            ("{west: 9999, east: 2}", "10001 sites in all"),
+            ("none", "load.scale.sites"),
+        ] {
+            let error = two_regions(&format!("  scale: {{sites: {load}}}\n")).unwrap_err();
+            assert!(error.contains(says), "{load}: {error}");
+        }
+        let error = two_regions("  scale: {}\n  at: noon\n").unwrap_err();
+        assert!(
+            error.contains("load.at: unknown value `noon`") && error.contains("or a time of day"),
+            "{error}"
+        );
+        let error = two_regions("  scale: {}\n  at: 25:00\n").unwrap_err();
+        assert!(error.contains("load.at"), "{error}");
+    }
 
     #[test]
     fn the_scaled_scenario_keeps_proportions() {
@@ -159,7 +276,7 @@ mod tests {
         assert_eq!(scaled.datasets["song"].count.get(), 5_000.0);
         assert_eq!(scaled.datasets["song"].size.get(), 20_000.0);
         assert_eq!(scaled.actions["play"].response.get(), 20_000.0);
-        let held = |s: &crate::Scenario| {
+        let held = |s: &Scenario| {
             s.tiers["edge"].cache.as_ref().unwrap().capacity.get()
                 / (s.datasets["song"].count.get() * s.datasets["song"].size.get())
         };

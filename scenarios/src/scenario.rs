@@ -275,10 +275,13 @@ pub struct Claim {
 }
 
 /// At which point of the day the load is played.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Peak {
     Mean,
+    /// Every region at its own peak.
     Peak,
+    /// At this time of the day, seconds after 00:00 UTC: some regions are asleep.
+    At(f64),
 }
 
 /// How to play the scenario for real, scaled down to one machine.
@@ -321,6 +324,15 @@ pub struct SessionStep {
     pub same: bool,
 }
 
+/// Sites of a load run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadSites {
+    /// So many in all; all users are one region.
+    All(u32),
+    /// By region of the population, in its order: users stay in their regions.
+    ByRegion(Vec<u32>),
+}
+
 /// Divisors of the load run, each a factor of at most 1.
 #[derive(Debug, Clone)]
 pub struct LoadScale {
@@ -331,7 +343,7 @@ pub struct LoadScale {
     /// Object sizes by dataset (1 where not named), and with them every cache.
     pub sizes: IndexMap<DatasetId, f64>,
     /// Sites in the scaled run.
-    pub sites: u32,
+    pub sites: LoadSites,
 }
 
 /// `spotify.yaml:14`, or `--set` with what it sets.

@@ -5,8 +5,8 @@
 //! against it the same target, one whose slowest requests take longer, and one that fails now and then. The delays and
 //! the failures are real; only the rounds are short.
 //!
-//! A hundred of each kind take half an hour. `--keep FILE` remembers each answer: Ctrl-C ends the bench with the table so
-//! far, and the same command goes on where it ended.
+//! A hundred of each kind take three quarters of an hour. `--keep FILE` remembers each answer: Ctrl-C ends the bench with
+//! the table so far, and the same command goes on where it ended.
 
 mod kept;
 mod target;
@@ -47,7 +47,7 @@ struct Cli {
     #[arg(value_enum)]
     kinds: Vec<Kind>,
     /// Rounds of a gate
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 12)]
     rounds: u64,
     /// Seconds of a round
     #[arg(long, default_value_t = 0.4)]

@@ -236,14 +236,18 @@ fn measured(m: &Measurement) -> String {
         ("sent late by", lag),
     ];
     let pairs: Vec<(String, String)> = pairs.iter().map(|(k, v)| ((*k).to_owned(), escape(v))).collect();
-    let failures: Vec<Row> =
-        m.failures.iter().map(|(kind, n)| Row::of([kind.clone(), with_separators(*n)])).collect();
+    let failures: Vec<Row> = m
+        .failures
+        .iter()
+        .map(|(kind, n)| Row::of([kind.clone(), with_separators(*n), story::failure(kind).to_owned()]))
+        .collect();
     let body = [
         definitions(&pairs),
         list(&m.invalid),
         measured_actions(m),
+        measured_regions(m),
         measured_tiers(m),
-        table("Failures", &[Text("kind"), Number("requests")], &failures),
+        table("Failures", &[Text("kind"), Number("requests"), Text("what it means")], &failures),
     ];
     body.concat()
 }
@@ -281,6 +285,38 @@ fn measured_actions(m: &Measurement) -> String {
         Text("served by"),
     ];
     table("Actions", &columns, &rows)
+}
+
+fn measured_regions(m: &Measurement) -> String {
+    let share = |v: f64| human(v, Unit::Share);
+    let rows: Vec<Row> = m
+        .regions
+        .iter()
+        .map(|region| {
+            let hits = region.caches.iter().map(|c| format!("{} {}", c.tier, share(c.hit_ratio)));
+            Row::of([
+                region.name.clone(),
+                with_separators(region.sites),
+                share(region.share),
+                with_separators(region.planned),
+                with_separators(region.sent),
+                share(region.sent as f64 / m.sent.max(1) as f64),
+                with_separators(region.failed),
+                hits.collect::<Vec<_>>().join(" · "),
+            ])
+        })
+        .collect();
+    let columns = [
+        Text("region"),
+        Number("sites"),
+        Number("of the demand"),
+        Number("planned"),
+        Number("sent"),
+        Number("of all sent"),
+        Number("failed"),
+        Text("hit ratios"),
+    ];
+    table("Regions", &columns, &rows)
 }
 
 fn measured_tiers(m: &Measurement) -> String {

@@ -43,7 +43,7 @@ pub fn gate_markdown(record: &Gate) -> String {
         inline(&record.provenance.scenario),
         inline(&span(record))
     );
-    out.push_str("| | series | wanted | measured | change | answer |\n|---|---|---|---:|---:|---|\n");
+    out.push_str("| | series | held against | measured | change | answer |\n|---|---|---:|---:|---:|---|\n");
     for verdict in &record.checks {
         let cells = Cells::of(verdict);
         out.push_str(&format!(
@@ -103,12 +103,10 @@ fn table(record: &Gate) -> Table {
     let mut table = Table::new()
         .left("")
         .left("series")
-        .left("wanted")
+        .right("held against")
         .right("measured")
         .right("change")
-        .right("95 % from")
-        .right("to")
-        .left("");
+        .right("95 % interval");
     for verdict in &record.checks {
         let cells = Cells::of(verdict);
         table.push([
@@ -117,9 +115,7 @@ fn table(record: &Gate) -> Table {
             Cell::toned(Tone::Quiet, &cells.wanted),
             cells.measured.as_str().into(),
             cells.change.as_str().into(),
-            cells.low.as_str().into(),
-            cells.high.as_str().into(),
-            Cell::toned(tone(verdict.answer), verdict.answer.word()),
+            cells.interval.as_str().into(),
         ]);
     }
     table
@@ -131,45 +127,46 @@ struct Cells {
     wanted: String,
     measured: String,
     change: String,
-    low: String,
-    high: String,
+    interval: String,
 }
 
 impl Cells {
     fn of(verdict: &Verdict) -> Self {
         let unit = verdict.unit;
-        let with =
-            |interval: &Interval, shown: &dyn Fn(f64) -> String| (shown(interval.low), shown(interval.high));
         match &verdict.check {
             Check::Threshold { text, measured, .. } => {
                 let wanted = text.split_at(text.find(['<', '>']).unwrap_or(0)).1.to_owned();
                 let Some(measured) = measured else { return Self { wanted, ..Self::default() } };
-                let (low, high) = with(measured, &|x| human(x, unit));
-                Self { wanted, measured: human(measured.value, unit), low, high, ..Self::default() }
+                let interval = from_to(measured, &|x| human(x, unit));
+                Self { wanted, measured: human(measured.value, unit), interval, ..Self::default() }
             }
             Check::Baseline(None) => Self { wanted: "as before".to_owned(), ..Self::default() },
             Check::Baseline(Some(seen)) => {
                 let shown = |x: f64| if unit == Unit::Share { signed(x, unit) } else { change(x) };
-                let (low, high) = with(&seen.change, &shown);
                 Self {
-                    wanted: format!("as before, {}", human(seen.before, unit)),
+                    wanted: format!("was {}", human(seen.before, unit)),
                     measured: human(seen.now, unit),
                     change: shown(seen.change.value),
-                    low,
-                    high,
+                    interval: from_to(&seen.change, &shown),
                 }
             }
-            Check::Prediction { predicted, measured, error: off, .. } => {
-                let (low, high) = with(off, &|x| error(x, unit));
-                Self {
-                    wanted: format!("as predicted, {}", human(*predicted, unit)),
-                    measured: human(*measured, unit),
-                    change: error(off.value, unit),
-                    low,
-                    high,
-                }
-            }
+            Check::Prediction { predicted, measured, error: off, .. } => Self {
+                wanted: format!("predicted {}", human(*predicted, unit)),
+                measured: human(*measured, unit),
+                change: error(off.value, unit),
+                interval: from_to(off, &|x| error(x, unit)),
+            },
         }
+    }
+}
+
+/// `-27.4 to +11.5 %`: the unit once, where it is the same.
+fn from_to(interval: &Interval, shown: &dyn Fn(f64) -> String) -> String {
+    let (low, high) = (shown(interval.low), shown(interval.high));
+    let unit = |text: &str| text.split_once(' ').map(|(number, unit)| (number.to_owned(), unit.to_owned()));
+    match (unit(&low), unit(&high)) {
+        (Some((number, of_low)), Some((_, of_high))) if of_low == of_high => format!("{number} to {high}"),
+        _ => format!("{low} to {high}"),
     }
 }
 

@@ -25,6 +25,7 @@ pub fn measurement(record: &Measurement, style: Style) -> String {
     out.push_str(&section(style, "requests", &requests(record, style)));
     out.push_str(&section(style, "actions", &actions(record, style)));
     out.push_str(&section(style, "served by", &served_by(record, style)));
+    out.push_str(&section(style, "regions", &regions(record, style)));
     out.push_str(&section(style, "tiers", &tiers(record, style)));
     out.push_str(&section(style, "failures", &failures(record, style)));
     out.push('\n');
@@ -102,6 +103,37 @@ fn served_by(record: &Measurement, style: Style) -> String {
     table.render(style, 3)
 }
 
+/// The mix that the scenario wants, that was planned and that was sent, and what each region's caches answered.
+fn regions(record: &Measurement, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("sites")
+        .right("of the demand")
+        .right("planned")
+        .right("sent")
+        .right("of all sent")
+        .right("failed")
+        .left("hit ratios");
+    for region in &record.regions {
+        let tone = if region.failed > 0 { Tone::Bad } else { Tone::Plain };
+        let hits = region
+            .caches
+            .iter()
+            .map(|cache| format!("{} {}", cache.tier, human(cache.hit_ratio, Unit::Share)));
+        table.push([
+            region.name.as_str().into(),
+            with_separators(region.sites).into(),
+            human(region.share, Unit::Share).into(),
+            with_separators(region.planned).into(),
+            with_separators(region.sent).into(),
+            human(region.sent as f64 / record.sent.max(1) as f64, Unit::Share).into(),
+            Cell::toned(tone, with_separators(region.failed)),
+            hits.collect::<Vec<_>>().join(" · ").into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
 fn tiers(record: &Measurement, style: Style) -> String {
     let mut table = Table::new()
         .left("")
@@ -133,9 +165,10 @@ fn tiers(record: &Measurement, style: Style) -> String {
 }
 
 fn failures(record: &Measurement, style: Style) -> String {
-    let mut table = Table::new().right("").left("");
+    let mut table = Table::new().right("").left("").left("");
     for (kind, count) in &record.failures {
-        table.push([with_separators(*count).into(), kind.as_str().into()]);
+        let words = Cell::toned(Tone::Quiet, story::failure(kind));
+        table.push([with_separators(*count).into(), kind.as_str().into(), words]);
     }
     table.render(style, 3)
 }

@@ -6,12 +6,15 @@ use super::{Names, Parts, laws, reference, unknown};
 use crate::arrivals::DAY_S;
 use crate::decode::{Decoder, Fields, Kind, Shape, counted, field, must, quantity};
 use crate::distribution::Distribution;
-use crate::node::Node;
-use crate::scenario::{DatasetId, Load, LoadScale, Peak, SessionPlan, SessionStep};
-use crate::units::{Duration, Fraction, Seconds, Share};
+use crate::node::{Node, Value};
+use crate::scenario::{DatasetId, Load, LoadScale, LoadSites, Peak, SessionPlan, SessionStep};
+use crate::units::{self, Duration, Fraction, Seconds, Share};
 
 /// Most sites of a load run.
 const SITES_MAX: u32 = 10_000;
+const SITE_COUNT: Kind = Kind::Whole(1, SITES_MAX);
+const SITES: Kind = Kind::Any(&[SITE_COUNT, Kind::Named(&SITE_COUNT)]);
+const AT: Kind = Kind::Any(&[Kind::Choice(&["mean", "peak"]), Kind::TimeOfDay]);
 /// A scale as messages show it.
 const SCALE_EXAMPLE: &str = "1/1000";
 
@@ -22,7 +25,11 @@ pub const LOAD: Shape = Shape {
         must("scale", Kind::Fields(&SCALE), "what is made smaller, and by how much"),
         field("warmup", quantity::<Seconds>(), "time before that warms caches, and does not count (10 s)"),
         field("duration", quantity::<Seconds>(), "time that counts (30 s)"),
-        field("at", Kind::Choice(&["mean", "peak"]), "at which rate of the day (mean)"),
+        field(
+            "at",
+            AT,
+            "at which rate of the day: its mean, every region's peak, or that of a time in UTC (mean)",
+        ),
         field("sessions", Kind::Fields(&SESSIONS), "how requests of one user follow each other (they don't)"),
     ],
     example: "{scale: {users: 1/1000, objects: 1/1000}}",
@@ -32,7 +39,7 @@ const SCALE: Shape = Shape {
         field("users", quantity::<Share>(), "users, and with them rates and servers (1)"),
         field("objects", quantity::<Share>(), "objects of every dataset, and with them caches (1)"),
         field("sizes", Kind::Named(&SCALED), "object sizes by dataset (1)"),
-        field("sites", Kind::Whole(1, SITES_MAX), "sites (1)"),
+        field("sites", SITES, "sites in all, or of each region: then users stay in their regions (1)"),
     ],
     example: "{users: 1/1000, objects: 1/1000}",
 };
@@ -64,17 +71,22 @@ const AGAIN_MAX: f64 = 0.99;
 /// Longest thought on average, seconds.
 const THINK_MAX: f64 = DAY_S;
 
-pub fn load(decoder: &mut Decoder, node: &Node, parts: &Parts<'_>) -> Option<Load> {
+/// `regions` are the names of the population's regions, if they are known.
+pub fn load(
+    decoder: &mut Decoder,
+    node: &Node,
+    parts: &Parts<'_>,
+    regions: Option<&[String]>,
+) -> Option<Load> {
     let names = parts.names;
     let mut fields = decoder.fields(node, "load", &LOAD)?;
-    let scale = fields.need(decoder, "scale", SCALE.example).and_then(|n| load_scale(decoder, n, names));
+    let scale =
+        fields.need(decoder, "scale", SCALE.example).and_then(|n| load_scale(decoder, n, names, regions));
     let warmup: Duration =
         fields.quantity_like(decoder, "warmup", "10 s").unwrap_or_else(|| Duration::given(10.0, "10 s"));
     let duration: Duration =
         fields.quantity_like(decoder, "duration", "30 s").unwrap_or_else(|| Duration::given(30.0, "30 s"));
-    let at = fields
-        .take("at")
-        .and_then(|n| decoder.one_of(n, "load.at", &[("mean", Peak::Mean), ("peak", Peak::Peak)]));
+    let at = fields.take("at").and_then(|n| at(decoder, n));
     let sessions = fields.take("sessions").map(|n| decoder.clean(|decoder| sessions(decoder, n, parts)));
     let origin = fields.origin;
     fields.finish(decoder);
@@ -86,6 +98,23 @@ pub fn load(decoder: &mut Decoder, node: &Node, parts: &Parts<'_>) -> Option<Loa
         None => None,
     };
     Some(Load { scale: scale?, duration, warmup, at: at.unwrap_or(Peak::Mean), sessions, origin })
+}
+
+/// A word or a time of day.
+fn at(decoder: &mut Decoder, node: &Node) -> Option<Peak> {
+    let known = "write mean, peak, or a time of day in UTC, such as `19:00`";
+    let text = decoder.text(node, "load.at", known)?;
+    match text.as_str() {
+        "mean" => Some(Peak::Mean),
+        "peak" => Some(Peak::Peak),
+        time if time.starts_with(|c: char| c.is_ascii_digit()) => {
+            decoder.noted(node.origin, "load.at", units::parse_time_of_day(time)).map(Peak::At)
+        }
+        _ => {
+            decoder.problem(node.origin, format!("load.at: unknown value `{text}`"), known);
+            None
+        }
+    }
 }
 
 fn sessions(decoder: &mut Decoder, node: &Node, parts: &Parts<'_>) -> Option<SessionPlan> {
@@ -189,13 +218,52 @@ fn asked_before(
     }
 }
 
-fn load_scale(decoder: &mut Decoder, node: &Node, names: &Names) -> Option<LoadScale> {
+fn load_scale(
+    decoder: &mut Decoder,
+    node: &Node,
+    names: &Names,
+    regions: Option<&[String]>,
+) -> Option<LoadScale> {
     let mut fields = decoder.fields(node, "load.scale", &SCALE)?;
     let (users, objects) = (factor(decoder, &mut fields, "users"), factor(decoder, &mut fields, "objects"));
     let sizes = fields.take("sizes").map(|n| sizes(decoder, n, names)).unwrap_or_default();
-    let sites = fields.number(decoder, "sites", (1, SITES_MAX), "2").unwrap_or(1);
+    let sites = fields.take("sites").and_then(|node| sites(decoder, node, regions));
     fields.finish(decoder);
-    Some(LoadScale { users, objects, sizes, sites })
+    Some(LoadScale { users, objects, sizes, sites: sites.unwrap_or(LoadSites::All(1)) })
+}
+
+/// A number for all, or one for every region of the population.
+fn sites(decoder: &mut Decoder, node: &Node, regions: Option<&[String]>) -> Option<LoadSites> {
+    let path = "load.scale.sites";
+    let bounds = (1, SITES_MAX);
+    if !matches!(node.value, Value::Map(_)) {
+        return decoder.whole(node, path, bounds, "2").map(|count| LoadSites::All(count.get() as u32));
+    }
+    let regions = regions?;
+    let mut by_region: Vec<Option<u32>> = vec![None; regions.len()];
+    for (name, origin, value) in decoder.entries(node, path, "{europe: 2, asia: 1}")? {
+        if let Some(id) = regions.iter().position(|region| region == name) {
+            let count = decoder.whole(value, &format!("{path}.{name}"), bounds, "2")?;
+            by_region[id] = Some(count.get() as u32);
+        } else {
+            unknown(decoder, origin, (path, "region"), name, regions);
+            return None;
+        }
+    }
+    if let Some(id) = by_region.iter().position(Option::is_none) {
+        let cause = format!("`{path}` says nothing of `{}`", regions[id]);
+        let fix = "name every region, or write one number: all users are one region then";
+        decoder.problem(node.origin, cause, fix);
+        return None;
+    }
+    let by_region: Vec<u32> = by_region.into_iter().flatten().collect();
+    let all: u32 = by_region.iter().sum();
+    if all > SITES_MAX {
+        let cause = format!("`{path}` has {} in all", counted(all as usize, "site"));
+        decoder.problem(node.origin, cause, format!("expected at most {SITES_MAX}"));
+        return None;
+    }
+    Some(LoadSites::ByRegion(by_region))
 }
 
 fn factor(decoder: &mut Decoder, fields: &mut Fields<'_>, field: &str) -> f64 {

@@ -140,7 +140,7 @@ fn scenario(decoder: &mut Decoder, root: &Node, sources: &[SourceFile]) -> Optio
         .take("events")
         .map(|n| events::events(decoder, n, &parts, region_names.as_deref()))
         .unwrap_or_default();
-    let load = fields.take("load").and_then(|n| load::load(decoder, n, &parts));
+    let load = fields.take("load").and_then(|n| load::load(decoder, n, &parts, region_names.as_deref()));
     fields.finish(decoder);
     rules::paths(decoder, &parts);
     let (tiers, datasets, actions) = (whole(parts.tiers)?, whole(parts.datasets)?, whole(parts.actions)?);

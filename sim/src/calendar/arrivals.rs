@@ -46,6 +46,7 @@ pub struct Arrivals<'a> {
     alike: Option<Request>,
     times: Vec<f64>,
     over: usize,
+    current: Request,
     fewer: Vec<During<Fewer>>,
     releases: Vec<During<(DatasetId, f64)>>,
     lost: Vec<During<usize>>,
@@ -63,6 +64,7 @@ impl<'a> Arrivals<'a> {
             alike: None,
             times: Vec::new(),
             over: 0,
+            current: Request::NONE,
             fewer: Vec::new(),
             releases: Vec::new(),
             lost: Vec::new(),
@@ -166,23 +168,43 @@ fn affected(scenario: &Scenario, action: Option<ActionId>) -> Vec<bool> {
 }
 
 impl Arrivals<'_> {
-    /// The next request, written where it is wanted; `false` where there is none.
+    /// Goes on to the next request; `false` where there is none, and then the current one is at a time that never comes.
     #[inline]
-    pub fn next_into(&mut self, into: &mut Request) -> bool {
-        if let Some(alike) = self.alike {
-            if self.over == self.times.len() && !self.read_ahead() {
-                return false;
-            }
-            *into = Request { at_s: self.times[self.over], ..alike };
+    pub fn advance(&mut self) -> bool {
+        if self.over < self.times.len() {
+            // All alike: only the time is another.
+            self.current.at_s = self.times[self.over];
             self.over += 1;
             return true;
         }
-        if let ([(usual, _)], true) = (&mut self.sources[..], self.plain) {
-            return usual.next_into(into);
+        self.advance_further()
+    }
+
+    /// The request that it has come to.
+    #[inline]
+    pub const fn current(&self) -> &Request {
+        &self.current
+    }
+
+    #[inline(never)]
+    fn advance_further(&mut self) -> bool {
+        let more = if let Some(alike) = self.alike {
+            self.read_ahead() && {
+                self.current = Request { at_s: self.times[0], ..alike };
+                self.over = 1;
+                true
+            }
+        } else if let ([(usual, _)], true) = (&mut self.sources[..], self.plain) {
+            usual.next_into(&mut self.current)
+        } else {
+            let next = self.next_of_many();
+            self.current = next.unwrap_or(self.current);
+            next.is_some()
+        };
+        if !more {
+            self.current.at_s = f64::INFINITY;
         }
-        let next = self.next_of_many();
-        *into = next.unwrap_or(Request::NONE);
-        next.is_some()
+        more
     }
 
     /// What all requests are like but for their time, where that is so; see [`Requests::alike`]. Of what user they are is

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use plimsoll_scenarios::popularity::RankSampler;
 use plimsoll_scenarios::rng::Stream;
-use plimsoll_scenarios::trace::Request;
 use plimsoll_scenarios::{Scenario, Scope, TierId, WaitFor};
 
 use super::arrivals::Arrivals;
@@ -149,14 +148,8 @@ impl<'a> Machine<'a> {
     /// Where requests got lost or Little's law does not hold, which is a mistake in the engine.
     #[must_use]
     pub fn run(mut self, mut requests: Arrivals<'_>, stop: &AtomicBool) -> Option<Tally> {
-        let mut request = Request::NONE;
-        // Beyond the last one `request` stays as it is, at a time that never comes.
-        let next = |requests: &mut Arrivals<'_>, request: &mut Request| {
-            if !requests.next_into(request) {
-                request.at_s = f64::INFINITY;
-            }
-        };
-        next(&mut requests, &mut request);
+        requests.advance();
+        let mut change_s = self.changes.next_s();
         let mut steps = 0_u64;
         loop {
             if !self.soon.is_empty() {
@@ -167,14 +160,16 @@ impl<'a> Machine<'a> {
                 return None;
             }
             let event_s = self.queue.next_s();
-            let requested = request.at_s <= event_s;
-            let first = if requested { request.at_s } else { event_s };
-            if self.changes.next_s() <= first {
+            let request_s = requests.current().at_s;
+            let requested = request_s <= event_s;
+            let first = if requested { request_s } else { event_s };
+            if change_s <= first {
                 if first == f64::INFINITY {
                     break;
                 }
-                self.advance(self.changes.next_s());
+                self.advance(change_s);
                 self.change();
+                change_s = self.changes.next_s();
                 continue;
             }
             self.advance(first);
@@ -182,8 +177,8 @@ impl<'a> Machine<'a> {
                 if first == f64::INFINITY {
                     break;
                 }
-                self.begin(&request);
-                next(&mut requests, &mut request);
+                self.begin(requests.current());
+                requests.advance();
             } else if let Some((_, due)) = self.queue.pop() {
                 if due.kind() == Kind::Finish {
                     self.finish(due.index());
@@ -426,7 +421,7 @@ impl<'a> Machine<'a> {
         {
             self.refuse(at);
         } else if site.copies == 1 && self.tiers[site.tier].simple {
-            self.queue_up(at);
+            self.queue_up(at, site);
         } else {
             self.arrive_elsewhere(at, site);
         }

@@ -7,35 +7,31 @@ use plimsoll_scenarios::{Discipline, TierId};
 
 use super::frame::{List, NONE, Role};
 use super::machine::Machine;
+use super::program::Site;
 use super::queue::{Due, Kind};
-use super::tiers::StationPlay;
 
 impl Machine<'_> {
     /// A call reaches the servers of its tier, a simple one, whole: what [`Self::queue_up_other`] does, in fewer steps.
     #[inline]
-    pub(super) fn queue_up(&mut self, at: u32) {
-        let tier = self.site(at).tier;
+    pub(super) fn queue_up(&mut self, at: u32, site: &Site) {
+        let tier = site.tier;
         let pool = self.tiers[tier].first_pool + self.instance(at, tier) as u32;
         let here = &self.pools[pool as usize];
-        let only = (here.servers == 1 && here.away == 0).then_some(here.first);
-        let place = here.place;
-        if let Some(sums) = self.tally.station(tier, place) {
-            sums.arrivals += 1;
-        }
-        let server = only.or_else(|| self.choose(at, tier, pool));
-        let Some(server) = server.filter(|&s| self.servers[s as usize].health.works()) else {
-            self.turn_away(at, tier, place);
-            return;
-        };
-        self.frames[at].server = server;
-        self.join(at, tier, server, place);
+        let only = here.servers == 1 && here.away == 0;
+        let server = if only { Some(here.first) } else { self.choose(at, tier, pool) };
+        self.join(at, site, pool, server);
     }
 
     /// A call, or a copy's share of one, reaches the servers of its tier.
     pub(super) fn queue_up_other(&mut self, at: u32, copy: u32) {
-        let tier = self.site(at).tier;
+        let site = self.site(at);
+        let tier = site.tier;
         let pool = self.tiers[tier].first_pool + self.instance(at, tier) as u32;
         let server = self.server_for(at, tier, pool, copy);
+        if self.tiers[tier].simple {
+            self.join(at, site, pool, server);
+            return;
+        }
         let place = self.pools[pool as usize].place;
         if let Some(sums) = self.tally.station(tier, place) {
             sums.arrivals += 1;
@@ -45,10 +41,6 @@ impl Machine<'_> {
             return;
         };
         self.frames[at].server = server;
-        if self.tiers[tier].simple {
-            self.join(at, tier, server, place);
-            return;
-        }
         if self.tiers[tier].station.as_ref().is_some_and(|s| s.single_writer)
             && !self.take_key(at, tier, pool)
         {
@@ -60,30 +52,41 @@ impl Machine<'_> {
     /// What [`Self::admit`] and [`Self::enter`] do, where the station is simple. Services are drawn when their customers
     /// are let in, so that they are the same whatever the balancer does, and the same as those of the recursion.
     #[inline]
-    fn join(&mut self, at: u32, tier: TierId, server: u32, place: u16) {
-        let Some(&StationPlay { concurrency, queue_max, .. }) = self.tiers[tier].station.as_ref() else {
+    fn join(&mut self, at: u32, site: &Site, pool: u32, server: Option<u32>) {
+        let (tier, now) = (site.tier, self.now);
+        let pool = &mut self.pools[pool as usize];
+        let place = pool.place;
+        if let Some(sums) = self.tally.station(tier, place) {
+            sums.arrivals += 1;
+        }
+        let play = &mut self.tiers[tier];
+        let (Some(station), Some(server)) = (&mut play.station, server) else {
+            self.turn_away(at, tier, place);
             return;
         };
-        let here = &self.servers[server as usize];
-        let free = here.busy < concurrency;
-        if !free && here.queue.len >= queue_max && !self.site(at).pulled {
+        let here = &mut self.servers[server as usize];
+        let free = here.busy < station.concurrency;
+        let room = free || here.queue.len < station.queue_max || site.pulled;
+        if !(room && here.health.works()) {
             self.turn_away(at, tier, place);
             return;
         }
-        self.tally.enter(tier, self.now);
-        let drawn = self.draw_service(tier);
-        if free {
-            self.serve(at, tier, server, drawn);
-        } else {
-            self.frames[at].began = drawn;
-            self.servers[server as usize].queue.push(&mut self.frames, at);
+        self.tally.enter(tier, now);
+        let drawn = station.services.next();
+        let frame = &mut self.frames[at];
+        frame.server = server;
+        if !free {
+            frame.began = drawn;
+            here.queue.push(&mut self.frames, at);
+            return;
         }
-    }
-
-    /// How long a service takes on an ordinary day, seconds.
-    #[inline]
-    fn draw_service(&mut self, tier: TierId) -> f64 {
-        self.tiers[tier].station.as_mut().map_or(0.0, |station| station.services.next())
+        let duration = drawn * play.slower;
+        here.busy += 1;
+        (frame.began, frame.crashes) = (now, here.crashes);
+        pool.work_s += duration;
+        // Who finds a slot free has not waited.
+        self.tally.start(tier, place, now - frame.since, duration);
+        self.queue.push(now + duration, Due::new(Kind::Finish, at));
     }
 
     fn server_for(&mut self, at: u32, tier: TierId, pool: u32, copy: u32) -> Option<u32> {
@@ -210,54 +213,57 @@ impl Machine<'_> {
 
     /// A service begins that is drawn now.
     pub(super) fn start(&mut self, at: u32, tier: TierId, server: u32) {
-        let drawn = self.draw_service(tier);
-        self.serve(at, tier, server, drawn);
-    }
-
-    /// A service begins that takes so long on an ordinary day.
-    #[inline]
-    fn serve(&mut self, at: u32, tier: TierId, server: u32, drawn: f64) {
+        let play = &mut self.tiers[tier];
+        let Some(station) = &mut play.station else { return };
+        let duration = station.services.next() * play.slower;
+        let blocking = station.blocking;
         let here = &mut self.servers[server as usize];
         here.busy += 1;
-        let (crashes, pool) = (here.crashes, here.pool);
-        let play = &self.tiers[tier];
-        let blocking = play.station.as_ref().is_some_and(|s| s.blocking);
-        let duration = drawn * play.slower;
         let frame = &mut self.frames[at];
-        (frame.began, frame.crashes) = (self.now, crashes);
-        let wait = self.now - frame.since;
-        let pool = &mut self.pools[pool as usize];
+        (frame.began, frame.crashes) = (self.now, here.crashes);
+        let pool = &mut self.pools[here.pool as usize];
         pool.work_s += duration;
+        let wait = self.now - frame.since;
         self.tally.start(tier, pool.place, wait, if blocking { 0.0 } else { duration });
         self.queue.push(self.now + duration, Due::new(Kind::Finish, at));
     }
 
-    /// A service ends.
+    /// A service ends, and the next begins.
     #[inline]
     pub(super) fn finish(&mut self, at: u32) {
-        let site = self.site(at);
-        let tier = site.tier;
-        if !self.tiers[tier].simple {
+        let frame = &self.frames[at];
+        let site = &self.setup.program.sites[frame.code as usize];
+        let (tier, now) = (site.tier, self.now);
+        let play = &self.tiers[tier];
+        if !play.simple {
             self.finish_other(at, tier);
             return;
         }
-        let frame = &self.frames[at];
-        let (server, since) = (frame.server, frame.since);
-        let ends = site.ends && frame.role == Role::Call;
-        let here = &mut self.servers[server as usize];
+        let here = &mut self.servers[frame.server as usize];
         if here.crashes != frame.crashes {
             self.lose(at, tier);
             return;
         }
-        self.tally.leave(tier, self.now, self.now - since);
-        here.busy -= 1;
+        let ends = site.ends && frame.role == Role::Call;
+        let alone = frame.parent == NONE;
+        self.tally.leave(tier, now, now - frame.since);
         if let Some(next) = here.queue.pop(&self.frames) {
-            self.serve(next, tier, server, self.frames[next].began);
-        }
-        if ends {
-            self.deliver(at);
+            let pool = &mut self.pools[here.pool as usize];
+            let frame = &mut self.frames[next];
+            let duration = frame.began * play.slower;
+            (frame.began, frame.crashes) = (now, here.crashes);
+            pool.work_s += duration;
+            self.tally.start(tier, pool.place, now - frame.since, duration);
+            self.queue.push(now + duration, Due::new(Kind::Finish, next));
         } else {
+            here.busy -= 1;
+        }
+        if !ends {
             self.served(at);
+        } else if alone {
+            self.left(at);
+        } else {
+            self.deliver_up(at);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The record of a tier: what reached it, what it answered, how full its links were.
 
 use plimsoll_reports::record::{Bottleneck, CacheRun, Interval, LinkRun, TierRun, TierSeries};
-use plimsoll_scenarios::TierId;
+use plimsoll_scenarios::{Region, Scope, TierId};
 
 use super::Counted;
 use super::means::Means;
@@ -28,7 +28,7 @@ pub(super) fn tier_run(means: &Means<'_>, chain: &Chain, tier: TierId) -> TierRu
         .map(|s| station.as_ref().map(|_| (0..places).map(|p| means.stations[tier][p][s].queue).sum()))
         .collect();
     let hit_ratio = (0..slots)
-        .map(|s| cache.as_ref().and_then(|_| hit_ratio(means, tier, Some(s)).map(|i| i.value)))
+        .map(|s| cache.as_ref().and_then(|_| hit_ratio(means, tier, Some(s), None).map(|i| i.value)))
         .collect();
     TierRun {
         name: scenario.tier_name(tier).to_owned(),
@@ -44,13 +44,31 @@ pub(super) fn tier_run(means: &Means<'_>, chain: &Chain, tier: TierId) -> TierRu
     }
 }
 
-/// Hits over lookups of a tier's cache, over all slots or in one.
-fn hit_ratio(means: &Means<'_>, tier: TierId, slot: Option<usize>) -> Option<Interval> {
+/// The hit ratio of every region's users, where regions have caches of their own.
+fn by_region(means: &Means<'_>, tier: TierId) -> Vec<(String, f64)> {
+    let regions = &means.scenario.population.regions;
+    if regions.len() < 2 || !matches!(means.scenario.tiers[tier].scope, Scope::Site | Scope::Region) {
+        return Vec::new();
+    }
+    let of = |(id, region): (usize, &Region)| {
+        Some((region.name.clone(), hit_ratio(means, tier, None, Some(id))?.value))
+    };
+    regions.iter().enumerate().filter_map(of).collect()
+}
+
+/// Hits over lookups of a tier's cache, over all slots or in one, and of all regions or of one.
+fn hit_ratio(
+    means: &Means<'_>,
+    tier: TierId,
+    slot: Option<usize>,
+    region: Option<usize>,
+) -> Option<Interval> {
     let lookups: Vec<usize> = means.flow.at(tier).filter(|&n| means.flow.nodes[n].lookup).collect();
     let ratio = |c: &Counted| {
         let slots = slot.map_or(0..means.outcome.slots, |s| s..s + 1);
         let sum = |of: &Vec<super::Grid>| -> f64 {
-            let regions = lookups.iter().flat_map(|&node| &of[node]);
+            let chosen = region.map_or(0..means.scenario.population.regions.len(), |r| r..r + 1);
+            let regions = lookups.iter().flat_map(|&node| &of[node][chosen.clone()]);
             regions.map(|by_slot| by_slot[slots.clone()].iter().sum::<f64>()).sum()
         };
         (sum(&c.hits), sum(&c.calls))
@@ -72,8 +90,9 @@ fn cache_run(means: &Means<'_>, chain: &Chain, tier: TierId) -> Option<CacheRun>
         policy: policy.to_owned(),
         capacity_bytes: cache.capacity.get(),
         instances: if cache.per_server { servers } else { model::instances(means.scenario, tier) },
-        hit_ratio: hit_ratio(means, tier, None)?,
+        hit_ratio: hit_ratio(means, tier, None, None)?,
         che_hit_ratio: chain.hit_ratio[tier],
+        by_region: by_region(means, tier),
     })
 }
 

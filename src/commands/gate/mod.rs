@@ -16,7 +16,7 @@ use plimsoll_reports::record::{Comparison, Provenance, Unit};
 use plimsoll_scenarios::Scenario;
 use plimsoll_scenarios::units::Fraction;
 
-use crate::cli::GateArgs;
+use crate::cli::{GateArgs, TIMEOUT_S};
 use crate::commands::load;
 use crate::failure::{Code, Failure};
 use crate::terminal::Terminal;
@@ -47,10 +47,15 @@ pub fn run(args: &GateArgs, terminal: &Terminal) -> Result<Code, Failure> {
             scenario.name
         )));
     }
+    // Before minutes of rounds whose answer would have no place.
+    let kept = args.baseline.as_deref().filter(|_| args.update_baseline);
+    args.junit.as_deref().into_iter().chain(kept).try_for_each(output::prepare)?;
     let planned = Rounds { args, scenario: &scenario, spans_s, stop: &stop, terminal };
     planned.check()?;
     let predicted = predicted(args, &scenario, spans_s, terminal, &stop)?;
     let Both { now, before, target, notes, restless, comparisons } = planned.play(predicted.as_ref())?;
+    // Ports that are others in every run say nothing.
+    let target = if args.aim.target.is_some() { target } else { "the bundled stack".to_owned() };
     let stopped = stop.load(Ordering::Relaxed);
     if stopped && now.len() < 3 {
         return Err(Failure::Interrupted);
@@ -177,9 +182,7 @@ fn baseline(
 
 fn write_baseline(path: Option<&Path>, baseline: &Baseline, terminal: &Terminal) -> Result<(), Failure> {
     let Some(path) = path else { return Ok(()) };
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    output::write(directory, &name, &json::to_string(baseline)?)?;
+    output::put(path, &json::to_string(baseline)?)?;
     terminal.say(&format!("baseline     {} rounds in {}", baseline.seeds.len(), path.display()));
     Ok(())
 }
@@ -211,6 +214,9 @@ fn provenance(args: &GateArgs, scenario: &Scenario, spans_s: (f64, f64), partial
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
+    if args.aim.timeout != TIMEOUT_S {
+        options.insert("timeout".to_owned(), format!("{} s", args.aim.timeout));
+    }
     let settings = scenario.settings();
     if !settings.is_empty() {
         options.insert("set".to_owned(), settings.join(", "));

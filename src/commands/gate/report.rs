@@ -23,9 +23,7 @@ pub fn write(args: &GateArgs, record: &Gate, wall_s: f64, terminal: &Terminal) -
         PageFormat::Text => text::gate(record, terminal.style),
     })?;
     if let Some(path) = &args.junit {
-        let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        output::write(directory, &name, &junit(record, wall_s))?;
+        output::put(path, &junit(record, wall_s))?;
     }
     if let Some(path) = std::env::var_os(SUMMARY).filter(|path| !path.is_empty()) {
         // A summary that cannot be written must not hide the answer.

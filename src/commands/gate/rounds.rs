@@ -172,6 +172,7 @@ impl Rounds<'_> {
         Ok(LoadOptions {
             users_max: self.args.users,
             checks: checks(&self.args.aim)?,
+            timeout_s: self.args.aim.timeout,
             stop: Arc::clone(self.stop),
             ..LoadOptions::new(seed, warmup_s, duration_s)
         })
@@ -203,17 +204,19 @@ impl Both {
 
 impl Disturbed {
     fn said(&self) -> Vec<String> {
+        let rounds =
+            |n: usize, one: &str, more: &str| if n == 1 { one.to_owned() } else { format!("{n} {more}") };
         let mut notes = Vec::new();
         if self.repeated > 0 {
             notes.push(format!(
-                "{} rounds were played again, because the generator was late in them: the machine had other things to do",
-                self.repeated
+                "{} played again, because the generator was late: the machine had other things to do",
+                rounds(self.repeated, "one round was", "rounds were")
             ));
         }
         if self.kept > 0 {
             notes.push(format!(
-                "{} rounds count although the generator was late in them: free the machine, or scale the load down",
-                self.kept
+                "{} although the generator was late: free the machine, or scale the load down",
+                rounds(self.kept, "one round counts", "rounds count")
             ));
         }
         notes

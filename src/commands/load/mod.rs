@@ -128,6 +128,7 @@ fn options(args: &LoadArgs, scenario: &Scenario, stop: &Arc<AtomicBool>) -> Resu
         stop: Arc::clone(stop),
         arrivals: arrivals(&args.arrivals, scenario)?,
         checks: checks(&args.aim)?,
+        timeout_s: args.aim.timeout,
         playback,
         ..LoadOptions::new(args.seed, args.warmup.unwrap_or(warmup_s), args.duration.unwrap_or(duration_s))
     })

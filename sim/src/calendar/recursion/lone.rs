@@ -7,8 +7,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use plimsoll_scenarios::trace::Request;
-
 use super::{Arrivals, BATCH, Play, Running, Tally, Tier, later};
 use crate::calendar::tally::Sums;
 use crate::calendar::times::sum;
@@ -83,12 +81,12 @@ pub fn play(play: Play<'_>, half_trip: f64, mut requests: Arrivals<'_>, stop: &A
 
 /// The next requests, by columns; how many there are.
 fn gather(requests: &mut Arrivals<'_>, born: &mut [f64], who: &mut Vec<Who>) -> usize {
-    let mut request = Request::NONE;
     who.clear();
     for born in born {
-        if !requests.next_into(&mut request) {
+        if !requests.advance() {
             break;
         }
+        let request = requests.current();
         *born = request.at_s;
         who.push((request.action as u16, request.region as u16));
     }

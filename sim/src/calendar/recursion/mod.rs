@@ -129,13 +129,12 @@ pub fn play(
         }
         let mut until_s = 0.0;
         for _ in 0..BATCH {
-            let mut request = Request::NONE;
-            more = requests.next_into(&mut request);
+            more = requests.advance();
             if !more {
                 break;
             }
-            until_s = request.at_s;
-            play.begin(&request);
+            until_s = requests.current().at_s;
+            play.begin(requests.current());
         }
         if !more {
             until_s = f64::INFINITY;
