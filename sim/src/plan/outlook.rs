@@ -12,6 +12,7 @@ use super::explain;
 use super::load::loads;
 use super::problem::{GoalMetric, Problem};
 use super::search::{Found, near};
+use super::slots;
 use crate::flow::Flow;
 use crate::threads;
 
@@ -24,6 +25,8 @@ const ADDED_MAX: usize = 4;
 /// Targets of which a curve is drawn, and factors on their bounds.
 const CURVES_MAX: usize = 3;
 const BOUNDS: [f64; 7] = [0.7, 0.8, 0.9, 1.0, 1.15, 1.35, 1.6];
+/// Share of the cost by which a curve must rise to be shown.
+const FLAT: f64 = 0.002;
 /// Years beyond which growth is not told.
 const YEARS_MAX: f64 = 50.0;
 
@@ -101,9 +104,12 @@ pub fn growth(evaluator: &mut Evaluator<'_>, found: &Found) -> Vec<Purchase> {
     all
 }
 
-/// What stricter and looser bounds cost, of the targets that decide the most.
+/// What stricter and looser bounds cost a month, of the targets that decide the most. What the simulator asked for of the
+/// plan, it is taken to ask for under each of them.
 #[must_use]
-pub fn curves(problem: &Problem<'_>, found: &Found, options: &Options<'_>) -> Vec<Curve> {
+pub fn curves(raised: &Evaluator<'_>, found: &Found, options: &Options<'_>) -> Vec<Curve> {
+    // Copies, since an evaluator is of one thread.
+    let (problem, margins, least) = (raised.problem, raised.margins.clone(), raised.least.clone());
     let goals: Vec<usize> = (0..problem.goals.len())
         .filter(|&g| problem.goals[g].failure.is_none())
         .filter(|&g| {
@@ -116,19 +122,29 @@ pub fn curves(problem: &Problem<'_>, found: &Found, options: &Options<'_>) -> Ve
         goals.iter().flat_map(|&goal| BOUNDS.map(|factor| (goal, factor))).collect();
     let flow = Flow::of(&problem.scenario);
     let solved = threads::parallel(&jobs, options.threads, &AtomicBool::new(false), |&(goal, factor)| {
-        let mut evaluator = Evaluator::new(problem, &problem.scenario, &flow);
-        // Of a share, what is missing to 1.
-        evaluator.margins[goal] = factor;
         let bound = bound_of(problem, goal, factor);
-        (bound, near(&mut evaluator, &found.point).ok().map(|f| f.sizing.objective))
+        if factor == 1.0 {
+            return (bound, Some(found.sizing.bill()));
+        }
+        let mut evaluator = Evaluator::new(problem, &problem.scenario, &flow);
+        (evaluator.margins, evaluator.least) = (margins.clone(), least.clone());
+        // Of a share, what is missing to 1.
+        evaluator.margins[goal] *= factor;
+        let then = near(&mut evaluator, &found.point).ok().map(|mut then| {
+            slots::trim(&evaluator, &mut then.sizing);
+            then.sizing.bill()
+        });
+        (bound, then)
     });
     let mut solved = solved.into_iter().flatten();
     let mut curves = Vec::new();
     for goal in goals {
         let mut points: Vec<(f64, Option<f64>)> = solved.by_ref().take(BOUNDS.len()).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let flat = points.windows(2).all(|w| w[0].1 == w[1].1);
-        if flat {
+        let costs = || points.iter().filter_map(|point| point.1);
+        let (least, most) = (costs().fold(f64::INFINITY, f64::min), costs().fold(0.0, f64::max));
+        // Nobody sees less in a curve.
+        if most - least < FLAT * most && points.iter().all(|point| point.1.is_some()) {
             continue;
         }
         let here = &problem.goals[goal];

@@ -53,7 +53,7 @@ pub fn record(
         search: Search { combinations: found.combinations, sized: found.sized, proved: found.proved },
         load_line: outlook::load_line(evaluator, found),
         growth: outlook::growth(evaluator, found),
-        curves: outlook::curves(problem, found, options),
+        curves: outlook::curves(evaluator, found, options),
         worlds: worlds::worlds(problem, found, options),
         alternatives: explain::alternatives(evaluator, found),
         failures: checks,

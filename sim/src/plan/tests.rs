@@ -152,7 +152,20 @@ fn the_six_systems_with_figures_are_planned() {
         let why = |t: &plimsoll_reports::plan::PlannedTier| format!("{} {:?}", t.binding, t.one_less);
         assert!(plan.tiers.iter().all(|t| !why(t).contains('∞')), "{name}: {:?}", plan.tiers);
         assert!(plan.load_line.as_ref().is_some_and(|l| l.factor >= 1.0), "{name}: {:?}", plan.load_line);
+        plan.curves.iter().for_each(|curve| passes_through(curve, plan.cost.total_per_month));
     }
+}
+
+/// A curve goes through what the plan itself costs, and strict targets cost no less than loose ones.
+fn passes_through(curve: &plimsoll_reports::plan::Curve, total: f64) {
+    let own = curve.points.iter().find(|(bound, _)| (bound / curve.bound - 1.0).abs() < 1e-9);
+    assert!(own.and_then(|point| point.1).is_some_and(|cost| (cost / total - 1.0).abs() < 1e-9), "{curve:?}");
+    let mut costs: Vec<f64> = curve.points.iter().map(|point| point.1.unwrap_or(f64::INFINITY)).collect();
+    if curve.target.contains('>') {
+        costs.reverse();
+    }
+    // Points are sorted by their bounds. What steers the choice is not all in the bill, so a hair less may be.
+    assert!(costs.windows(2).all(|pair| pair[0] >= 0.99 * pair[1]), "{curve:?}");
 }
 
 /// What the servers of a plan break with other capacities, copies and the like.
