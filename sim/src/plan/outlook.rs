@@ -26,7 +26,7 @@ const ADDED_MAX: usize = 4;
 const CURVES_MAX: usize = 3;
 const BOUNDS: [f64; 7] = [0.7, 0.8, 0.9, 1.0, 1.15, 1.35, 1.6];
 /// Share of the cost by which a curve must rise to be shown.
-const FLAT: f64 = 0.002;
+const FLAT: f64 = 0.01;
 /// Years beyond which growth is not told.
 const YEARS_MAX: f64 = 50.0;
 
