@@ -75,7 +75,7 @@ impl Machine<'_> {
     }
 
     #[inline(never)]
-    pub(super) fn deliver_up(&mut self, first: u32) {
+    fn deliver_up(&mut self, first: u32) {
         let mut at = first;
         loop {
             let Frame { parent, parent_turn, failed, role, .. } = self.frames[at];

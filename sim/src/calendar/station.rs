@@ -245,7 +245,6 @@ impl Machine<'_> {
             return;
         }
         let ends = site.ends && frame.role == Role::Call;
-        let alone = frame.parent == NONE;
         self.tally.leave(tier, now, now - frame.since);
         if let Some(next) = here.queue.pop(&self.frames) {
             let pool = &mut self.pools[here.pool as usize];
@@ -258,12 +257,10 @@ impl Machine<'_> {
         } else {
             here.busy -= 1;
         }
-        if !ends {
-            self.served(at);
-        } else if alone {
-            self.left(at);
+        if ends {
+            self.deliver(at);
         } else {
-            self.deliver_up(at);
+            self.served(at);
         }
     }
 
