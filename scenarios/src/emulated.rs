@@ -5,7 +5,7 @@
 
 use crate::calls::Calls;
 use crate::scenario::Scenario;
-use crate::tier::{Balance, Discipline, Tier};
+use crate::tier::{Balance, Discipline, OnWrite, Tier};
 
 impl Scenario {
     /// What of this scenario no real stack plays so far, each with its place in the file; empty where it can be
@@ -52,9 +52,14 @@ fn single(calls: &Calls) -> bool {
     calls.chain().is_some_and(|chain| chain.len() == 1)
 }
 
-fn features(tier: &Tier) -> [(bool, &'static str); 8] {
+fn features(tier: &Tier) -> [(bool, &'static str); 11] {
     let is = |of: fn(&crate::tier::Station) -> bool| tier.station.as_ref().is_some_and(of);
+    let cache = tier.cache.as_ref();
+    let admission = cache.is_some_and(|c| c.admit.on_second || c.admit.max_size.is_some());
     [
+        (cache.is_some_and(|c| c.ttl.is_some()), "a cache's `ttl`"),
+        (admission, "a cache's `admit`"),
+        (cache.is_some_and(|c| c.on_write != OnWrite::Nothing), "a cache's `on_write`"),
         (is(|s| s.blocking), "slots held while waiting downstream"),
         (is(|s| s.single_writer), "a single writer per key"),
         (is(|s| s.discipline != Discipline::Fcfs), "another discipline than first come, first served"),

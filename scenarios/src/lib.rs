@@ -33,6 +33,7 @@ pub mod rng;
 mod scale;
 mod scenario;
 mod schema;
+mod size_classes;
 pub mod slo;
 mod syntax;
 #[cfg(test)]
@@ -59,8 +60,9 @@ pub use scenario::{
     SessionPlan, SessionStep, Sessions, TierId,
 };
 pub use schema::json_schema;
+pub use size_classes::SizeClasses;
 pub use tier::{
-    Autoscale, Balance, Batch, Cache, Discipline, External, Policy, Queue, Replication, Scheme, Scope,
-    ShardBy, Sharding, Station, Store, Tier, TierPrice,
+    Admission, Autoscale, Balance, Batch, Cache, Discipline, External, OnWrite, Policy, Queue, Replication,
+    Scheme, Scope, ShardBy, Sharding, Station, Store, Tier, TierPrice,
 };
 pub use worlds::{AnyQuantity, Uncertain};

@@ -162,6 +162,7 @@ impl Scenario {
         tier.link = None;
         if let Some(cache) = &mut tier.cache {
             cache.capacity = cache.capacity.times(load.scale.objects * size_factor);
+            cache.admit.max_size = cache.admit.max_size.as_ref().map(|size| size.times(size_factor));
         }
         if let Some(station) = &mut tier.station {
             // At least two servers where there were two, so that balancing is played too; the slots follow

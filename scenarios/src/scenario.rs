@@ -10,8 +10,9 @@ use crate::diagnostic::{Origin, SourceFile};
 use crate::distribution::Distribution;
 use crate::event::Event;
 use crate::popularity::Popularity;
+use crate::size_classes::SizeClasses;
 use crate::slo::Slo;
-use crate::tier::Tier;
+use crate::tier::{Cache, Tier};
 use crate::units::{Area, Bandwidth, Bytes, Count, Duration, Fraction, Number, Rate, Ratio, Seconds, Size};
 
 /// Position of a tier in [`Scenario::tiers`].
@@ -144,6 +145,22 @@ pub struct Dataset {
     /// The tier that keeps it, where it is kept.
     pub stored_in: Option<TierId>,
     pub origin: Origin,
+}
+
+impl Dataset {
+    /// What share of the objects a cache is ready to keep by their size, and their mean bytes.
+    #[must_use]
+    pub fn kept_by(&self, cache: &Cache) -> (f64, f64) {
+        let all = (1.0, self.size.get());
+        // An object as large as all the others fits or does not: a cache smaller than it is by mistake, and says so by
+        // what little it answers.
+        let bound = cache.size_max();
+        match &self.sizes {
+            Distribution::Constant(_) if cache.admit.max_size.is_none() || self.size.get() <= bound => all,
+            Distribution::Constant(_) => (0.0, self.size.get()),
+            law => SizeClasses::of(law).up_to(bound),
+        }
+    }
 }
 
 /// Where new objects come from.
@@ -428,6 +445,18 @@ impl Scenario {
             // Actions never rest on each other in a circle.
             Demand::PerAction(id, each) => self.mean_rate(&self.actions[*id]) * each.get(),
             Demand::Total(rate) => rate.get(),
+        }
+    }
+
+    /// How many do it: active users, or active actors of a kind.
+    #[must_use]
+    pub fn people(&self, action: &Action) -> f64 {
+        match &action.demand {
+            Demand::PerActor(id, _) => self.active_actors(*id),
+            Demand::PerAction(id, _) => self.people(&self.actions[*id]),
+            Demand::PerUser(_) | Demand::Total(_) => {
+                self.population.users.get() * self.population.active.get()
+            }
         }
     }
 

@@ -59,6 +59,47 @@ pub struct Cache {
     pub per_server: bool,
     /// The datasets whose objects it keeps; `None` keeps whatever is asked for through it.
     pub of: Option<Vec<DatasetId>>,
+    /// How long an object is fresh after it was fetched; then it is fetched again, and a hit does not prolong it.
+    pub ttl: Option<Duration>,
+    pub admit: Admission,
+    pub on_write: OnWrite,
+}
+
+/// What a cache keeps of what it fetched.
+#[derive(Debug, Clone, Default)]
+pub struct Admission {
+    /// From the second request on that is remembered: a history of ids as long as the cache holds objects, itself in
+    /// the order of use (the 2-LRU of Martina, Garetto and Leonardi 2014).
+    pub on_second: bool,
+    /// Larger objects pass without being kept.
+    pub max_size: Option<Size>,
+}
+
+/// What a write that passes a cache does to the object there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnWrite {
+    #[default]
+    Nothing,
+    /// It is no longer fresh.
+    Invalidate,
+}
+
+impl Cache {
+    /// Bytes of the largest object that it keeps.
+    #[must_use]
+    pub fn size_max(&self) -> f64 {
+        let most = self.admit.max_size.as_ref().map_or(f64::INFINITY, Size::get);
+        most.min(self.capacity.get())
+    }
+
+    /// Whether it is more than a policy and a capacity.
+    #[must_use]
+    pub fn has_rules(&self) -> bool {
+        self.ttl.is_some()
+            || self.admit.on_second
+            || self.admit.max_size.is_some()
+            || self.on_write != OnWrite::Nothing
+    }
 }
 
 /// Eviction policy.

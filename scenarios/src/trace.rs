@@ -4,7 +4,7 @@
 //! or a comparison of the two measures the difference between two random draws.
 
 use crate::arrivals::{DAY_S, Diurnal};
-use crate::popularity::{RankSampler, lru_characteristic_time};
+use crate::popularity::{Atom, LruLaw, RankSampler};
 use crate::rng::Stream;
 use crate::scenario::{Action, ActionId, Scenario};
 use crate::tier::Scope;
@@ -36,13 +36,16 @@ pub struct Request {
 ///
 /// Every user has a cache of their own, and a billion of them behave as their mean: a request that repeats
 /// the user's own recent past is a hit; any other is a hit if the user asked for the same object within the
-/// cache's characteristic time, which has probability `1 - exp(-p t)` (Che's approximation).
+/// cache's characteristic time, which has probability `1 - exp(-p t)` (Che's approximation), less what a time to live and
+/// admission leave of it ([`LruLaw`]). A repeat is soon enough after the first request for any of these.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DeviceCache {
     /// Share of requests that repeat the user's own past.
     pub repeat: f64,
-    /// Characteristic time in requests of one user that are not repeats.
-    pub time_requests: f64,
+    /// The cache, in requests of one user that are not repeats.
+    pub law: LruLaw,
+    /// Share of the objects that are small enough to be kept.
+    pub admitted: f64,
 }
 
 impl DeviceCache {
@@ -56,18 +59,23 @@ impl DeviceCache {
             .map(|&id| &scenario.tiers[id])
             .find(|tier| tier.scope == Scope::User)
             .and_then(|tier| tier.cache.as_ref())?;
-        let law = dataset.popularity.over(dataset.count.get() as u64);
-        let objects = cache.capacity.get() / dataset.size.get();
+        let (admitted, bytes) = dataset.kept_by(cache);
+        let kept = |a: Atom| Atom { count: a.count * admitted, p: a.p };
+        let atoms: Vec<Atom> =
+            dataset.popularity.over(dataset.count.get() as u64).atoms().into_iter().map(kept).collect();
+        let each_s = scenario.mean_rate(action) / scenario.people(action) * (1.0 - action.repeat.get());
+        let ttl = cache.ttl.as_ref().map_or(f64::INFINITY, |ttl| ttl.get() * each_s);
         Some(Self {
             repeat: action.repeat.get(),
-            time_requests: lru_characteristic_time(&law.atoms(), objects),
+            law: LruLaw::solve(&atoms, cache.capacity.get() / bytes, ttl, cache.admit.on_second),
+            admitted,
         })
     }
 
     /// Probability that a request that is no repeat, for an object of probability `p`, is a hit.
     #[must_use]
     pub fn hit(&self, p: f64) -> f64 {
-        -(-p * self.time_requests).exp_m1()
+        self.admitted * self.law.hit(p)
     }
 }
 

@@ -192,7 +192,12 @@ impl Scenario {
         for (name, tier) in &mut self.tiers {
             tier.rtt.iter_mut().for_each(|q| visit(format_args!("{name}, round trip"), q));
             tier.link.iter_mut().for_each(|q| visit(format_args!("{name}, link"), q));
-            tier.cache.iter_mut().for_each(|c| visit(format_args!("{name}, cache"), &mut c.capacity));
+            if let Some(cache) = &mut tier.cache {
+                visit(format_args!("{name}, cache"), &mut cache.capacity);
+                cache.ttl.iter_mut().for_each(|q| visit(format_args!("{name}, time to live"), q));
+                let most = &mut cache.admit.max_size;
+                most.iter_mut().for_each(|q| visit(format_args!("{name}, largest object kept"), q));
+            }
             if let Some(station) = &mut tier.station {
                 visit(format_args!("{name}, servers"), &mut station.servers);
                 visit(format_args!("{name}, concurrency"), &mut station.concurrency);

@@ -5,8 +5,8 @@ use crate::decode::{Decoder, Fields, Kind, Shape, either, field, must, quantity}
 use crate::diagnostic::Origin;
 use crate::node::{Node, Value};
 use crate::tier::{
-    Autoscale, Balance, Batch, Cache, Discipline, External, Policy, Queue, Replication, Scheme, Scope,
-    ShardBy, Sharding, Station, Store, Tier, TierPrice,
+    Admission, Autoscale, Balance, Batch, Cache, Discipline, External, OnWrite, Policy, Queue, Replication,
+    Scheme, Scope, ShardBy, Sharding, Station, Store, Tier, TierPrice,
 };
 use crate::units::{self, BitsPerSecond, Bytes, Count, PerSecond, Seconds, Share, Size, Things};
 
@@ -33,6 +33,9 @@ const BALANCES: [(&str, Balance); 5] = [
 ];
 const DISCIPLINES: [(&str, Discipline); 3] =
     [("fcfs", Discipline::Fcfs), ("ps", Discipline::ProcessorSharing), ("priority", Discipline::Priority)];
+const ON_WRITES: [(&str, OnWrite); 2] = [("none", OnWrite::Nothing), ("invalidate", OnWrite::Invalidate)];
+/// Least and most of a cache's time to live, seconds.
+const TTL_S: (f64, f64) = (0.01, 10.0 * 365.0 * 86_400.0);
 const FLAGS: [(&str, bool); 2] = [("true", true), ("false", false)];
 
 pub const TIER: Shape = Shape {
@@ -150,8 +153,26 @@ const CACHE: Shape = Shape {
         ),
         field("per_server", Kind::Flag, "every server has one of its own (false)"),
         field("of", Kind::List(&Kind::Name("dataset")), "the datasets that it keeps (all that pass)"),
+        field(
+            "ttl",
+            quantity::<Seconds>(),
+            "how long what was fetched is fresh; hits do not prolong it (for ever)",
+        ),
+        field("admit", Kind::Fields(&ADMIT), "what it keeps of what it fetched (everything)"),
+        field(
+            "on_write",
+            Kind::Choice(&["none", "invalidate"]),
+            "what a write that passes does to the object there (none)",
+        ),
     ],
     example: "{capacity: 1 GB, policy: lru}",
+};
+const ADMIT: Shape = Shape {
+    fields: &[
+        field("on", Kind::Whole(1, 2), "2: from the second request on that is remembered (1)"),
+        field("max_size", quantity::<Bytes>(), "larger objects pass and are not kept (no bound)"),
+    ],
+    example: "{on: 2, max_size: 20 MB}",
 };
 const STORE: Shape = Shape {
     fields: &[
@@ -277,6 +298,15 @@ fn together(decoder: &mut Decoder, tier: &Tier, path: &str, has_servers: bool) {
         let cause = format!("`{path}.price.site` is the price of a site, and `{path}` has none");
         decoder.problem(tier.price.origin, cause, "add `per: site`, or drop it");
     }
+    let invalidated = tier.cache.as_ref().is_some_and(|c| c.on_write == OnWrite::Invalidate);
+    if invalidated && tier.scope == Scope::User {
+        let cause = format!("`{path}.cache` is on the user's device, where nobody else's write comes by");
+        decoder.problem(
+            tier.origin,
+            cause,
+            "drop `on_write`, or bound how old an object may be with `ttl: 5 min`",
+        );
+    }
     if tier.queue.is_some() && tier.cache.is_some() {
         let cause = format!("`{path}` is a queue and a cache");
         decoder.problem(tier.origin, cause, "make two tiers of it");
@@ -297,8 +327,38 @@ fn cache(decoder: &mut Decoder, node: &Node, path: &str, datasets: Option<&[Stri
         let items = decoder.list(n, &of_name, "[photo]").unwrap_or_default();
         items.iter().filter_map(|item| reference(decoder, item, &of_name, "dataset", datasets)).collect()
     });
+    let ttl: Option<units::Duration> = fields.quantity_like(decoder, "ttl", "1 h");
+    if let Some(ttl) = &ttl {
+        decoder.between(ttl, &fields.name("ttl"), TTL_S, "expected 10 ms to 10 years, such as `1 h`");
+    }
+    let admit_path = fields.name("admit");
+    let admit = fields
+        .take("admit")
+        .map_or_else(|| Some(Admission::default()), |n| admission(decoder, n, &admit_path));
+    let on_write_name = fields.name("on_write");
+    let on_write = fields.take("on_write").and_then(|n| decoder.one_of(n, &on_write_name, &ON_WRITES));
     fields.finish(decoder);
-    Some(Cache { capacity: capacity?, policy, per_server, of })
+    Some(Cache {
+        capacity: capacity?,
+        policy,
+        per_server,
+        of,
+        ttl,
+        admit: admit?,
+        on_write: on_write.unwrap_or_default(),
+    })
+}
+
+fn admission(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Admission> {
+    let mut fields = decoder.fields(node, path, &ADMIT)?;
+    let on = fields.number(decoder, "on", (1, 2), "2").unwrap_or(1);
+    let max_size: Option<Size> = fields.quantity_like(decoder, "max_size", "20 MB");
+    if let Some(size) = &max_size {
+        let fix = "expected more than 0, such as `20 MB`";
+        decoder.between(size, &fields.name("max_size"), (1.0, f64::MAX), fix);
+    }
+    fields.finish(decoder);
+    Some(Admission { on_second: on == 2, max_size })
 }
 
 fn flag(decoder: &mut Decoder, fields: &mut Fields<'_>, field: &str) -> Option<bool> {
