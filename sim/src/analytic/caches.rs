@@ -8,26 +8,56 @@
 use std::collections::BTreeMap;
 
 use plimsoll_scenarios::arrivals::DAY_S;
-use plimsoll_scenarios::popularity::{Atom, lru_characteristic_time};
+use plimsoll_scenarios::popularity::{Atom, LruLaw};
 use plimsoll_scenarios::trace::DeviceCache;
-use plimsoll_scenarios::{Policy, Scenario, Scope, TierId};
+use plimsoll_scenarios::units::Quantity;
+use plimsoll_scenarios::{Cache, Call, DatasetId, OnWrite, Policy, Scenario, Scope, TierId};
 
+use super::fifo::FifoLaw;
 use crate::flow::{self, Cause, Flow};
 use crate::model;
 
-/// A cache under the approximation: its policy and characteristic time.
+/// A cache under the approximation: its policy and characteristic time, with what else bounds what it answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Approximation {
-    policy: Approximated,
-    time: f64,
+pub enum Approximation {
+    /// Time since the last request.
+    Lru(LruLaw),
+    /// Time since the object came in; also for RANDOM, and near CLOCK.
+    Fifo(FifoLaw),
 }
 
+/// What a cache has an approximation of besides its policy and capacity, in the unit of the rates.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Approximated {
-    /// Time since the last request.
-    Lru,
-    /// Time since the object came in; also for RANDOM, and near CLOCK.
-    Fifo,
+pub struct Bounds {
+    /// How long an object is fresh; infinite where for ever.
+    pub ttl: f64,
+    /// Kept from the second request in a history on.
+    pub on_second: bool,
+}
+
+impl Bounds {
+    pub const NONE: Self = Self { ttl: f64::INFINITY, on_second: false };
+
+    /// Those of a scenario's cache, where rates are those of all its `instances` together: what one of them sees in a
+    /// second takes them all that much less.
+    #[must_use]
+    pub fn of(cache: &Cache, instances: f64) -> Self {
+        let ttl = cache.ttl.as_ref().map_or(f64::INFINITY, Quantity::get);
+        Self { ttl: ttl / instances, on_second: cache.admit.on_second }
+    }
+}
+
+/// How an object stands with a cache that has been in use for long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing {
+    /// Probability that its last request (of FIFO, its coming in) is recent enough for it to be there.
+    pub recent: f64,
+    /// Then, that it is.
+    pub kept: f64,
+    /// Then, that it is fresh.
+    pub fresh: f64,
+    /// Probability that a history has it.
+    pub remembered: f64,
 }
 
 impl Approximation {
@@ -35,11 +65,15 @@ impl Approximation {
     /// the atoms' rates. `None` where no approximation is known for the policy.
     #[must_use]
     pub fn solve(policy: Policy, atoms: &[Atom], capacity: f64) -> Option<Self> {
+        Self::bounded(policy, Bounds::NONE, atoms, capacity)
+    }
+
+    /// The same for a cache with bounds.
+    #[must_use]
+    pub fn bounded(policy: Policy, bounds: Bounds, atoms: &[Atom], capacity: f64) -> Option<Self> {
         match policy {
-            Policy::Lru => {
-                Some(Self { policy: Approximated::Lru, time: lru_characteristic_time(atoms, capacity) })
-            }
-            Policy::Fifo => Some(Self { policy: Approximated::Fifo, time: fifo_time(atoms, capacity) }),
+            Policy::Lru => Some(Self::Lru(LruLaw::solve(atoms, capacity, bounds.ttl, bounds.on_second))),
+            Policy::Fifo => Some(Self::Fifo(FifoLaw::solve(atoms, capacity, bounds.ttl, bounds.on_second))),
             Policy::Clock | Policy::Sieve | Policy::S3Fifo | Policy::Lfu | Policy::WTinyLfu => None,
         }
     }
@@ -53,30 +87,48 @@ impl Approximation {
     /// Probability that a request for an object of this rate is a hit.
     #[must_use]
     pub fn hit(&self, rate: f64) -> f64 {
-        if self.time == f64::INFINITY {
-            return if rate > 0.0 { 1.0 } else { 0.0 };
-        }
-        match self.policy {
-            Approximated::Lru => -(-rate * self.time).exp_m1(),
-            Approximated::Fifo => rate * self.time / (1.0 + rate * self.time),
-        }
+        self.hit_with(rate, 0.0, 0.0)
     }
 
-    /// The same where the object gives way to another one at a rate: only a request that comes before that
-    /// finds it. For LRU the interval to the next request is exponential, so both races are:
-    /// `rate / (rate + churn) x (1 - exp(-(rate + churn) t))`.
+    /// The same where the object gives way to another one at the rate `churn`, and is made stale at the rate `writes`: only
+    /// a request that comes before that finds it. For LRU the interval to the next request is exponential, so both races
+    /// are: `rate / (rate + churn) x (1 - exp(-(rate + churn) t))`.
     #[must_use]
-    pub fn hit_with_churn(&self, rate: f64, churn: f64) -> f64 {
-        if churn <= 0.0 || rate <= 0.0 {
-            return self.hit(rate);
+    pub fn hit_with(&self, rate: f64, churn: f64, writes: f64) -> f64 {
+        match self {
+            Self::Lru(law) => law.hit_with(rate, churn, writes),
+            Self::Fifo(law) if churn > 0.0 && rate > 0.0 => {
+                rate / (rate + churn) * law.hit(rate + churn, writes)
+            }
+            Self::Fifo(law) => law.hit(rate, writes),
         }
-        rate / (rate + churn) * self.hit(rate + churn)
     }
 
     /// The same cache no longer than a time after it was empty; time in that of the rates.
     #[must_use]
     pub fn within(&self, time: f64) -> Self {
-        Self { time: self.time.min(time), ..*self }
+        match self {
+            Self::Lru(law) => Self::Lru(law.within(time)),
+            Self::Fifo(law) => Self::Fifo(law.within(time)),
+        }
+    }
+
+    /// How an object of a rate that is written so often stands with the cache.
+    #[must_use]
+    pub fn standing(&self, rate: f64, writes: f64) -> Standing {
+        let hit = self.hit_with(rate, 0.0, writes);
+        let within = |time: f64| if rate > 0.0 { -(-rate * time).exp_m1() } else { 0.0 };
+        let (held, recent, history) = match self {
+            Self::Lru(law) => (law.held(rate), within(law.time), law.history),
+            Self::Fifo(law) => (law.held(rate), law.held(rate), law.history),
+        };
+        let share = |part: f64, of: f64| if of > 0.0 { (part / of).min(1.0) } else { 0.0 };
+        Standing {
+            recent,
+            kept: share(held, recent),
+            fresh: share(hit, held),
+            remembered: history.map_or(0.0, within),
+        }
     }
 
     /// Share of all requests that hit.
@@ -91,23 +143,6 @@ impl Approximation {
     }
 }
 
-fn fifo_time(atoms: &[Atom], capacity: f64) -> f64 {
-    let objects: f64 = atoms.iter().filter(|a| a.p > 0.0).map(|a| a.count).sum();
-    if capacity >= objects {
-        return f64::INFINITY;
-    }
-    let held = |t: f64| atoms.iter().map(|a| a.count * a.p * t / (1.0 + a.p * t)).sum::<f64>();
-    let (mut low, mut high) = (0.0, 1.0);
-    while held(high) < capacity && high < 1e30 {
-        high *= 2.0;
-    }
-    for _ in 0..200 {
-        let middle = 0.5 * (low + high);
-        if held(middle) < capacity { low = middle } else { high = middle }
-    }
-    0.5 * (low + high)
-}
-
 /// What the approximation says of a whole scenario.
 #[derive(Debug, Clone)]
 pub struct Chain {
@@ -117,6 +152,11 @@ pub struct Chain {
     pub caches: Vec<Option<Approximation>>,
     /// By tier and dataset: how often its caches are asked for each object, 1/s, all instances together.
     pub asked: Vec<BTreeMap<usize, Vec<Atom>>>,
+    /// By tier and dataset, where writes make what the cache has stale: how often each object is written there, 1/s, all
+    /// instances together.
+    pub written: Vec<BTreeMap<usize, Vec<Atom>>>,
+    /// By tier and dataset: share of the objects that its cache keeps by their size.
+    pub admitted: Vec<Vec<f64>>,
     /// By action and position in its path, for actions whose calls are a chain: share of the action's
     /// requests that get this far.
     pub arriving: Vec<Vec<f64>>,
@@ -125,6 +165,32 @@ pub struct Chain {
     /// By call: share of the arriving calls that the most popular object has, and the sum of the squares of
     /// all objects' shares; 0 where nothing asks which objects they are.
     pub concentration: Vec<(f64, f64)>,
+}
+
+impl Chain {
+    /// Probability that a lookup of a tier finds an object of a rate there that is written so often, 1/s.
+    #[must_use]
+    pub fn found(&self, tier: TierId, dataset: DatasetId, rate: f64, writes: f64) -> f64 {
+        let hit = self.caches[tier].map_or(0.0, |cache| cache.hit_with(rate, 0.0, writes));
+        self.admitted[tier][dataset] * hit
+    }
+}
+
+/// Share of the objects of each dataset that a tier's cache keeps by their size, and their mean bytes.
+#[must_use]
+pub fn kept_by_size(scenario: &Scenario, tier: TierId) -> Vec<(f64, f64)> {
+    let cache = scenario.tiers[tier].cache.as_ref();
+    let kept = |dataset: &plimsoll_scenarios::Dataset| cache.map_or((1.0, 1.0), |c| dataset.kept_by(c));
+    scenario.datasets.values().map(kept).collect()
+}
+
+/// Whether a call is a write that makes the object stale in its tier's cache.
+#[must_use]
+pub fn spoils(scenario: &Scenario, call: &Call) -> bool {
+    let told = |cache: &Cache| cache.on_write == OnWrite::Invalidate;
+    call.write
+        && scenario.tiers[call.tier].cache.as_ref().is_some_and(told)
+        && call.of.is_some_and(|dataset| scenario.caches(call.tier, dataset))
 }
 
 /// A stream of references: calls for one request of the action, by object.
@@ -159,6 +225,8 @@ pub fn chain_of(scenario: &Scenario, flow: &Flow<'_>) -> Chain {
         hit_ratio: vec![None; tiers],
         caches: vec![None; tiers],
         asked: vec![BTreeMap::new(); tiers],
+        written: vec![BTreeMap::new(); tiers],
+        admitted: vec![vec![1.0; scenario.datasets.len()]; tiers],
         arriving: Vec::new(),
         hits: vec![0.0; flow.nodes.len()],
         concentration: vec![(0.0, 0.0); flow.nodes.len()],
@@ -246,18 +314,37 @@ impl Solver<'_, '_> {
     /// Probabilities that a call finds its object in its tier's cache, by atom. `asked` is how often all
     /// calls of the tier ask for an object of the atom, 1/s.
     fn hits_of(&self, node: usize, asked: &[Atom]) -> Vec<f64> {
+        let tier = self.flow.nodes[node].call.tier;
         let here = &self.flow.nodes[node];
         let Some(stream) = &self.streams[node] else { return Vec::new() };
-        if self.scenario.tiers[here.call.tier].scope == Scope::User {
+        if self.scenario.tiers[tier].scope == Scope::User {
             let action = &self.scenario.actions[here.action];
             let Some(device) = DeviceCache::of(self.scenario, action) else { return Vec::new() };
             let hit = |p: f64| 1.0 - (1.0 - device.repeat) * (1.0 - device.hit(p));
             return stream.atoms.iter().map(|a| hit(a.p / stream.arriving)).collect();
         }
-        let Some(cache) = self.chain.caches[here.call.tier] else { return Vec::new() };
-        let churn = here.call.of.map_or(0.0, |d| self.scenario.datasets[d].churn_per_day.get() / DAY_S);
-        let instances = model::cache_instances(self.scenario, here.call.tier) as f64;
-        asked.iter().map(|atom| cache.hit_with_churn(atom.p, churn * instances)).collect()
+        let (Some(cache), Some(dataset)) = (self.chain.caches[tier], here.call.of) else { return Vec::new() };
+        let churn = self.scenario.datasets[dataset].churn_per_day.get() / DAY_S;
+        let churn = churn * model::cache_instances(self.scenario, tier) as f64;
+        let admitted = self.chain.admitted[tier][dataset];
+        let written = self.chain.written[tier].get(&dataset);
+        let writes = |i: usize| written.and_then(|atoms| atoms.get(i)).map_or(0.0, |atom| atom.p);
+        let hit = |(i, atom): (usize, &Atom)| admitted * cache.hit_with(atom.p, churn, writes(i));
+        asked.iter().enumerate().map(hit).collect()
+    }
+
+    /// By dataset: how often calls ask for each of its objects, 1/s. All streams of a dataset have the same atoms.
+    fn together(&self, nodes: &[usize]) -> BTreeMap<usize, Vec<Atom>> {
+        let mut together: BTreeMap<usize, Vec<Atom>> = BTreeMap::new();
+        for &node in nodes {
+            let here = &self.flow.nodes[node];
+            let (Some(dataset), Some(stream)) = (here.call.of, &self.streams[node]) else { continue };
+            let rate = self.scenario.mean_rate(&self.scenario.actions[here.action]);
+            let none = || stream.atoms.iter().map(|atom| Atom { p: 0.0, ..*atom }).collect();
+            let sums = together.entry(dataset).or_insert_with(none);
+            sums.iter_mut().zip(&stream.atoms).for_each(|(sum, atom)| sum.p += atom.p * rate);
+        }
+        together
     }
 
     fn solve(&mut self, tier: TierId) {
@@ -265,30 +352,27 @@ impl Solver<'_, '_> {
         for &node in &nodes {
             self.arrive(node);
         }
+        let spoiling: Vec<usize> =
+            nodes.iter().copied().filter(|&node| spoils(self.scenario, self.flow.nodes[node].call)).collect();
         let looked_up: Vec<usize> = nodes.into_iter().filter(|&node| self.flow.nodes[node].lookup).collect();
         let on_device = self.scenario.tiers[tier].scope == Scope::User;
-        // By dataset: how often each of its objects is asked for, 1/s. All streams of a dataset have the same atoms.
-        let mut asked: BTreeMap<usize, Vec<Atom>> = BTreeMap::new();
-        for &node in &looked_up {
-            let here = &self.flow.nodes[node];
-            let (Some(dataset), Some(stream)) = (here.call.of, &self.streams[node]) else { continue };
-            let rate = self.scenario.mean_rate(&self.scenario.actions[here.action]);
-            let none = || stream.atoms.iter().map(|atom| Atom { p: 0.0, ..*atom }).collect();
-            let sums = asked.entry(dataset).or_insert_with(none);
-            sums.iter_mut().zip(&stream.atoms).for_each(|(sum, atom)| sum.p += atom.p * rate);
-        }
+        let asked = self.together(&looked_up);
+        self.chain.written[tier] = self.together(&spoiling);
         if let (Some(cache), false) = (&self.scenario.tiers[tier].cache, on_device) {
+            let kept = kept_by_size(self.scenario, tier);
+            self.chain.admitted[tier] = kept.iter().map(|(share, _)| *share).collect();
             // All streams together, weighed in bytes: an atom's count is its bytes.
             let bytes = |(&dataset, atoms): (&usize, &Vec<Atom>)| {
-                let size = self.scenario.datasets[dataset].size.get();
+                let size = kept[dataset].0 * kept[dataset].1;
                 atoms.iter().map(|a| Atom { count: a.count * size, p: a.p }).collect::<Vec<Atom>>()
             };
             let mixed: Vec<Atom> = asked.iter().flat_map(bytes).collect();
             if mixed.iter().any(|a| a.p > 0.0) {
                 let capacity = cache.capacity.get();
+                let bounds = Bounds::of(cache, model::cache_instances(self.scenario, tier) as f64);
                 // A policy without an approximation of its own passes for LRU towards what is behind it.
-                self.chain.caches[tier] = Approximation::solve(cache.policy, &mixed, capacity)
-                    .or_else(|| Approximation::solve(Policy::Lru, &mixed, capacity));
+                self.chain.caches[tier] = Approximation::bounded(cache.policy, bounds, &mixed, capacity)
+                    .or_else(|| Approximation::bounded(Policy::Lru, bounds, &mixed, capacity));
             }
         }
         let (mut hits, mut lookups) = (0.0, 0.0);

@@ -5,6 +5,7 @@
 
 pub mod caches;
 pub mod caches_exact;
+mod fifo;
 pub mod networks;
 mod numeric;
 pub mod order;

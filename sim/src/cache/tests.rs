@@ -10,7 +10,7 @@ use plimsoll_scenarios::rng::Stream;
 use super::{Cache, Sizes};
 
 /// The reference trace: inverse-cdf Zipf over splitmix64, ids scattered by a multiplicative hash.
-fn reference_trace(n: usize, requests: usize, seed: u64) -> Vec<u32> {
+pub(super) fn reference_trace(n: usize, requests: usize, seed: u64) -> Vec<u32> {
     let mut cdf = Vec::with_capacity(n);
     let mut sum = 0.0;
     for k in 1..=n {

@@ -16,6 +16,9 @@ impl Machine<'_> {
             return;
         }
         let site = self.site(at);
+        if site.spoils {
+            self.spoil(at, site.tier);
+        }
         if !site.lookup && site.body.from == site.body.to {
             if self.answer(at) {
                 self.deliver(at);
@@ -39,8 +42,9 @@ impl Machine<'_> {
         let which = self.cache_of(at, tier);
         let Some(of) = self.site(at).dataset else { return false };
         let asked = self.setup.ids.object(object, of);
+        let now = self.now;
         let play = &mut self.tiers[tier];
-        if play.kept.lookup(which, asked) {
+        if play.kept.lookup(which, asked, now) {
             self.count_hit(at);
             if self.answer(at) {
                 self.deliver(at);
@@ -58,6 +62,24 @@ impl Machine<'_> {
         play.fetches.insert(key, List::EMPTY);
         self.frames[at].fetching = true;
         false
+    }
+
+    /// A write makes its object stale in the cache of the instance, or of the server that it came to; where all copies do
+    /// the work, in each server's.
+    pub(super) fn spoil(&mut self, at: u32, tier: TierId) {
+        let Some(of) = self.site(at).dataset else { return };
+        let (object, server) = (self.frames[at].object, self.frames[at].server);
+        if object == NONE {
+            return;
+        }
+        let written = self.setup.ids.object(object, of);
+        let everywhere = self.tiers[tier].cache_per_server && server == NONE;
+        let which = if everywhere { 0 } else { self.cache_of(at, tier) };
+        let kept = &mut self.tiers[tier].kept;
+        let last = if everywhere { kept.len() } else { kept.len().min(which + 1) };
+        for which in which..last {
+            kept.spoil(which, written);
+        }
     }
 
     fn cache_of(&self, at: u32, tier: TierId) -> usize {
@@ -80,11 +102,12 @@ impl Machine<'_> {
         let (object, failed) = (self.frames[at].object, self.frames[at].failed);
         let which = self.cache_of(at, tier);
         let asked = self.site(at).dataset.map(|of| self.setup.ids.object(object, of));
+        let now = self.now;
         let play = &mut self.tiers[tier];
         let key = (which as u64) << 32 | u64::from(object);
         let mut waiting = play.fetches.remove(&key).unwrap_or(List::EMPTY);
         if let (false, Some(asked)) = (failed, asked) {
-            play.kept.insert(which, asked);
+            play.kept.insert(which, asked, now);
         }
         while let Some(other) = waiting.pop(&self.frames) {
             self.frames[other].failed = failed;

@@ -476,6 +476,9 @@ impl<'a> Machine<'a> {
 
     /// Every copy does its share of a call.
     fn send_copies(&mut self, at: u32, site: &Site) {
+        if site.spoils {
+            self.spoil(at, site.tier);
+        }
         let call = self.frames[at];
         let frame = &mut self.frames[at];
         (frame.needed, frame.spare) = (site.copies_needed, site.copies - site.copies_needed);

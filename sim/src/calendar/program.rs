@@ -8,6 +8,7 @@ use plimsoll_scenarios::{
     ActionId, Call, Calls, Client, DatasetId, Jitter, Scenario, Scheme, Scope, TierId, WaitFor,
 };
 
+use crate::analytic::caches;
 use crate::model;
 
 /// A range of steps, made one after the other.
@@ -69,6 +70,8 @@ pub struct Site {
     pub copies_needed: u32,
     /// Looked up in the tier's cache.
     pub lookup: bool,
+    /// A write that makes the object stale in the tier's cache.
+    pub spoils: bool,
     pub dataset: Option<DatasetId>,
     /// It asks for something else than its caller: an object is drawn.
     pub draws: bool,
@@ -232,6 +235,7 @@ impl Program {
                 let site = &mut self.sites[here];
                 site.body = body;
                 site.ends = !site.lookup
+                    && !site.spoils
                     && body.from == body.to
                     && site.half_trip == 0.0
                     && scenario.tiers[site.tier].link.is_none();
@@ -280,6 +284,7 @@ impl Program {
             copies: copies.max(1),
             copies_needed: copies_needed.clamp(1, copies.max(1)),
             lookup: scenario.call_looks_up(call),
+            spoils: caches::spoils(scenario, call),
             dataset: call.of,
             draws: call.of.is_some() && call.of != context.of,
             half_trip: half_trips.iter().copied().fold(0.0, f64::max),

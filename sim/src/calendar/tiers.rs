@@ -11,7 +11,7 @@ use super::draws::Draws;
 use super::frame::{List, NONE};
 use super::kept::{Kept, Object};
 use super::machine::Setup;
-use crate::cache::{Cache, Sizes};
+use crate::cache::{Keeper, Rules, Sizes};
 use crate::model;
 
 /// Levels of priority.
@@ -147,7 +147,7 @@ impl Ids {
         let looked_up = |id: usize| (0..scenario.tiers.len()).any(|t| scenario.caches(t, id));
         let mut first = vec![0; scenario.datasets.len()];
         let mut count = first.clone();
-        let (mut next, mut cached, mut ranges) = (0_u32, 0, Vec::new());
+        let (mut next, mut cached, mut known) = (0_u32, 0, Vec::new());
         for kept in [true, false] {
             for (id, dataset) in scenario.datasets.values().enumerate() {
                 if looked_up(id) != kept {
@@ -156,7 +156,7 @@ impl Ids {
                 first[id] = next;
                 count[id] = dataset.count.get().min(f64::from(u32::MAX / 4)) as u32;
                 if kept {
-                    ranges.push((next, dataset.size.get() as u64));
+                    known.push((next, dataset, 1.0));
                 }
                 next = next.saturating_add(count[id] + 1).min(NONE - 1);
             }
@@ -164,7 +164,7 @@ impl Ids {
                 cached = next;
             }
         }
-        let sizes = if let [(_, size)] = ranges[..] { Sizes::Same(size) } else { Sizes::Ranges(ranges) };
+        let sizes = Sizes::of_datasets(known.into_iter());
         Self { first, count, cached, sizes }
     }
 }
@@ -269,7 +269,9 @@ impl Stage {
             link: here.link.as_ref().map(plimsoll_scenarios::units::Quantity::get),
             links: vec![0.0; if servers > 0 { servers } else { instances }],
             kept: match setup.slice.and_then(|slice| Some((slice.laws.as_ref()?, slice.factor))) {
-                Some((laws, weight)) if caches > 0 => Kept::drawn(laws, tier, caches, weight, stream("hits")),
+                Some((laws, weight)) if caches > 0 => {
+                    Kept::drawn(laws, tier, caches, weight, &setup.ids.sizes, stream("hits"))
+                }
                 _ => Kept::Played(
                     (0..caches).filter_map(|_| empty_cache(scenario, &setup.ids, tier)).collect(),
                 ),
@@ -320,9 +322,10 @@ pub const fn is_simple(station: &Station) -> bool {
 }
 
 /// An empty cache of a tier.
-pub fn empty_cache(scenario: &Scenario, ids: &Ids, tier: TierId) -> Option<Cache> {
+pub fn empty_cache(scenario: &Scenario, ids: &Ids, tier: TierId) -> Option<Keeper> {
     let cache = scenario.tiers[tier].cache.as_ref()?;
-    Some(Cache::new(cache.policy, ids.cached, cache.capacity.get() as u64, ids.sizes.clone()))
+    let (rules, capacity) = (Rules::of(cache), cache.capacity.get() as u64);
+    Some(Keeper::new(cache.policy, rules, ids.cached, capacity, ids.sizes.clone()))
 }
 
 /// Most points of a ring; of more shards each has fewer.

@@ -44,7 +44,6 @@ pub(super) struct Blocks {
     /// By block: share of the requests.
     pub masses: Vec<f64>,
     pub law: Law,
-    pub bytes: u64,
 }
 
 impl Blocks {
@@ -107,8 +106,7 @@ pub(super) fn cut(scenario: &Scenario, flow: &Flow<'_>, sources: &[Source]) -> V
         let n = masses.len() as f64;
         let replaced = data.churn_per_day.get() / thinned * DAYS * n * 1.1;
         let spare = replaced.min(SPARE_MAX * n).min(BLOCKS_MAX).ceil() as u32;
-        let bytes = (data.size.get() * block as f64) as u64;
-        let cut = Blocks { block, thinned, first_id, spare, masses, law, bytes };
+        let cut = Blocks { block, thinned, first_id, spare, masses, law };
         first_id += cut.ids();
         blocks.push(Some(cut));
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use plimsoll_scenarios::arrivals::DAY_S;
 use plimsoll_scenarios::popularity::IndexSampler;
 use plimsoll_scenarios::rng::Stream;
-use plimsoll_scenarios::{Scope, TierId};
+use plimsoll_scenarios::{DatasetId, Scope, TierId};
 
 use super::answers::Answers;
 use super::blocks::Blocks;
@@ -15,7 +15,8 @@ use super::setup::Setup;
 use super::streams::Source;
 use super::turnover::Turnover;
 use super::{Plan, SLOTS};
-use crate::cache::{Cache, Sizes};
+use crate::analytic::caches::spoils;
+use crate::cache::{Keeper, Rules, Sizes};
 use crate::model;
 
 /// Epochs of a slot: within one, tiers are played one after the other.
@@ -42,7 +43,13 @@ struct CachePlay<'s, 'a> {
     setup: &'s Setup<'a>,
     /// By tier: inbox of every instance (site, region or one).
     inbox: Vec<Vec<Vec<Item>>>,
-    caches: Vec<Vec<Cache>>,
+    caches: Vec<Vec<Keeper>>,
+    /// By call: it makes objects stale.
+    spoils: Vec<bool>,
+    /// By call: one of so many requests for its dataset is played, so that much slower goes its caches' time.
+    slower: Vec<f64>,
+    /// When the epoch began, seconds since the first day's.
+    from_s: f64,
     coins: Stream,
     turnover: Vec<Option<Turnover>>,
     /// By call: lookups and hits lately, the latest epochs most.
@@ -69,6 +76,7 @@ pub(super) fn play_caches(
             play.slot = (day == plan.warmup_days).then_some(epoch / EPOCHS_PER_SLOT);
             play.turnover.iter_mut().flatten().for_each(|t| t.pass(epoch_s));
             let from_s = epoch as f64 * epoch_s;
+            play.from_s = day as f64 * DAY_S + from_s;
             for origin in &mut origins {
                 origin.emit(setup, from_s, epoch_s, &mut play);
             }
@@ -101,7 +109,7 @@ struct Origin<'s> {
 fn origins<'s>(setup: &'s Setup<'_>, seed: u64, replication: u64, answers: &mut Answers) -> Vec<Origin<'s>> {
     let scenario = setup.scenario;
     let mut origins = Vec::new();
-    for source in &setup.sources {
+    for source in setup.sources.iter().chain(&setup.writes) {
         let Some(blocks) = &setup.blocks[source.dataset] else { continue };
         let (local, sampler) = blocks.beyond_device(source);
         if source.device.is_some() {
@@ -160,19 +168,22 @@ impl Origin<'_> {
 impl<'s, 'a> CachePlay<'s, 'a> {
     fn new(setup: &'s Setup<'a>, seed: u64, replication: u64) -> Self {
         let scenario = setup.scenario;
-        let ranges: Vec<(u32, u64)> = setup.blocks.iter().flatten().map(|b| (b.first_id, b.bytes)).collect();
-        let sizes = if let [(_, bytes)] = ranges[..] { Sizes::Same(bytes) } else { Sizes::Ranges(ranges) };
+        let blocks = || scenario.datasets.values().zip(&setup.blocks);
+        let cut = || blocks().filter_map(|(dataset, blocks)| Some((dataset, blocks.as_ref()?)));
+        let sizes = Sizes::of_datasets(cut().map(|(d, b)| (b.first_id, d, b.block as f64)));
+        let own = Sizes::of_datasets(cut().map(|(d, b)| (b.first_id, d, 1.0)));
         let (mut inbox, mut caches) = (Vec::new(), Vec::new());
         for (id, tier) in scenario.tiers.values().enumerate() {
             let instances = setup.instances(id);
             let mut made = Vec::new();
             if let Some(cache) = tier.cache.as_ref().filter(|c| !c.per_server) {
                 for instance in 0..instances {
-                    let mut fresh =
-                        Cache::new(cache.policy, setup.ids, cache.capacity.get() as u64, sizes.clone());
+                    let (rules, capacity) = (Rules::of(cache), cache.capacity.get() as u64);
+                    let fresh = Keeper::new(cache.policy, rules, setup.ids, capacity, sizes.clone());
+                    let mut fresh = fresh.of_objects(own.clone());
                     let entity = format!("{}/{instance}", scenario.tier_name(id));
                     let mut draws = Stream::new(seed, &entity, "first content", replication);
-                    mean_field::fill(&mut fresh, &setup.steady[id], &mut draws);
+                    mean_field::fill(&mut fresh, &setup.steady[id], rules, &mut draws);
                     made.push(fresh);
                 }
             }
@@ -183,6 +194,9 @@ impl<'s, 'a> CachePlay<'s, 'a> {
             setup,
             inbox,
             caches,
+            spoils: setup.flow.nodes.iter().map(|node| spoils(scenario, node.call)).collect(),
+            slower: setup.flow.nodes.iter().map(|node| thinned(setup, node.call.of)).collect(),
+            from_s: 0.0,
             coins: Stream::new(seed, "caches", "coins", replication),
             turnover: turnovers(setup, seed, replication),
             lately: vec![(0.0, 0.0); setup.flow.nodes.len()],
@@ -234,12 +248,17 @@ impl<'s, 'a> CachePlay<'s, 'a> {
                     let batch = &items[i..(i + BATCH).min(items.len())];
                     std::hint::black_box(batch.iter().fold(0, |acc, item| acc ^ cache.touch(item.id)));
                 }
+                let node = item.node as usize;
+                if self.spoils[node] {
+                    self.caches[tier][instance].write(item.id);
+                    continue;
+                }
                 let hit = if let Some(table) = &setup.mean_field[tier] {
                     self.coins.uniform() < f64::from(table[item.id as usize])
                 } else {
-                    self.caches[tier][instance].request(item.id)
+                    let at_s = (self.from_s + f64::from(item.at_s)) / self.slower[node];
+                    self.caches[tier][instance].request(item.id, at_s)
                 };
-                let node = item.node as usize;
                 self.lately[node].0 += 1.0;
                 self.lately[node].1 += f64::from(u8::from(hit));
                 if let Some(slot) = self.slot {
@@ -253,6 +272,11 @@ impl<'s, 'a> CachePlay<'s, 'a> {
             self.inbox[tier][instance] = items;
         }
     }
+}
+
+/// One of so many requests for a dataset is played.
+fn thinned(setup: &Setup<'_>, dataset: Option<DatasetId>) -> f64 {
+    dataset.and_then(|d| setup.blocks[d].as_ref()).map_or(1.0, |blocks| blocks.thinned)
 }
 
 /// By dataset: its blocks' representatives as new objects take the place of old ones.

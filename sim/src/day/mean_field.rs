@@ -5,18 +5,17 @@ use plimsoll_scenarios::rng::Stream;
 use plimsoll_scenarios::{DatasetId, Scope, TierId};
 
 use super::setup::Setup;
-use crate::cache::Cache;
+use crate::analytic::caches::{Standing, spoils};
+use crate::cache::{Keeper, Rules};
 
 /// Hit probabilities by id in the per-server caches of a tier. All servers of a tier see the same mix, so only
 /// that mix matters, not how many they are: the solved times are those of one cache that sees the rate of all.
 pub(super) fn table(setup: &Setup<'_>, tier: TierId) -> Option<Vec<f32>> {
     let cache = setup.scenario.tiers[tier].cache.as_ref().filter(|c| c.per_server)?;
     let mut table = vec![0.0_f32; setup.ids as usize];
-    let (Some(solved), Scope::Site | Scope::Region | Scope::Global) =
-        (setup.chain.caches[tier], setup.scenario.tiers[tier].scope)
-    else {
+    if setup.chain.caches[tier].is_none() || setup.scenario.tiers[tier].scope == Scope::User {
         return Some(table);
-    };
+    }
     for (dataset, blocks) in setup.blocks.iter().enumerate() {
         let Some(blocks) = blocks else { continue };
         let held = cache.of.as_ref().is_none_or(|of| of.contains(&dataset));
@@ -25,7 +24,7 @@ pub(super) fn table(setup: &Setup<'_>, tier: TierId) -> Option<Vec<f32>> {
         }
         for (i, &mass) in blocks.masses.iter().enumerate() {
             let p = mass / blocks.block as f64;
-            table[blocks.first_id as usize + i] = solved.hit(asked(setup, tier, dataset, p)) as f32;
+            table[blocks.first_id as usize + i] = found(setup, tier, dataset, p) as f32;
         }
     }
     Some(table)
@@ -35,6 +34,21 @@ pub(super) fn table(setup: &Setup<'_>, tier: TierId) -> Option<Vec<f32>> {
 pub(super) fn asked(setup: &Setup<'_>, tier: TierId, dataset: DatasetId, p: f64) -> f64 {
     let asks = |n: &usize| setup.flow.nodes[*n].lookup && setup.flow.nodes[*n].call.of == Some(dataset);
     setup.flow.at(tier).filter(asks).map(|n| rate(setup, n, p)).sum()
+}
+
+/// How often writes make such an object stale in the caches of a tier, 1/s.
+pub(super) fn written(setup: &Setup<'_>, tier: TierId, dataset: DatasetId, p: f64) -> f64 {
+    let writes = |n: &usize| {
+        let call = setup.flow.nodes[*n].call;
+        call.of == Some(dataset) && spoils(setup.scenario, call)
+    };
+    setup.flow.at(tier).filter(writes).map(|n| rate(setup, n, p)).sum()
+}
+
+/// Probability that a lookup of such an object at a tier is a hit.
+pub(super) fn found(setup: &Setup<'_>, tier: TierId, dataset: DatasetId, p: f64) -> f64 {
+    let asked = asked(setup, tier, dataset, p);
+    setup.chain.found(tier, dataset, asked, written(setup, tier, dataset, p))
 }
 
 /// How often a call asks for an object that has probability `p` where it is first asked for, 1/s: what the
@@ -58,10 +72,7 @@ pub(super) fn rate(setup: &Setup<'_>, node: usize, p: f64) -> f64 {
                 (1.0 - device.repeat) * (1.0 - device.hit(p))
             })
         }
-        (true, _, Some(cache)) => {
-            let dataset = above.call.of.unwrap_or_default();
-            1.0 - cache.hit(asked(setup, tier, dataset, p))
-        }
+        (true, _, Some(_)) => 1.0 - found(setup, tier, above.call.of.unwrap_or_default(), p),
     };
     before * passes * here.call.mean_number()
 }
@@ -87,37 +98,94 @@ pub(super) struct Held {
 }
 
 /// What the caches of a tier hold in the steady state of the formulas.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Steady {
+    held: Vec<Held>,
+    /// By object, how it stands with the rules of the cache; empty where there are none.
+    standing: Vec<Standing>,
+}
+
+/// What the caches of a tier hold in the steady state of the formulas.
 ///
 /// Why: a shield that keeps most of a catalogue takes weeks to fill, and a day begins where the weeks before it
 /// left the caches.
-pub(super) fn steady(setup: &Setup<'_>, tier: TierId) -> Vec<Held> {
-    let Some(solved) = setup.chain.caches[tier] else { return Vec::new() };
-    let mut held = Vec::new();
+pub(super) fn steady(setup: &Setup<'_>, tier: TierId) -> Steady {
+    let Some(solved) = setup.chain.caches[tier] else { return Steady::default() };
+    let ruled = setup.scenario.tiers[tier].cache.as_ref().is_some_and(|cache| cache.has_rules());
+    let mut steady = Steady::default();
     for dataset in setup.looked_up(tier) {
         let Some(blocks) = &setup.blocks[dataset] else { continue };
         for (i, &mass) in blocks.masses.iter().enumerate() {
-            let rate = asked(setup, tier, dataset, mass / blocks.block as f64);
-            let hit = solved.hit(rate) as f32;
+            let p = mass / blocks.block as f64;
+            let rate = asked(setup, tier, dataset, p);
+            let standing = solved.standing(rate, written(setup, tier, dataset, p));
+            let hit = standing.recent as f32;
             if hit > 0.0 {
-                held.push(Held { id: blocks.first_id + i as u32, rate: rate as f32, hit });
+                steady.held.push(Held { id: blocks.first_id + i as u32, rate: rate as f32, hit });
+                if ruled {
+                    steady.standing.push(standing);
+                }
             }
         }
     }
-    held
+    steady
 }
 
 /// Puts into an empty cache what it would hold, the longest unused first.
-pub(super) fn fill(cache: &mut Cache, steady: &[Held], draws: &mut Stream) {
-    let mut there: Vec<(f32, u32)> = Vec::new();
-    for held in steady {
+pub(super) fn fill(cache: &mut Keeper, steady: &Steady, rules: Rules, draws: &mut Stream) {
+    let mut first = FirstContent::default();
+    for (i, held) in steady.held.iter().enumerate() {
+        first.draw((held.id, held.rate, held.hit), steady.standing.get(i), rules, draws);
+    }
+    first.put_into(cache);
+}
+
+/// What a cache holds at first, as it is drawn object by object.
+#[derive(Debug, Default)]
+pub(super) struct FirstContent {
+    /// How long ago it was asked for (or came in), its id, and when it was fetched; `None` for one that is stale.
+    there: Vec<(f32, u32, Option<f64>)>,
+    /// The same of what the history has.
+    remembered: Vec<(f32, u32)>,
+}
+
+impl FirstContent {
+    /// Draws whether an object is there, given its id, its rate and the probability that it was asked for lately enough.
+    pub fn draw(
+        &mut self,
+        (id, rate, hit): (u32, f32, f32),
+        standing: Option<&Standing>,
+        rules: Rules,
+        draws: &mut Stream,
+    ) {
         // It is there if its last request is recent enough; the same number says how long ago that was.
         let chance = draws.uniform() as f32;
-        if chance < held.hit {
-            there.push((-(-chance).ln_1p() / held.rate, held.id));
+        let age = -(-chance).ln_1p() / rate;
+        let Some(standing) = standing else {
+            if chance < hit {
+                self.there.push((age, id, Some(0.0)));
+            }
+            return;
+        };
+        if chance < standing.remembered as f32 {
+            self.remembered.push((age, id));
+        }
+        let (kept, fresh) = (draws.uniform(), draws.uniform());
+        if chance < hit && kept < standing.kept {
+            let ago = if rules.ttl_s < f64::INFINITY { rules.ttl_s * fresh / standing.fresh } else { 0.0 };
+            self.there.push((age, id, (fresh < standing.fresh).then_some(-ago)));
         }
     }
-    there.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    for (_, id) in there {
-        cache.insert(id);
+
+    /// Puts it in, the longest unused first.
+    pub fn put_into(mut self, cache: &mut Keeper) {
+        self.there.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        for (_, id, fetched_s) in self.there {
+            cache.put(id, fetched_s);
+        }
+        self.remembered.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        for (_, id) in self.remembered {
+            cache.remember(id);
+        }
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Setup<'a> {
     pub order: Vec<TierId>,
     /// Requests for objects that caches are asked for.
     pub sources: Vec<Source>,
+    /// Writes that make objects stale in caches.
+    pub writes: Vec<Source>,
     /// By dataset; `None` where no cache is asked for it.
     pub blocks: Vec<Option<Blocks>>,
     pub ids: u32,
@@ -32,7 +34,7 @@ pub(super) struct Setup<'a> {
     /// By tier and id: hit probability in a cache that every server has of its own.
     pub mean_field: Vec<Option<Vec<f32>>>,
     /// By tier: what its caches hold when the day begins.
-    pub steady: Vec<Vec<mean_field::Held>>,
+    pub steady: Vec<mean_field::Steady>,
 }
 
 impl<'a> Setup<'a> {
@@ -41,6 +43,7 @@ impl<'a> Setup<'a> {
         let chain = chain_of(scenario, &flow);
         let next = streams::lookups_behind(scenario, &flow, &chain);
         let sources = streams::sources(scenario, &flow, &chain, &next);
+        let writes = streams::writes(scenario, &flow, &chain);
         let blocks = cut(scenario, &flow, &sources);
         let ids = blocks.iter().flatten().map(|b| b.first_id + b.ids()).max().unwrap_or(0);
         let mut setup = Self {
@@ -48,6 +51,7 @@ impl<'a> Setup<'a> {
             steps: Steps::of(scenario, &flow),
             order: scenario.tier_order(),
             sources,
+            writes,
             blocks,
             ids,
             next,
@@ -65,7 +69,11 @@ impl<'a> Setup<'a> {
                     setup.looked_up(t).filter_map(|d| setup.blocks[d].as_ref()).map(|b| b.masses.len()).sum();
                 let fits = objects.saturating_mul(instances) <= FILL_MAX;
                 let shared = scenario.tiers[t].cache.as_ref().is_some_and(|c| !c.per_server);
-                if fits && shared && instances > 0 { mean_field::steady(&setup, t) } else { Vec::new() }
+                if fits && shared && instances > 0 {
+                    mean_field::steady(&setup, t)
+                } else {
+                    mean_field::Steady::default()
+                }
             })
             .collect();
         setup

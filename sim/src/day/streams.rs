@@ -8,7 +8,7 @@ use plimsoll_scenarios::trace::DeviceCache;
 use plimsoll_scenarios::{ActionId, DatasetId, Scenario, Scope};
 
 use super::setup::played;
-use crate::analytic::caches::Chain;
+use crate::analytic::caches::{Chain, spoils};
 use crate::flow::{self, Flow};
 
 /// Requests that draw an object of their own.
@@ -93,6 +93,55 @@ pub(super) fn sources(
         sources.push(Source { action, dataset, node, number, above, device, entries, rate, per_site });
     }
     sources
+}
+
+/// Writes that make objects stale in caches that are played, by the call that draws their object: the caches on the way
+/// of one write all lose the same.
+pub(super) fn writes(scenario: &Scenario, flow: &Flow<'_>, chain: &Chain) -> Vec<Source> {
+    let mut writes: Vec<Source> = Vec::new();
+    for (node, here) in flow.nodes.iter().enumerate() {
+        let Some(dataset) = here.call.of.filter(|_| spoils(scenario, here.call)) else { continue };
+        let asked = flow.at(here.call.tier).any(|n| played(scenario, flow, n));
+        let per_server = scenario.tiers[here.call.tier].cache.as_ref().is_some_and(|cache| cache.per_server);
+        if !asked || per_server {
+            continue;
+        }
+        // Up to the call that draws the object: such writes for one call there, and for one request of the action.
+        let (mut first, mut each) = (node, 1.0);
+        while let Some(caller) = flow.nodes[first].caller.filter(|&c| flow.nodes[c].call.of == Some(dataset))
+        {
+            each *= flow.nodes[first].call.mean_number() * (1.0 - chain.hits[caller]);
+            first = caller;
+        }
+        if let Some(known) = writes.iter_mut().find(|source| source.node == first) {
+            known.entries.push((node, each));
+            known.per_site |= scenario.tiers[here.call.tier].scope == Scope::Site;
+            continue;
+        }
+        let action = &scenario.actions[here.action];
+        let mut number = flow::occurrences(action, here.cause);
+        let mut at = Some(first);
+        while let Some(i) = at {
+            number *= flow.nodes[i].call.mean_number();
+            at = flow.nodes[i].caller;
+            number *= at.map_or(1.0, |caller| 1.0 - chain.hits[caller]);
+        }
+        let rate = scenario.mean_rate(action) * number;
+        if rate > 0.0 {
+            writes.push(Source {
+                action: here.action,
+                dataset,
+                node: first,
+                number,
+                above: Vec::new(),
+                device: None,
+                entries: vec![(node, each)],
+                rate,
+                per_site: scenario.tiers[here.call.tier].scope == Scope::Site,
+            });
+        }
+    }
+    writes
 }
 
 /// Whether any cache from these on is one of a site's.

@@ -16,7 +16,7 @@ use plimsoll_scenarios::{Policy, Scenario, Scope, TierId};
 
 use super::policies::Policies;
 use super::shards::Keys;
-use crate::analytic::caches::Approximation;
+use crate::analytic::caches::{Approximation, Bounds, kept_by_size, spoils};
 use crate::flow::{self, Flow};
 use crate::model;
 
@@ -54,8 +54,10 @@ pub struct HitModel<'s> {
     kept: BTreeMap<Key, Rc<Solved>>,
     /// Sites over all regions.
     sites: u64,
-    /// Whether hit ratios hang on how many caches there are: each has to fetch what is new.
+    /// Whether hit ratios hang on how many caches there are: each has to fetch what is new, and what it has grown old.
     churns: bool,
+    /// By tier and dataset: share of the objects that its cache keeps by their size, and their mean bytes.
+    kept_by_size: Vec<Vec<(f64, f64)>>,
     policies: Policies<'s>,
 }
 
@@ -94,9 +96,12 @@ impl<'s> HitModel<'s> {
             before.push(found);
         }
         let policies = Policies::new(scenario, flow);
-        let churns = scenario.datasets.values().any(|dataset| dataset.churn_per_day.get() > 0.0);
+        let ages = scenario.tiers.values().any(|tier| tier.cache.as_ref().is_some_and(|c| c.ttl.is_some()));
+        let churns = ages || scenario.datasets.values().any(|dataset| dataset.churn_per_day.get() > 0.0);
+        let kept_by_size = (0..scenario.tiers.len()).map(|tier| kept_by_size(scenario, tier)).collect();
         let sites = u64::from(scenario.sites());
-        Self { scenario, flow, atoms, devices, order, before, kept: BTreeMap::new(), sites, churns, policies }
+        let kept = BTreeMap::new();
+        Self { scenario, flow, atoms, devices, order, before, kept, sites, churns, kept_by_size, policies }
     }
 
     /// The capacity of LRU that is worth as much as a cache whose policy has no law; the cache's own where it has.
@@ -190,15 +195,11 @@ impl<'s> HitModel<'s> {
         if self.scenario.tiers[tier].scope == Scope::User {
             return self.on_device(&nodes, &streams);
         }
-        // By dataset: how often its objects are asked for, 1/s.
-        let mut asked: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        for (&node, (_, atoms)) in nodes.iter().zip(&streams) {
-            let here = &self.flow.nodes[node];
-            let Some(dataset) = here.call.of else { continue };
-            let rate = self.scenario.mean_rate(&self.scenario.actions[here.action]);
-            let sums = asked.entry(dataset).or_insert_with(|| vec![0.0; atoms.len()]);
-            sums.iter_mut().zip(atoms).for_each(|(sum, p)| *sum += p * rate);
-        }
+        let asked = self.together(&nodes, &streams);
+        let spoiling: Vec<usize> =
+            self.flow.at(tier).filter(|&n| spoils(self.scenario, self.flow.nodes[n].call)).collect();
+        let writes: Vec<(f64, Vec<f64>)> = spoiling.iter().map(|&n| self.stream(n, solved, hits)).collect();
+        let written = self.together(&spoiling, &writes);
         let cache = size.and_then(|size| self.cache(tier, size, &asked));
         let instances = self.instances(tier);
         let mut one = Solved { hits: BTreeMap::new(), found: BTreeMap::new() };
@@ -207,7 +208,11 @@ impl<'s> HitModel<'s> {
             let churn = self.scenario.datasets[dataset].churn_per_day.get() / DAY_S * instances;
             let found: Vec<f64> = match (cache, asked.get(&dataset)) {
                 (Some(cache), Some(asked)) => {
-                    asked.iter().map(|&rate| cache.hit_with_churn(rate, churn)).collect()
+                    let admitted = self.kept_by_size[tier][dataset].0;
+                    let written = written.get(&dataset);
+                    let writes = |i: usize| written.and_then(|rates| rates.get(i)).copied().unwrap_or(0.0);
+                    let hit = |(i, &rate): (usize, &f64)| admitted * cache.hit_with(rate, churn, writes(i));
+                    asked.iter().enumerate().map(hit).collect()
                 }
                 _ => vec![0.0; atoms.len()],
             };
@@ -215,6 +220,19 @@ impl<'s> HitModel<'s> {
             one.found.insert(node, found);
         }
         one
+    }
+
+    /// By dataset: how often calls with these streams ask for its objects, 1/s.
+    fn together(&self, nodes: &[usize], streams: &[(f64, Vec<f64>)]) -> BTreeMap<usize, Vec<f64>> {
+        let mut together: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        for (&node, (_, atoms)) in nodes.iter().zip(streams) {
+            let here = &self.flow.nodes[node];
+            let Some(dataset) = here.call.of else { continue };
+            let rate = self.scenario.mean_rate(&self.scenario.actions[here.action]);
+            let sums = together.entry(dataset).or_insert_with(|| vec![0.0; atoms.len()]);
+            sums.iter_mut().zip(atoms).for_each(|(sum, p)| *sum += p * rate);
+        }
+        together
     }
 
     /// Caches that a tier has.
@@ -235,15 +253,18 @@ impl<'s> HitModel<'s> {
     ) -> Option<Approximation> {
         let mut mixed = Vec::new();
         for (&dataset, asked) in asked {
-            let bytes = self.scenario.datasets[dataset].size.get();
+            let (admitted, bytes) = self.kept_by_size[tier][dataset];
+            let bytes = admitted * bytes;
             let atoms = self.atoms[dataset].iter().zip(asked);
             mixed.extend(atoms.map(|(a, &rate)| Atom { count: a.count * bytes, p: rate }));
         }
         if !mixed.iter().any(|a| a.p > 0.0) {
             return None;
         }
-        Approximation::solve(size.policy, &mixed, size.capacity)
-            .or_else(|| Approximation::solve(Policy::Lru, &mixed, self.like_lru(tier, size)))
+        let cache = self.scenario.tiers[tier].cache.as_ref()?;
+        let bounds = Bounds::of(cache, self.instances(tier));
+        Approximation::bounded(size.policy, bounds, &mixed, size.capacity)
+            .or_else(|| Approximation::bounded(Policy::Lru, bounds, &mixed, self.like_lru(tier, size)))
     }
 
     fn on_device(&self, nodes: &[usize], streams: &[(f64, Vec<f64>)]) -> Solved {

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use plimsoll_reports::format::human;
 use plimsoll_reports::record::Unit;
+use plimsoll_scenarios::arrivals::DAY_S;
 
 use super::answers::Answers;
 use super::setup::Setup;
@@ -51,6 +52,8 @@ pub(super) struct Exact {
     /// Requests that devices answered.
     pub local: u64,
     pub share: f64,
+    /// At what grain objects grow old, where some cache has a time to live.
+    grain: Option<String>,
 }
 
 impl Exact {
@@ -65,6 +68,9 @@ impl Exact {
             "every cache begins the day with what the formulas say it holds; queues and latencies are sampled"
                 .to_owned(),
         );
+        if let Some(note) = &self.grain {
+            notes.push(note.clone());
+        }
         if self.share < 1.0 {
             notes.push(format!(
                 "stopped after {:.0} % of the requests: caches that were not reached are by formula",
@@ -88,7 +94,13 @@ pub(super) fn play(
     let all = tables.expected.max(1.0);
     let report = |n: u64| progress(((done.fetch_add(n, Ordering::Relaxed) + n) as f64 / all).min(1.0));
     let regions = setup.scenario.population.regions.len();
-    let mut exact = Exact { answers: Answers::empty(setup), played: 0, local: tables.local, share: 0.0 };
+    let mut exact = Exact {
+        answers: Answers::empty(setup),
+        played: 0,
+        local: tables.local,
+        share: 0.0,
+        grain: grain(setup),
+    };
     for own in tables.own.iter().filter(|own| own.source.device.is_some()) {
         exact.answers.set_device(own.source.node, 1.0 - own.draws.left);
     }
@@ -132,6 +144,14 @@ pub(super) fn play(
     exact.share =
         if stop.load(Ordering::Relaxed) { (done.load(Ordering::Relaxed) as f64 / all).min(1.0) } else { 1.0 };
     Ok(exact)
+}
+
+fn grain(setup: &Setup<'_>) -> Option<String> {
+    let ages = setup.scenario.tiers.values().any(|tier| tier.cache.as_ref().is_some_and(|c| c.ttl.is_some()));
+    let part_s = DAY_S / (EPOCHS as u64 * place::PARTS) as f64;
+    ages.then(|| {
+        format!("caches know the time to {}: objects are as old as that", human(part_s, Unit::Seconds))
+    })
 }
 
 /// Adds what a place counted; hands back its misses.

@@ -8,14 +8,16 @@ use plimsoll_scenarios::rng::Stream;
 
 use super::super::SLOTS;
 use super::super::caches::EPOCHS_PER_SLOT;
+use super::super::mean_field::FirstContent;
 use super::super::turnover::Turnover;
 use super::EPOCHS;
 use super::ranks::{bucket, poisson};
 use super::tables::{Asked, Tables, left};
-use crate::cache::Cache;
+use crate::analytic::caches::spoils;
+use crate::cache::{Keeper, Rules};
 
 /// Parts of an epoch: what comes from several places and sources is mixed part by part.
-const PARTS: u64 = 64;
+pub(super) const PARTS: u64 = 64;
 /// Steps of the logarithm of an age by which what a cache holds is put in order at first.
 const AGES: usize = 1 << 16;
 const AGES_PER_OCTAVE: f32 = 1024.0;
@@ -72,7 +74,7 @@ impl Played {
 struct Here<'t> {
     asked: &'t Asked,
     /// `None` where the formula stands for it.
-    cache: Option<Cache>,
+    cache: Option<Keeper>,
     nodes: Vec<Asking>,
 }
 
@@ -83,6 +85,8 @@ struct Asking {
     first: u32,
     /// Which of the cache's datasets it asks for.
     of: usize,
+    /// It makes objects stale, and asks for none.
+    spoils: bool,
     pending: Vec<u32>,
     slots: Vec<(u64, u64)>,
 }
@@ -140,7 +144,7 @@ pub(super) fn play(
             let mean = tables.mean(drawn, place, from, from + epoch_s, passes);
             source.left = poisson(mean, &mut source.draws);
         }
-        let begun: u64 = sources.iter().map(|s| s.left).sum();
+        let begun: u64 = sources.iter().filter(|s| !tables.own[s.index].write).map(|s| s.left).sum();
         for part in 0..PARTS {
             if stop.load(Ordering::Relaxed) {
                 return None;
@@ -151,13 +155,14 @@ pub(super) fn play(
             for source in &mut sources {
                 play.draw(source, part, &turnover);
             }
-            play.pass(epoch / EPOCHS_PER_SLOT);
+            play.pass(epoch / EPOCHS_PER_SLOT, from + part as f64 * epoch_s / PARTS as f64);
         }
         own += begun;
         report(begun);
         by_epoch.push(std::mem::replace(&mut play.out, vec![Vec::new(); play.on.len()]));
     }
-    let tallies = play.here.into_iter().flat_map(|h| h.nodes).map(|n| (n.node, n.slots)).collect();
+    let asking = play.here.into_iter().flat_map(|h| h.nodes).filter(|n| !n.spoils);
+    let tallies = asking.map(|n| (n.node, n.slots)).collect();
     let misses = Misses { group: place.group, nodes: play.on, by_epoch };
     Some(Played { misses, own, tallies })
 }
@@ -188,8 +193,12 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
         let (mut here, mut on) = (Vec::new(), Vec::new());
         for asked in &tables.asked {
             let mut nodes = Vec::new();
-            for node in setup.flow.at(asked.tier).filter(|&n| setup.played(n)) {
-                let dataset = setup.flow.nodes[node].call.of;
+            for node in setup.flow.at(asked.tier) {
+                let call = setup.flow.nodes[node].call;
+                let (dataset, spoils) = (call.of, spoils(setup.scenario, call));
+                if !spoils && !setup.played(node) {
+                    continue;
+                }
                 let known = asked.datasets.iter().position(|&(d, _)| Some(d) == dataset);
                 let Some(of) = known.filter(|_| dataset.is_some_and(|d| group.contains(&d))) else {
                     continue;
@@ -197,7 +206,8 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
                 if asked.level == place.level {
                     at[node] = At::Here(here.len(), nodes.len());
                     let first = asked.datasets[of].1;
-                    nodes.push(Asking { node, first, of, pending: Vec::new(), slots: vec![(0, 0); SLOTS] });
+                    let slots = vec![(0, 0); SLOTS];
+                    nodes.push(Asking { node, first, of, spoils, pending: Vec::new(), slots });
                 } else if asked.level > place.level {
                     at[node] = At::Out(on.len());
                     on.push(node);
@@ -264,13 +274,18 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
         }
     }
 
-    /// Plays what waits at every cache, callers first.
-    fn pass(&mut self, slot: usize) {
+    /// Plays what waits at every cache, callers first. All of a part of an epoch is at one time: objects are as old as
+    /// that.
+    fn pass(&mut self, slot: usize, now_s: f64) {
         for cache in 0..self.here.len() {
             for call in 0..self.here[cache].nodes.len() {
                 let mut pending = std::mem::take(&mut self.here[cache].nodes[call].pending);
                 self.hits.clear();
-                self.look_up(cache, call, &mut pending);
+                if self.here[cache].nodes[call].spoils {
+                    self.spoil(cache, call, &mut pending);
+                    continue;
+                }
+                self.look_up(cache, call, &mut pending, now_s);
                 let here = &mut self.here[cache].nodes[call];
                 here.slots[slot].0 += pending.len() as u64;
                 here.slots[slot].1 += self.hits.iter().map(|&hit| u64::from(hit)).sum::<u64>();
@@ -290,18 +305,29 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
         }
     }
 
+    /// Objects are written.
+    fn spoil(&mut self, cache: usize, call: usize, pending: &mut Vec<u32>) {
+        let here = &mut self.here[cache];
+        let first = here.nodes[call].first;
+        if let Some(cache) = &mut here.cache {
+            pending.iter().for_each(|id| cache.write(id + first));
+        }
+        pending.clear();
+        std::mem::swap(&mut here.nodes[call].pending, pending);
+    }
+
     /// Looks ids up; whether each was a hit is in `hits` then.
-    fn look_up(&mut self, cache: usize, call: usize, pending: &mut [u32]) {
+    fn look_up(&mut self, cache: usize, call: usize, pending: &mut [u32], now_s: f64) {
         let here = &mut self.here[cache];
         let first = here.nodes[call].first;
         if let Some(cache) = &mut here.cache {
             if first == 0 {
-                cache.request_batch(pending, &mut self.hits);
+                cache.request_batch(pending, now_s, &mut self.hits);
             } else {
                 for id in pending.iter_mut() {
                     *id += first;
                 }
-                cache.request_batch(pending, &mut self.hits);
+                cache.request_batch(pending, now_s, &mut self.hits);
                 for id in pending.iter_mut() {
                     *id -= first;
                 }
@@ -320,9 +346,15 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
 
 /// A cache as it is when the day begins, by the formulas: every object is there with its probability, the longest
 /// unused first. `None` where the formula stands for the cache all day.
-fn filled(tables: &Tables<'_, '_>, asked: &Asked, seed: u64, name: &str) -> Option<Cache> {
+fn filled(tables: &Tables<'_, '_>, asked: &Asked, seed: u64, name: &str) -> Option<Keeper> {
     let cache = tables.setup.scenario.tiers[asked.tier].cache.as_ref().filter(|_| !asked.mean_field)?;
-    let mut fresh = Cache::new(cache.policy, asked.ids, cache.capacity.get() as u64, asked.sizes.clone());
+    let (rules, capacity) = (Rules::of(cache), cache.capacity.get() as u64);
+    let mut fresh = Keeper::new(cache.policy, rules, asked.ids, capacity, asked.sizes.clone());
+    if rules != Rules::NONE {
+        let mut draws = Stream::new(seed, name, "first content", 0);
+        first_content(tables, asked, rules, &mut draws).put_into(&mut fresh);
+        return Some(fresh);
+    }
     // Twice the same draws: once to count objects by age, once to put them in their places.
     let mut starts = vec![0_u32; AGES + 1];
     each_held(tables, asked, seed, name, &mut |age, _| starts[AGES - age] += 1);
@@ -337,9 +369,27 @@ fn filled(tables: &Tables<'_, '_>, asked: &Asked, seed: u64, name: &str) -> Opti
         *place += 1;
     });
     for id in order {
-        fresh.insert(id);
+        fresh.put(id, None);
     }
     Some(fresh)
+}
+
+/// The same for a cache with rules: also how old what it has is, and what its history has.
+fn first_content(tables: &Tables<'_, '_>, asked: &Asked, rules: Rules, draws: &mut Stream) -> FirstContent {
+    let mut first = FirstContent::default();
+    for (&(dataset, first_id), formula) in asked.datasets.iter().zip(&asked.formula) {
+        let Some(law) = &tables.laws[dataset] else { continue };
+        for (b, (&rate, standing)) in formula.rate.iter().zip(&formula.standing).enumerate() {
+            let hit = standing.recent as f32;
+            if hit <= 0.0 {
+                continue;
+            }
+            for rank in super::ranks::first(b)..super::ranks::first(b + 1).min(law.count()) {
+                first.draw((first_id + rank as u32, rate, hit), Some(standing), rules, draws);
+            }
+        }
+    }
+    first
 }
 
 /// Visits what the cache holds at first, with its age as a step of the logarithm.

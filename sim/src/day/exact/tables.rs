@@ -10,6 +10,7 @@ use super::super::streams::Source;
 use super::TooLarge;
 use super::place::{Level, Place};
 use super::ranks::{Draws, buckets, first};
+use crate::analytic::caches::Standing;
 use crate::cache::Sizes;
 use crate::model;
 
@@ -18,6 +19,8 @@ const MEMORY_MAX: f64 = 12e9;
 /// Bytes of a cache for an object that it is asked for, whether it holds it or not, and for one that it may hold.
 const BYTES_ASKED: f64 = 5.0;
 const BYTES_HELD: f64 = 16.0;
+/// What rules add for an object that it is asked for: its age, its place in a history, and whether that knows it.
+const BYTES_RULED: f64 = 9.0;
 /// Objects that ids can tell apart in one cache.
 const IDS_MAX: u64 = 4_000_000_000;
 
@@ -31,6 +34,8 @@ pub(super) struct ByBucket {
     pub hit: Vec<f32>,
     /// How often all lookups of the tier ask for it, 1/s.
     pub rate: Vec<f32>,
+    /// How it stands with the rules of the cache; empty where it has none.
+    pub standing: Vec<Standing>,
 }
 
 /// A source with what draws its objects.
@@ -38,6 +43,8 @@ pub(super) struct Own<'s> {
     pub source: &'s Source,
     pub level: Level,
     pub draws: Draws,
+    /// It makes objects stale, and asks for none.
+    pub write: bool,
 }
 
 /// A tier's cache: which datasets it is asked for, numbered one after the other.
@@ -88,7 +95,12 @@ impl<'s, 'a> Tables<'s, 'a> {
             let requests = source.rate * week * DAY_S;
             expected += requests * draws.left;
             local += requests * (1.0 - draws.left);
-            own.push(Own { source, level: lowest(setup, &source.entries), draws });
+            own.push(Own { source, level: lowest(setup, &source.entries), draws, write: false });
+        }
+        for source in &setup.writes {
+            let Some(law) = &laws[source.dataset] else { continue };
+            let draws = Draws::new(law, &|_| 1.0);
+            own.push(Own { source, level: lowest(setup, &source.entries), draws, write: true });
         }
         let mut groups: Vec<Vec<DatasetId>> = Vec::new();
         for (dataset, law) in laws.iter().enumerate() {
@@ -105,8 +117,11 @@ impl<'s, 'a> Tables<'s, 'a> {
         let cache = |asked: &&Asked| {
             let size =
                 asked.datasets.iter().map(|&(d, _)| scenario.datasets[d].size.get()).fold(f64::MAX, f64::min);
-            let capacity = scenario.tiers[asked.tier].cache.as_ref().map_or(0.0, |c| c.capacity.get());
-            BYTES_ASKED * f64::from(asked.ids) + BYTES_HELD * (capacity / size).min(f64::from(asked.ids))
+            let here = scenario.tiers[asked.tier].cache.as_ref();
+            let capacity = here.map_or(0.0, |c| c.capacity.get());
+            let ruled = here.is_some_and(|c| c.has_rules());
+            let each = if ruled { BYTES_ASKED + BYTES_RULED } else { BYTES_ASKED };
+            each * f64::from(asked.ids) + BYTES_HELD * (capacity / size).min(f64::from(asked.ids))
         };
         let at = |level: Level| {
             let of = self.asked.iter().filter(|a| a.level == level && !a.mean_field);
@@ -192,30 +207,35 @@ fn lowest(setup: &Setup<'_>, from: &[(usize, f64)]) -> Level {
 
 fn ask(setup: &Setup<'_>, laws: &[Option<Law>], tier: TierId, level: Level) -> Result<Asked, TooLarge> {
     let scenario = setup.scenario;
-    let (mut ids, mut datasets, mut ranges, mut formula) = (0_u64, Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut datasets, mut known, mut formula) = (0_u64, Vec::new(), Vec::new(), Vec::new());
     for dataset in setup.looked_up(tier) {
         let Some(law) = &laws[dataset] else { continue };
         datasets.push((dataset, ids as u32));
-        ranges.push((ids as u32, scenario.datasets[dataset].size.get() as u64));
+        known.push((ids as u32, &scenario.datasets[dataset], 1.0));
         ids += law.count() + u64::from(spare(setup, dataset));
         if ids > IDS_MAX {
             return Err(TooLarge::Objects { tier: scenario.tier_name(tier).to_owned(), objects: ids });
         }
         formula.push(by_bucket(setup, law, tier, dataset));
     }
-    let sizes = if let [(_, size)] = ranges[..] { Sizes::Same(size) } else { Sizes::Ranges(ranges) };
+    let sizes = Sizes::of_datasets(known.into_iter());
     let mean_field = scenario.tiers[tier].cache.as_ref().is_some_and(|c| c.per_server);
     Ok(Asked { tier, level, datasets, ids: ids as u32, sizes, formula, mean_field })
 }
 
 fn by_bucket(setup: &Setup<'_>, law: &Law, tier: TierId, dataset: DatasetId) -> ByBucket {
     let n = buckets(law.count());
-    let (mut hit, mut rate) = (Vec::with_capacity(n), Vec::with_capacity(n));
+    let (mut hit, mut rate, mut standing) = (Vec::with_capacity(n), Vec::with_capacity(n), Vec::new());
+    let ruled = setup.scenario.tiers[tier].cache.as_ref().is_some_and(|cache| cache.has_rules());
     for bucket in 0..n {
         let middle = (first(bucket) + first(bucket + 1).min(law.count()) - 1) / 2;
-        let asked = mean_field::asked(setup, tier, dataset, law.p(middle));
+        let p = law.p(middle);
+        let asked = mean_field::asked(setup, tier, dataset, p);
         rate.push(asked as f32);
-        hit.push(setup.chain.caches[tier].map_or(0.0, |cache| cache.hit(asked)) as f32);
+        hit.push(mean_field::found(setup, tier, dataset, p) as f32);
+        if let Some(cache) = setup.chain.caches[tier].filter(|_| ruled) {
+            standing.push(cache.standing(asked, mean_field::written(setup, tier, dataset, p)));
+        }
     }
-    ByBucket { hit, rate }
+    ByBucket { hit, rate, standing }
 }
