@@ -41,7 +41,9 @@ impl Freshness {
 
     #[inline]
     pub fn fetch(&mut self, id: u32, now_s: f64) {
-        self.fetched[id as usize] = self.tick(now_s).wrapping_add(1).max(1);
+        // In the one tick of all whose next is 0 the object is a tick older than it is.
+        let next = self.tick(now_s).wrapping_add(1);
+        self.fetched[id as usize] = if next == 0 { u32::MAX } else { next };
     }
 
     #[inline]
