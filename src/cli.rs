@@ -83,7 +83,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Play a recorded trace through caches: miss counts by policy and capacity
     #[command(
-        after_help = "Examples:\n  plimsoll replay trace.oracleGeneral.zst --policy lru,sieve --capacity 1000,10000\n  plimsoll replay access.log --policy s3-fifo --capacity '10 GB'\n  plimsoll replay trace.csv --mrc --out results\n  plimsoll replay trace.csv --fit\n  gzip -dc access.log.gz | plimsoll replay - --capacity '1 GB'"
+        after_help = "Examples:\n  plimsoll replay trace.oracleGeneral.zst --policy lru,sieve --capacity 1000,10000\n  plimsoll replay access.log --policy s3-fifo --capacity '10 GB'\n  plimsoll replay access.log --capacity '10 GB' --ttl '1 h' --admit-on 2\n  plimsoll replay trace.csv --mrc --out results\n  plimsoll replay trace.csv --fit\n  gzip -dc access.log.gz | plimsoll replay - --capacity '1 GB'"
     )]
     Replay(ReplayArgs),
     /// List, show, check and begin scenarios
@@ -618,6 +618,15 @@ pub struct ReplayArgs {
     /// What capacities count [default: as their units say]
     #[arg(long)]
     pub by: Option<By>,
+    /// How long what was fetched is fresh, such as `1 h`: an older object is a miss, and is fetched again
+    #[arg(long, value_name = "TIME")]
+    pub ttl: Option<String>,
+    /// 2: an object is kept from the second request on that a history as long as the cache remembers
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub admit_on: u8,
+    /// Larger objects pass without being kept, such as `20 MB`
+    #[arg(long, value_name = "SIZE")]
+    pub admit_max_size: Option<String>,
     /// The exact miss ratio of LRU at every capacity, in objects
     #[arg(long)]
     pub mrc: bool,

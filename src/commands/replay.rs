@@ -11,8 +11,8 @@ use plimsoll_reports::format::human;
 use plimsoll_reports::record::{Replay, Unit};
 use plimsoll_reports::{json, plot, text};
 use plimsoll_scenarios::Policy;
-use plimsoll_scenarios::units::{Count, Dimension, Quantity, Size};
-use plimsoll_sim::replay::{Capacity, Options, Trace, TraceFormat, replay};
+use plimsoll_scenarios::units::{Bytes, Count, Dimension, Quantity, Seconds, Size};
+use plimsoll_sim::replay::{Capacity, Options, Rules, Trace, TraceFormat, replay};
 
 use crate::cli::{By, Format, ReplayArgs};
 use crate::failure::{Code, Failure};
@@ -21,6 +21,8 @@ use crate::{machine, output};
 
 const RECORD: &str = "replay.json";
 const CURVE: &str = "miss-ratio-curve.svg";
+/// Least and most of a time to live, seconds.
+const TTL_S: (f64, f64) = (0.01, 10.0 * 365.0 * 86_400.0);
 /// Stands for the standard input.
 const STDIN: &str = "-";
 
@@ -44,6 +46,11 @@ pub fn run(args: &ReplayArgs, terminal: &Terminal) -> Result<Code, Failure> {
     let said = &mut record.provenance.options;
     said.insert("policy".to_owned(), args.policy.join(","));
     said.insert("capacity".to_owned(), args.capacity.join(","));
+    let second = (args.admit_on > 1).then(|| args.admit_on.to_string());
+    for (name, value) in [("ttl", &args.ttl), ("admit-on", &second), ("admit-max-size", &args.admit_max_size)]
+    {
+        said.extend(value.clone().map(|value| (name.to_owned(), value)));
+    }
     terminal.print(&match args.format {
         Format::Json => json::to_string(&record)?,
         Format::Text => text::replay(&record, terminal.style),
@@ -66,7 +73,36 @@ fn options(args: &ReplayArgs) -> Result<Options, Failure> {
     let capacities = args.capacity.iter().map(|text| capacity(text, args.by)).collect::<Result<_, _>>();
     let capacities =
         capacities.map_err(|(cause, hint)| Failure::Usage(format!("--capacity: {cause}\nhint: {hint}")))?;
-    Ok(Options { policies, capacities, curve: args.mrc, fit: args.fit, threads: machine::threads() })
+    let (rules, threads) = (rules(args)?, machine::threads());
+    Ok(Options { policies, capacities, rules, curve: args.mrc, fit: args.fit, threads })
+}
+
+/// What caches do besides choosing what goes.
+fn rules(args: &ReplayArgs) -> Result<Rules, Failure> {
+    fn one<D: Dimension>(
+        option: &str,
+        text: Option<&String>,
+        (low, high): (f64, f64),
+        such: &str,
+    ) -> Result<Option<f64>, Failure> {
+        let Some(text) = text else { return Ok(None) };
+        let told =
+            |(cause, hint): (String, String)| Failure::Usage(format!("{option}: {cause}\nhint: {hint}"));
+        let parsed = Quantity::<D>::parse(text).map_err(told)?;
+        let known = parsed.range.is_none() && (low..=high).contains(&parsed.get());
+        let wrong = || told((format!("`{text}` is out of range"), format!("write {such}")));
+        if known { Ok(Some(parsed.get())) } else { Err(wrong()) }
+    }
+    let ttl_such = "10 ms to 10 years, such as `1 h`";
+    let ttl_s = one::<Seconds>("--ttl", args.ttl.as_ref(), TTL_S, ttl_such)?;
+    let size = args.admit_max_size.as_ref();
+    let size_max = one::<Bytes>("--admit-max-size", size, (1.0, f64::MAX), "1 B or more, such as `20 MB`")?;
+    Ok(Rules {
+        ttl_s: ttl_s.unwrap_or(f64::INFINITY),
+        on_second: args.admit_on == 2,
+        size_max: size_max.map_or(u64::MAX, |size| size as u64),
+        ..Rules::NONE
+    })
 }
 
 /// The parser of the command line lets no other names through.

@@ -91,13 +91,12 @@ impl Keeper {
         }))
     }
 
-    /// The same cache where each id stands for several objects, of these sizes each.
-    #[must_use]
-    pub fn of_objects(mut self, own: Sizes) -> Self {
-        if let Self::Ruled(ruled) = &mut self {
-            ruled.own = own;
+    /// Sizes of objects by which they are admitted, where the budget counts something else: an id stands for several, or
+    /// every object counts as one. Until it [grows](Self::grow).
+    pub fn set_own(&mut self, own: impl FnOnce() -> Sizes) {
+        if let Self::Ruled(ruled) = self {
+            ruled.own = own();
         }
-        self
     }
 
     /// Whether the object is there and fresh; counts as a use of it.
@@ -135,11 +134,11 @@ impl Keeper {
         }
     }
 
-    /// Requests in order, each at its time.
+    /// Requests in order, each at its time; without times all are at 0.
     pub fn request_at(&mut self, ids: &[u32], times_s: &[f64], hits: &mut Vec<bool>) {
         match self {
             Self::Plain(cache) => cache.request_batch(ids, hits),
-            Self::Ruled(ruled) => ruled.request_all(ids, |i| times_s[i], hits),
+            Self::Ruled(ruled) => ruled.request_all(ids, |i| times_s.get(i).copied().unwrap_or(0.0), hits),
         }
     }
 

@@ -179,8 +179,8 @@ impl<'s, 'a> CachePlay<'s, 'a> {
             if let Some(cache) = tier.cache.as_ref().filter(|c| !c.per_server) {
                 for instance in 0..instances {
                     let (rules, capacity) = (Rules::of(cache), cache.capacity.get() as u64);
-                    let fresh = Keeper::new(cache.policy, rules, setup.ids, capacity, sizes.clone());
-                    let mut fresh = fresh.of_objects(own.clone());
+                    let mut fresh = Keeper::new(cache.policy, rules, setup.ids, capacity, sizes.clone());
+                    fresh.set_own(|| own.clone());
                     let entity = format!("{}/{instance}", scenario.tier_name(id));
                     let mut draws = Stream::new(seed, &entity, "first content", replication);
                     mean_field::fill(&mut fresh, &setup.steady[id], rules, &mut draws);

@@ -106,6 +106,15 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
+    /// When the last request was made, in seconds from wherever the trace counts.
+    pub fn at_s(&self) -> Result<f64, TraceError> {
+        match self {
+            Self::Oracle(reader) => Ok(reader.at_s()),
+            Self::Csv(reader) => reader.at_s(),
+            Self::AccessLog(reader) => reader.at_s(),
+        }
+    }
+
     /// Lines that were passed over since no cache keeps anything of them.
     pub const fn skipped(&self) -> u64 {
         match self {

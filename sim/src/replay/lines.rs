@@ -72,13 +72,15 @@ fn number(bytes: &[u8]) -> Option<u64> {
 pub struct Csv<R> {
     lines: Lines<R>,
     fields: Vec<Range<usize>>,
+    /// Columns.
+    time: usize,
     key: usize,
     size: usize,
 }
 
 impl<R: BufRead> Csv<R> {
     pub const fn new(source: R) -> Self {
-        Self { lines: Lines::new(source), fields: Vec::new(), key: 1, size: 2 }
+        Self { lines: Lines::new(source), fields: Vec::new(), time: 0, key: 1, size: 2 }
     }
 
     pub fn next(&mut self) -> Result<Option<Item<'_>>, TraceError> {
@@ -132,8 +134,25 @@ impl<R: BufRead> Csv<R> {
             let cause = format!("`{found}` is neither a request nor a header with `key` and `size`");
             return Err(self.lines.wrong(0, cause, CSV_HINT));
         };
-        (self.key, self.size) = (key, size);
+        let time = named(&["time", "timestamp", "ts", "at"]);
+        (self.time, self.key, self.size) = (time.unwrap_or(usize::MAX), key, size);
         Ok(())
+    }
+
+    /// When the last line's object was asked for, seconds.
+    pub fn at_s(&self) -> Result<f64, TraceError> {
+        const HINT: &str =
+            "a time to live needs times in seconds, in the first column or in one that a header names `time`";
+        let field = self.field(self.time);
+        let text = field.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let time = text.and_then(|text| text.trim().parse::<f64>().ok()).filter(|at_s| at_s.is_finite());
+        time.ok_or_else(|| {
+            let cause = field.map_or_else(
+                || "there is no column of times".to_owned(),
+                |bytes| format!("`{}` is no time in seconds", shown(bytes)),
+            );
+            self.lines.wrong(self.fields.get(self.time).map_or(0, |range| range.start), cause, HINT)
+        })
     }
 }
 
@@ -198,6 +217,39 @@ impl<R: BufRead> AccessLog<R> {
             }
         }
     }
+
+    /// When the last line's object was asked for, seconds since 1970.
+    pub fn at_s(&self) -> Result<f64, TraceError> {
+        const HINT: &str = "a time to live needs times such as `[10/Oct/2000:13:55:36 -0700]`";
+        let wrong = |at| self.lines.wrong(at, "the time cannot be read".to_owned(), HINT);
+        logged_at(&self.lines.line).map_err(wrong)
+    }
+}
+
+/// The time of a line of an access log, such as `[10/Oct/2000:13:55:36 -0700]`, in seconds since 1970; where it is wrong
+/// otherwise.
+fn logged_at(line: &[u8]) -> Result<f64, usize> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let at = line.iter().position(|&b| b == b'[').ok_or(0_usize)? + 1;
+    let text = line.get(at..at + 26).and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or(at)?;
+    let part = |range: Range<usize>| text.get(range).and_then(|digits| digits.parse::<u32>().ok()).ok_or(at);
+    let (day, year) = (part(0..2)?, part(7..11)?);
+    let (hour, minute, second) = (part(12..14)?, part(15..17)?, part(18..20)?);
+    let month = text.get(3..6).and_then(|name| MONTHS.iter().position(|m| *m == name)).ok_or(at)?;
+    let (hours_off, minutes_off) = (part(22..24)?, part(24..26)?);
+    let west = match text.as_bytes()[21] {
+        b'-' => 1.0,
+        b'+' => -1.0,
+        _ => return Err(at),
+    };
+    // Days before a month in years that begin in March, so that the leap day is the last (Richards 2013, algorithm E).
+    let (year, month) = if month < 2 { (year.wrapping_sub(1), month + 10) } else { (year, month - 2) };
+    let year = f64::from(year);
+    let leap_days = (year / 4.0).floor() - (year / 100.0).floor() + (year / 400.0).floor();
+    let days = 365.0 * year + leap_days + ((153 * month + 2) / 5) as f64 + f64::from(day) - 1.0 - 719_468.0;
+    let time_s = f64::from(hour * 3600 + minute * 60 + second);
+    Ok(days * 86_400.0 + time_s + west * f64::from(hours_off * 3600 + minutes_off * 60))
 }
 
 /// Whether a line looks like one of an access log.
@@ -237,4 +289,26 @@ fn logged(line: &[u8]) -> Result<Option<Answered>, (usize, &'static str)> {
         return Err((request + 4, "the request has no path"));
     }
     Ok(Some((request + 4..request + 4 + length, bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_access_logs_are_seconds_since_1970_wherever_they_were_written() {
+        for (time, want) in [
+            ("01/Jan/1970:00:00:00 +0000", 0.0),
+            ("10/Oct/2000:13:55:36 -0700", 971_211_336.0),
+            ("29/Feb/2024:23:59:59 +0530", 1_709_231_399.0),
+            ("01/Mar/1900:00:00:00 +0000", -2_203_891_200.0),
+        ] {
+            let line = format!("host - - [{time}] \"GET / HTTP/1.1\" 200 1");
+            assert_eq!(logged_at(line.as_bytes()), Ok(want), "{time}");
+        }
+        for wrong in ["host - - [10/Okt/2000:13:55:36 -0700] \"", "host - - [yesterday] \"", "host", "h [é"]
+        {
+            assert!(logged_at(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
 }

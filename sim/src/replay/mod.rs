@@ -24,12 +24,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use plimsoll_reports::record::{MissRatioCurve, MissRatioPoint, Provenance, Replay, ReplayRow, Unit};
 use plimsoll_scenarios::Policy;
 
+pub use crate::cache::Rules;
 pub use error::TraceError;
 pub use formats::TraceFormat;
 pub use trace::{Batch, Trace};
 
 use self::fit::Counts;
-use crate::cache::{Cache, Sizes};
+use crate::cache::{Keeper, Sizes};
 use crate::mrc::{StackDistances, log_spaced};
 
 /// Requests read and played together.
@@ -49,6 +50,8 @@ pub struct Options {
     /// Every policy is played with every capacity.
     pub policies: Vec<Policy>,
     pub capacities: Vec<Capacity>,
+    /// What every cache does besides.
+    pub rules: Rules,
     /// Compute the exact miss-ratio curve of LRU, too.
     pub curve: bool,
     /// Fit a popularity law, too, and check it against the exact curve of LRU.
@@ -78,7 +81,10 @@ pub fn replay(
         lanes.push(Lane::Counts(Counts::default()));
     }
     for &policy in &options.policies {
-        lanes.extend(options.capacities.iter().map(|&capacity| Lane::cache(policy, capacity)));
+        lanes.extend(options.capacities.iter().map(|&c| Lane::cache(policy, options.rules, c)));
+    }
+    if options.rules.ttl_s < f64::INFINITY {
+        trace.timed();
     }
     let mut batch = Batch::default();
     let mut partial = false;
@@ -112,15 +118,15 @@ fn play(lanes: &mut [Lane], batch: &Batch, sizes: &Arc<Vec<u64>>, threads: usize
 
 /// What a trace is played through.
 enum Lane {
-    Cache { policy: Policy, capacity: Capacity, cache: Box<Cache>, misses: u64, bytes: u64, hits: Vec<bool> },
+    Cache { policy: Policy, capacity: Capacity, cache: Box<Keeper>, misses: u64, bytes: u64, hits: Vec<bool> },
     Curve(StackDistances),
     Counts(Counts),
 }
 
 impl Lane {
-    fn cache(policy: Policy, capacity: Capacity) -> Self {
+    fn cache(policy: Policy, rules: Rules, capacity: Capacity) -> Self {
         let (Capacity::Objects(budget) | Capacity::Bytes(budget)) = capacity;
-        let cache = Box::new(Cache::new(policy, 0, budget.get(), Sizes::Same(1)));
+        let cache = Box::new(Keeper::new(policy, rules, 0, budget.get(), Sizes::Same(1)));
         Self::Cache { policy, capacity, cache, misses: 0, bytes: 0, hits: Vec::new() }
     }
 
@@ -133,8 +139,9 @@ impl Lane {
                 let by_bytes = matches!(capacity, Capacity::Bytes(_));
                 let known = if by_bytes { Sizes::Each(Arc::clone(sizes)) } else { Sizes::Same(1) };
                 cache.grow(objects, known);
+                cache.set_own(|| Sizes::Each(Arc::clone(sizes)));
                 hits.clear();
-                cache.request_batch(&batch.ids, hits);
+                cache.request_at(&batch.ids, &batch.times_s, hits);
                 for (&hit, &size) in hits.iter().zip(&batch.bytes) {
                     *misses += u64::from(!hit);
                     *bytes += u64::from(!hit) * size;
@@ -236,6 +243,9 @@ fn notes(trace: &Trace, options: &Options) -> Vec<String> {
             "{} lines were passed over: other methods than GET, or answers other than 2xx and 304",
             trace.skipped()
         ));
+    }
+    if options.curve && options.rules != Rules::NONE {
+        notes.push("the curve is that of LRU alone, without a time to live or admission".to_owned());
     }
     let by_bytes = options.capacities.iter().any(|c| matches!(c, Capacity::Bytes(_)));
     if by_bytes && trace.changed() > 0 {

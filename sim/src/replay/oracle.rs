@@ -12,11 +12,13 @@ const RECORD: usize = 24;
 pub struct Oracle<R> {
     source: R,
     records: u64,
+    /// When the last one was asked for, seconds.
+    at_s: u32,
 }
 
 impl<R: Read> Oracle<R> {
     pub const fn new(source: R) -> Self {
-        Self { source, records: 0 }
+        Self { source, records: 0, at_s: 0 }
     }
 
     pub fn next(&mut self) -> Result<Option<Item<'_>>, TraceError> {
@@ -32,9 +34,15 @@ impl<R: Read> Oracle<R> {
             }
         }
         self.records += 1;
-        let [_, _, _, _, a, b, c, d, e, f, g, h, s, t, u, v, ..] = record;
+        let [i, j, k, l, a, b, c, d, e, f, g, h, s, t, u, v, ..] = record;
+        self.at_s = u32::from_le_bytes([i, j, k, l]);
         let id = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
         let size = u32::from_le_bytes([s, t, u, v]);
         Ok(Some(Item { key: Key::Number(id), bytes: size.into() }))
+    }
+
+    /// When the last record was asked for, seconds.
+    pub fn at_s(&self) -> f64 {
+        f64::from(self.at_s)
     }
 }

@@ -30,7 +30,8 @@ fn log() -> Vec<u8> {
 
 fn options(capacities: &[Capacity]) -> Options {
     let policies = vec![Policy::Lru, Policy::Fifo];
-    Options { policies, capacities: capacities.to_vec(), curve: true, fit: false, threads: 2 }
+    let rules = Rules::NONE;
+    Options { policies, capacities: capacities.to_vec(), rules, curve: true, fit: false, threads: 2 }
 }
 
 fn played(bytes: Vec<u8>, format: Option<TraceFormat>) -> Result<Replay, TraceError> {
@@ -137,6 +138,7 @@ fn the_result_is_the_same_for_any_number_of_threads_and_pieces() {
     let all = |threads| Options {
         policies: policies.clone(),
         capacities: capacities.to_vec(),
+        rules: Rules::NONE,
         curve: true,
         fit: true,
         threads,
@@ -160,4 +162,38 @@ fn a_stop_keeps_what_was_played_and_says_so() {
     let found = replay(trace, "test", &options(&[]), &mut |_| {}, &stop).unwrap();
     assert!(found.provenance.partial);
     assert_eq!(found.requests, BATCH as u64);
+}
+
+/// Misses of LRU with room for three objects.
+fn ruled(bytes: Vec<u8>, rules: Rules) -> Result<u64, TraceError> {
+    let three = Capacity::Objects(NonZeroU64::new(3).unwrap());
+    let options = Options { policies: vec![Policy::Lru], rules, ..options(&[three]) };
+    let trace = Trace::open(Cursor::new(bytes), None)?;
+    Ok(replay(trace, "test", &options, &mut |_| {}, &AtomicBool::new(false))?.rows[0].misses)
+}
+
+#[test]
+fn rules_hold_in_every_format_by_its_times_and_sizes() {
+    for trace in [oracle(&REQUESTS), csv(), log()] {
+        let misses = |rules| ruled(trace.clone(), rules).unwrap();
+        assert_eq!(misses(Rules::NONE), 3);
+        // Hits in brackets, seconds behind: 7@1 8@2 (7)@3 9@4 8@5 7@6, the last two 3 and 5 seconds old.
+        assert_eq!(misses(Rules { ttl_s: 3.0, ..Rules::NONE }), 5);
+        assert_eq!(misses(Rules { ttl_s: 4.0, ..Rules::NONE }), 4);
+        // Kept at the second request, hit at the third: 7 7 (7), 8 8.
+        assert_eq!(misses(Rules { on_second: true, ..Rules::NONE }), 5);
+        // 9 has 300 bytes and was asked for once; 8 with 200 is asked for twice.
+        assert_eq!(misses(Rules { size_max: 200, ..Rules::NONE }), 3);
+        assert_eq!(misses(Rules { size_max: 199, ..Rules::NONE }), 4);
+    }
+}
+
+#[test]
+fn a_time_to_live_needs_times() {
+    let rules = Rules { ttl_s: 3.0, ..Rules::NONE };
+    let told = ruled(b"key,size\n7,100\n".to_vec(), rules).unwrap_err().to_string();
+    assert!(told.contains("there is no column of times") && told.contains("line 2"), "{told}");
+    let told = ruled(b"noon,7,100\n".to_vec(), rules).unwrap_err().to_string();
+    assert!(told.contains("`noon` is no time in seconds"), "{told}");
+    assert_eq!(ruled(b"ts,key,size\n5,7,100\n1,7,100\n9,7,100\n".to_vec(), rules).unwrap(), 2);
 }

@@ -19,6 +19,8 @@ const OBJECTS_MAX: u32 = 1 << 30;
 pub struct Batch {
     pub ids: Vec<u32>,
     pub bytes: Vec<u64>,
+    /// When each was made, seconds, never before the one before it; empty unless the trace is [timed](Trace::timed).
+    pub times_s: Vec<f64>,
 }
 
 /// A trace under way.
@@ -30,6 +32,8 @@ pub struct Trace {
     requests: u64,
     bytes: u64,
     changed: u64,
+    /// The time of the last request, where times are read.
+    at_s: Option<f64>,
 }
 
 impl TraceError {
@@ -66,7 +70,13 @@ impl Trace {
             requests: 0,
             bytes: 0,
             changed: 0,
+            at_s: None,
         })
+    }
+
+    /// Reads times as well, from now on; a request without one is an error then.
+    pub const fn timed(&mut self) {
+        self.at_s = Some(f64::NEG_INFINITY);
     }
 
     #[must_use]
@@ -117,6 +127,7 @@ impl Trace {
     pub fn read(&mut self, batch: &mut Batch, requests_max: usize) -> Result<(), TraceError> {
         batch.ids.clear();
         batch.bytes.clear();
+        batch.times_s.clear();
         // No cache holds the sizes between batches, so they are not copied here.
         let sizes = Arc::make_mut(&mut self.sizes);
         while batch.ids.len() < requests_max {
@@ -135,6 +146,11 @@ impl Trace {
             self.bytes = self.bytes.saturating_add(item.bytes);
             batch.ids.push(id);
             batch.bytes.push(item.bytes);
+            if let Some(last_s) = &mut self.at_s {
+                // Servers log when they are done; to a cache time does not go back.
+                *last_s = self.reader.at_s()?.max(*last_s);
+                batch.times_s.push(*last_s);
+            }
         }
         if self.requests == 0 {
             let skipped = self.skipped();
