@@ -2,7 +2,7 @@
 
 use plimsoll_reports::record::Unit;
 use plimsoll_scenarios::popularity::Atom;
-use plimsoll_scenarios::{Scenario, Scope, TierId};
+use plimsoll_scenarios::{Cache, OnWrite, Scenario, Scope, TierId};
 
 use super::book::Book;
 use crate::analytic::caches::{Approximation, chain_of};
@@ -13,6 +13,15 @@ const GROUP: &str = "caches";
 /// How a hit ratio comes about, with the cells that it is shown over.
 const CHE: &str = "sum over objects of p x (1 - exp(-p t)), t such that sum of size x (1 - exp(-p t)) is the \
                    capacity (Che); out";
+/// The same where what was fetched is fresh for a time, or until it is written.
+const FRESH: &str = "sum over objects of p x m / (1 + m), m the requests after a fetch that come at gaps below t (Che) while \
+                     it is fresh; out";
+/// The same with admission from the second request on.
+const SECOND: &str = "sum over objects of p x h, h the probability that it is there, of two LRU lists of which the first \
+                      lets objects into the second (Martina et al. 2014); out";
+/// The same with both.
+const FRESH_SECOND: &str = "sum over objects of p x a x m / (1 + m), a the probability that it is kept (two LRU lists: Martina \
+                            et al. 2014), m the requests after a fetch that come at gaps below t while it is fresh; out";
 /// Hit ratios whose memory is stated.
 const TARGETS: [(f64, &str); 3] = [(0.80, "cache_80"), (0.90, "cache_90"), (0.95, "cache_95")];
 /// The share of a day's requests of the rule of thumb.
@@ -103,7 +112,7 @@ impl Book<'_> {
             self.sheet.quotient(hits, all)
         };
         let capacity = self.sheet.input(format!("{name} capacity"), &cache.capacity, (1.0, Unit::Bytes));
-        let cell = self.sheet.function(CHE, vec![cell, capacity], |x| x[0]);
+        let cell = self.sheet.function(formula(cache), vec![cell, capacity], |x| x[0]);
         let as_lru = if own { "" } else { " if it were LRU" };
         let label = format!("{name}, hit ratio{as_lru}");
         self.line(format!("{name}.hit_ratio"), GROUP, label, cell, Unit::Share);
@@ -154,6 +163,17 @@ impl Book<'_> {
             let label = format!("{name}, cache for 20 % of a day's requests");
             self.detail(format!("{name}.cache_20_percent"), GROUP, label, bytes, Unit::Bytes);
         }
+    }
+}
+
+/// How the hit ratio of a cache comes about.
+fn formula(cache: &Cache) -> &'static str {
+    let ages = cache.ttl.is_some() || cache.on_write == OnWrite::Invalidate;
+    match (ages, cache.admit.on_second) {
+        (false, false) => CHE,
+        (true, false) => FRESH,
+        (false, true) => SECOND,
+        (true, true) => FRESH_SECOND,
     }
 }
 

@@ -304,8 +304,18 @@ mod tests {
 
     #[test]
     fn the_hits_are_those_of_the_estimate() {
-        for name in ["spotify", "twitter", "url-shortener", "netflix", "cdn"] {
-            let scenario = plimsoll_scenarios::load(name).unwrap();
+        let ruled = "name: ruled\npopulation: {users: 1 M}\n\
+             datasets: {page: {count: 100 K, size: {lognormal: {mean: 20 KB, cv: 2}}, popularity: {zipf: 0.9}, churn_per_day: 5 %}}\n\
+             actions:\n  get: {per_user: 50/day, of: page, path: [device, edge, shield]}\n  \
+             put: {per_user: 2/day, of: page, write: true, path: [edge, shield]}\n\
+             tiers:\n  device: {per: user, cache: {capacity: 1 MB, ttl: 1 h, admit: {max_size: 30 KB}}}\n  \
+             edge: {per: site, cache: {capacity: 200 MB, ttl: 10 min, admit: {on: 2, max_size: 50 KB}, on_write: invalidate}}\n  \
+             shield: {cache: {capacity: 500 MB, policy: fifo, ttl: 1 h, on_write: invalidate}}\n";
+        let ruled = Scenario::from_yaml(&plimsoll_scenarios::SourceFile::new("ruled.yaml", ruled));
+        let bundled = ["spotify", "twitter", "url-shortener", "netflix", "cdn"];
+        let bundled = bundled.map(|name| plimsoll_scenarios::load(name).unwrap());
+        for scenario in bundled.into_iter().chain([ruled.unwrap_or_else(|e| panic!("{e}"))]) {
+            let name = &scenario.name;
             let flow = Flow::of(&scenario);
             let mut model = HitModel::new(&scenario, &flow);
             let sizes = stated(&scenario);
