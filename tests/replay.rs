@@ -197,3 +197,30 @@ fn a_trace_becomes_a_popularity_that_a_scenario_takes() {
     let checked = said(&["scenarios", "check", text_of(&path)]);
     assert_eq!(checked.code, Some(0), "{checked:?}\n{scenario}");
 }
+
+#[test]
+fn a_cache_that_forgets_or_keeps_at_the_second_request_is_replayed() {
+    let directory = tempfile::tempdir().unwrap();
+    let trace = file(directory.path(), "hits.csv", b"0,a,10\n1,a,10\n5,a,10\n6,b,90\n7,b,90\n8,b,90\n");
+    let misses = |rules: &[&str]| {
+        let capacity = ["replay", text_of(&trace), "--capacity", "5", "--format", "json"];
+        let found = said(&[&capacity, rules].concat());
+        assert_eq!(found.code, Some(0), "{rules:?}: {found:?}");
+        let record: serde_json::Value = serde_json::from_str(&found.out).unwrap();
+        record["rows"][0]["misses"].as_u64().unwrap()
+    };
+    assert_eq!(misses(&[]), 2);
+    assert_eq!(misses(&["--ttl", "4 s"]), 3);
+    assert_eq!(misses(&["--admit-on", "2"]), 4);
+    assert_eq!(misses(&["--admit-max-size", "50 B"]), 4);
+    for (rules, cause) in [
+        (["--ttl", "1 to 5 s"], "`1 to 5 s` is out of range"),
+        (["--ttl", "1 MB"], "unit doesn't fit"),
+        (["--admit-max-size", "5 s"], "unit doesn't fit"),
+        (["--admit-on", "3"], "3 is not in 1..=2"),
+    ] {
+        let found = said(&[&["replay", text_of(&trace), "--capacity", "5"], &rules[..]].concat());
+        assert_eq!(found.code, Some(2), "{rules:?}: {found:?}");
+        assert!(found.err.contains(cause), "{rules:?}: {}", found.err);
+    }
+}
