@@ -45,12 +45,17 @@ impl Order {
         if size > self.capacity || self.log.holds(positions[id as usize]) {
             return;
         }
-        while self.used + size > self.capacity {
+        self.evict_down_to(self.capacity - size);
+        self.used += size;
+        self.log.push(id, positions);
+    }
+
+    #[inline]
+    fn evict_down_to(&mut self, bytes: u64) {
+        while self.used > bytes {
             let Some(oldest) = self.log.pop_alone() else { break };
             self.used -= self.sizes.of(oldest);
         }
-        self.used += size;
-        self.log.push(id, positions);
     }
 }
 
@@ -86,6 +91,19 @@ impl Eviction for Lru {
 
     fn used(&self) -> u64 {
         self.order.used
+    }
+
+    fn fill(&mut self, content: impl ExactSizeIterator<Item = (u32, u32)>) {
+        self.order.log.fill_alone(content, &mut self.positions);
+        let ids = self.order.log.ids();
+        self.order.used = ids.map(|id| self.order.sizes.of(id)).sum();
+        self.order.evict_down_to(self.order.capacity);
+    }
+
+    fn clear(&mut self) -> bool {
+        self.order.log.clear_alone();
+        self.order.used = 0;
+        true
     }
 
     fn grow(&mut self, objects: u32, sizes: Sizes) {
