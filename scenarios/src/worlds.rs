@@ -195,8 +195,9 @@ impl Scenario {
             if let Some(cache) = &mut tier.cache {
                 visit(format_args!("{name}, cache"), &mut cache.capacity);
                 cache.ttl.iter_mut().for_each(|q| visit(format_args!("{name}, time to live"), q));
-                let most = &mut cache.admit.max_size;
-                most.iter_mut().for_each(|q| visit(format_args!("{name}, largest object kept"), q));
+                if let Some(size) = &mut cache.admit.max_size {
+                    visit(format_args!("{name}, largest object kept"), size);
+                }
             }
             if let Some(station) = &mut tier.station {
                 visit(format_args!("{name}, servers"), &mut station.servers);

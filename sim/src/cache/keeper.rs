@@ -43,6 +43,10 @@ impl Rules {
 }
 
 /// A cache with its rules.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are plain, and asked for millions of objects a second"
+)]
 #[derive(Debug, Clone)]
 pub enum Keeper {
     /// It has none.

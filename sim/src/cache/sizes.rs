@@ -74,7 +74,7 @@ impl Range {
     fn of(&self, id: u32) -> u64 {
         const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
         let part = u64::from(id - self.first).wrapping_mul(GOLDEN).wrapping_add(1 << 63);
-        self.classes[((part >> 32) * self.classes.len() as u64 >> 32) as usize]
+        self.classes[(((part >> 32) * self.classes.len() as u64) >> 32) as usize]
     }
 }
 

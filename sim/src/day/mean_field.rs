@@ -111,7 +111,7 @@ pub(super) struct Steady {
 /// left the caches.
 pub(super) fn steady(setup: &Setup<'_>, tier: TierId) -> Steady {
     let Some(solved) = setup.chain.caches[tier] else { return Steady::default() };
-    let ruled = setup.scenario.tiers[tier].cache.as_ref().is_some_and(|cache| cache.has_rules());
+    let ruled = setup.scenario.tiers[tier].cache.as_ref().is_some_and(plimsoll_scenarios::Cache::has_rules);
     let mut steady = Steady::default();
     for dataset in setup.looked_up(tier) {
         let Some(blocks) = &setup.blocks[dataset] else { continue };

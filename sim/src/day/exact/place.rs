@@ -310,7 +310,9 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
         let here = &mut self.here[cache];
         let first = here.nodes[call].first;
         if let Some(cache) = &mut here.cache {
-            pending.iter().for_each(|id| cache.write(id + first));
+            for id in pending.iter() {
+                cache.write(id + first);
+            }
         }
         pending.clear();
         std::mem::swap(&mut here.nodes[call].pending, pending);

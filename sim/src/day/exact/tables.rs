@@ -121,7 +121,7 @@ impl<'s, 'a> Tables<'s, 'a> {
                 asked.datasets.iter().map(|&(d, _)| scenario.datasets[d].size.get()).fold(f64::MAX, f64::min);
             let here = scenario.tiers[asked.tier].cache.as_ref();
             let capacity = here.map_or(0.0, |c| c.capacity.get());
-            let ruled = here.is_some_and(|c| c.has_rules());
+            let ruled = here.is_some_and(plimsoll_scenarios::Cache::has_rules);
             let each = if ruled { BYTES_ASKED + BYTES_RULED } else { BYTES_ASKED };
             each * f64::from(asked.ids) + BYTES_HELD * (capacity / size).min(f64::from(asked.ids))
         };
@@ -250,7 +250,7 @@ fn ask(setup: &Setup<'_>, laws: &[Option<Law>], tier: TierId, level: Level) -> R
 fn by_bucket(setup: &Setup<'_>, law: &Law, tier: TierId, dataset: DatasetId) -> ByBucket {
     let n = buckets(law.count());
     let (mut hit, mut rate, mut standing) = (Vec::with_capacity(n), Vec::with_capacity(n), Vec::new());
-    let ruled = setup.scenario.tiers[tier].cache.as_ref().is_some_and(|cache| cache.has_rules());
+    let ruled = setup.scenario.tiers[tier].cache.as_ref().is_some_and(plimsoll_scenarios::Cache::has_rules);
     for bucket in 0..n {
         let middle = (first(bucket) + first(bucket + 1).min(law.count()) - 1) / 2;
         let p = law.p(middle);
