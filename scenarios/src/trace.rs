@@ -425,6 +425,27 @@ mod tests {
         assert!(requests(&read(two, ""), 1, 1.0).alike().is_none());
     }
 
+    #[test]
+    fn a_device_forgets_in_the_time_of_its_user() {
+        let device = |cache: &str| {
+            let text = format!(
+                "name: device\npopulation: {{users: 1 M, active: 50 %}}\n\
+                 datasets: {{song: {{count: 1 K, size: 1 MB, popularity: uniform}}}}\n\
+                 actions: {{play: {{per_user: 24/day, of: song, repeat: 50 %, path: [phone, web]}}}}\n\
+                 tiers: {{phone: {{per: user, cache: {{capacity: 9 GB{cache}}}}}, web: {{servers: 1, service_time: 1 s}}}}\n"
+            );
+            let scenario = Scenario::from_yaml(&SourceFile::new("device.yaml", &text)).unwrap();
+            DeviceCache::of(&scenario, &scenario.actions[0]).unwrap()
+        };
+        let p = 1e-3;
+        assert_eq!(device("").hit(p), 1.0);
+        // A request an hour, half of them no repeats: 84 of these in a week, one in a thousand for this song.
+        let week = device(", ttl: 7 days").hit(p);
+        assert!((week - 0.084 / 1.084).abs() < 1e-9, "{week}");
+        assert_eq!(device(", admit: {max_size: 900 KB}").hit(p), 0.0);
+        assert_eq!(device(", admit: {max_size: 1 MB}").hit(p), 1.0);
+    }
+
     fn of(diurnal: &str) -> Scenario {
         let text = format!(
             "name: hours\npopulation: {{users: 1 M, diurnal: {diurnal}}}\n\

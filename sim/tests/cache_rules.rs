@@ -95,6 +95,10 @@ fn what_an_edge_lets_through_meets_the_rules_behind_it() {
         let cache = run.tiers.into_iter().find(|t| t.name == "shield").unwrap().cache.unwrap();
         (cache.hit_ratio.value, cache.che_hit_ratio.unwrap())
     };
+    let run = simulate(&ruled, &options(Mode::Day, 1), &|_| {}, &never).unwrap();
+    let policy =
+        run.tiers.iter().find(|t| t.name == "shield").and_then(|t| t.cache.as_ref()).map(|c| &c.policy);
+    assert_eq!(policy.unwrap(), "LRU, ttl 1 h, admit on 2, on_write invalidate");
     let sampled = shield(simulate(&ruled, &options(Mode::Day, 2), &|_| {}, &never).unwrap());
     let exact = shield(simulate_exact(&ruled, &options(Mode::Day, 1), &|_| {}, &never).unwrap().unwrap());
     // What an edge misses of an object comes at longer intervals than independent requests do, which the formula does not

@@ -125,6 +125,15 @@ fn one_mistake_is_one_problem_with_a_fix() {
         ("capacity: 1 GB", "capacty: 1 GB"),
         ("cache: {capacity: 1 GB, policy: lru}", "cahce: {capacity: 1 GB}"),
         ("policy: lru", "policy: lruu"),
+        ("policy: lru", "ttl: 0 s"),
+        ("policy: lru", "ttl: 20 years"),
+        ("policy: lru", "ttl: 5"),
+        ("policy: lru", "tll: 5 s"),
+        ("policy: lru", "admit: {on: 3}"),
+        ("policy: lru", "admit: {max_size: 0 B}"),
+        ("policy: lru", "admit: {max: 5 MB}"),
+        ("policy: lru", "admit: 2"),
+        ("policy: lru", "on_write: purge"),
         ("servers: 10, concurrency", "servers: 0, concurrency"),
         ("servers: 10, concurrency", "servers: 2.5, concurrency"),
         ("servers: 10, concurrency", "servers: [10], concurrency"),
@@ -172,6 +181,24 @@ fn a_section_that_is_none_is_one_problem() {
             let (cause, _) = problem(&whole, &format!("{section}: {none}"));
             assert!(cause.starts_with(&format!("`{section}` ")), "{cause}");
         }
+    }
+}
+
+#[test]
+fn no_write_of_others_comes_by_a_device() {
+    let (cause, fix) = problem(
+        "edge: {per: site, link: 100 Gbit/s, cache: {capacity: 1 GB, policy: lru}, servers: 2, service_time: 1 ms}",
+        "edge: {per: user, cache: {capacity: 1 GB, on_write: invalidate}}",
+    );
+    assert!(cause.contains("nobody else's write") && fix.contains("ttl"), "{cause}: {fix}");
+}
+
+#[test]
+fn what_a_ruled_cache_does_no_real_stack_does() {
+    let ruled = "policy: lru, ttl: 1 h, admit: {on: 2}, on_write: invalidate";
+    let found = read(&SHOP.replacen("policy: lru", ruled, 1)).unwrap().not_emulated().join("\n");
+    for what in ["a cache's `ttl`", "a cache's `admit`", "a cache's `on_write`", "shop.yaml:"] {
+        assert!(found.contains(what), "{what}: {found}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! The record of a tier: what reached it, what it answered, how full its links were.
 
+use std::fmt::Write as _;
+
 use plimsoll_reports::record::{Bottleneck, CacheRun, Interval, LinkRun, TierRun, TierSeries};
-use plimsoll_scenarios::{Region, Scope, TierId};
+use plimsoll_scenarios::{Cache, OnWrite, Region, Scope, TierId};
 
 use super::Counted;
 use super::means::Means;
@@ -84,16 +86,33 @@ fn hit_ratio(
 
 fn cache_run(means: &Means<'_>, chain: &Chain, tier: TierId) -> Option<CacheRun> {
     let cache = means.scenario.tiers[tier].cache.as_ref()?;
-    let policy = cache.policy.label();
     let servers = means.scenario.tiers[tier].station.as_ref().map_or(1, |s| s.servers.get() as u64);
     Some(CacheRun {
-        policy: policy.to_owned(),
+        policy: described(cache),
         capacity_bytes: cache.capacity.get(),
         instances: if cache.per_server { servers } else { model::instances(means.scenario, tier) },
         hit_ratio: hit_ratio(means, tier, None, None)?,
         che_hit_ratio: chain.hit_ratio[tier],
         by_region: by_region(means, tier),
     })
+}
+
+/// The policy with the rules beside it, as the file states them: `LRU, ttl 1 h, admit on 2`.
+fn described(cache: &Cache) -> String {
+    let mut text = cache.policy.label().to_owned();
+    if let Some(ttl) = &cache.ttl {
+        let _ = write!(text, ", ttl {}", ttl.text);
+    }
+    if cache.admit.on_second {
+        text.push_str(", admit on 2");
+    }
+    if let Some(size) = &cache.admit.max_size {
+        let _ = write!(text, ", admit max_size {}", size.text);
+    }
+    if cache.on_write == OnWrite::Invalidate {
+        text.push_str(", on_write invalidate");
+    }
+    text
 }
 
 fn link_run(means: &Means<'_>, tier: TierId) -> Option<LinkRun> {
