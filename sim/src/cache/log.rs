@@ -87,6 +87,12 @@ impl Log {
         self.live[word] & bit != 0
     }
 
+    /// Reads what renewing entries at these positions would read, and nothing else.
+    #[inline]
+    pub fn touch(&self, positions: &[u32]) -> u64 {
+        positions.iter().fold(0, |read, &position| read ^ self.live[self.bit(position).0])
+    }
+
     /// Puts an id that is not in the queue at its newest end.
     #[inline]
     pub fn push(&mut self, id: u32, positions: &mut [u32]) {

@@ -246,7 +246,7 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
         let rest = |p: f64| left(source, p);
         let mut ids = std::mem::take(&mut self.ids);
         ids.clear();
-        ids.extend((0..n).map(|_| own.draws.draw(&mut drawing.draws, &rest) as u32));
+        own.draws.draw(n, &mut drawing.draws, &rest, &mut ids);
         if let Some(turnover) = &turnover[source.dataset] {
             for id in &mut ids {
                 *id = turnover.alive(*id);
