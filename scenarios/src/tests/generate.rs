@@ -125,9 +125,9 @@ impl Plan {
                 self.draw.one(SIZES),
                 self.draw.one(&["lru", "sieve", "fifo"])
             );
-            text += &self.maybe(0.2, |d| format!(", ttl: {}", d.one(&["30 s", "1 h", "7 days"])));
-            text += &self.maybe(0.2, |d| format!(", admit: {}", d.one(&["{on: 2}", "{max_size: 20 MB}"])));
-            text += &self.maybe(0.2, |_| ", on_write: invalidate".into());
+            text += &self.maybe(0.2, |d| format!("ttl: {}", d.one(&["30 s", "1 h", "7 days"])));
+            text += &self.maybe(0.2, |d| format!("admit: {}", d.one(&["{on: 2}", "{max_size: 20 MB}"])));
+            text += &self.maybe(0.2, |_| "on_write: invalidate".into());
             text += "}";
         } else if kind == 3 {
             text += ", queue: {retention: 7 days}";
