@@ -332,6 +332,22 @@ pub struct LinkRun {
     /// The same moment by the region's clock, seconds after midnight.
     pub peak_local_s: f64,
     pub peak_region: String,
+    /// How long bodies took; of a run that plays every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferRun>,
+}
+
+/// Bodies over links that they share, from the first byte sent to the last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransferRun {
+    /// Over the whole run, seconds.
+    pub time: Latency,
+    /// Mean in the fullest slot of the worst region, simulated, seconds.
+    pub mean_peak_s: Interval,
+    /// The same by formula: processor sharing, with a bound for each flow; none where links are full, or where only a part
+    /// of the flows is bounded by users' access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formula_peak_s: Option<f64>,
 }
 
 /// A latency distribution, seconds.

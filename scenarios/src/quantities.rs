@@ -123,6 +123,8 @@ pub const TIER: &[Named] = &[
     ("hottest_key_utilisation", Measure::Share),
     ("round_trip", Measure::Duration),
     ("wait_p99", Measure::Duration),
+    ("transfer_peak", Measure::Duration),
+    ("disk_wait_peak", Measure::Duration),
     ("servers", Measure::Count),
     ("servers_by_utilisation", Measure::Count),
     ("servers_by_wait", Measure::Count),

@@ -189,26 +189,39 @@ fn stations(run: &Run, links: bool) -> String {
 }
 
 fn link_table(run: &Run, links: bool) -> String {
-    let linked = run.tiers.iter().filter_map(|t| t.link.as_ref().map(|l| (t, l)));
-    let rows: Vec<Row> = linked
+    let linked = || run.tiers.iter().filter_map(|t| t.link.as_ref().map(|l| (t, l)));
+    // Only a run of every request knows how long bodies take.
+    let timed = linked().any(|(_, l)| l.transfer.is_some());
+    let rows: Vec<Row> = linked()
         .map(|(t, l)| {
-            let row = Row::of([
+            let mut row = Row::of([
                 t.name.clone(),
                 with_separators(l.instances),
                 human(l.capacity_bit_per_s, Unit::BitsPerSecond),
                 human(l.utilisation_peak, Unit::Share),
                 story::short_moment_in(run, l.peak_at_s, l.peak_local_s, &l.peak_region),
             ]);
+            if timed {
+                let shared = l.transfer.as_ref();
+                let formula = shared.and_then(|t| t.formula_peak_s);
+                row.cells.push(
+                    shared.map(|t| escape(&with_margin(&t.mean_peak_s, Unit::Seconds))).unwrap_or_default(),
+                );
+                row.cells.push(formula.map(|s| human(s, Unit::Seconds)).unwrap_or_default());
+            }
             anchored(row, links, "link", &t.name)
         })
         .collect();
-    let columns = [
+    let mut columns = vec![
         Text("tier"),
         Number("links"),
         Number("of"),
         Number("full at peak"),
         Text(story::moment_heading(run)),
     ];
+    if timed {
+        columns.extend([Number("mean time of a body then"), Number("by formula")]);
+    }
     table("Links", &columns, &rows)
 }
 

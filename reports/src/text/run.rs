@@ -158,15 +158,24 @@ fn links(record: &Run, style: Style) -> String {
         .right("links")
         .right("of")
         .right("full at peak")
-        .left(story::moment_heading(record));
+        .left(story::moment_heading(record))
+        .right("a body then")
+        .right("by formula");
     for tier in &record.tiers {
         let Some(link) = &tier.link else { continue };
+        let shared = link.transfer.as_ref();
         table.push([
             tier.name.as_str().into(),
             with_separators(link.instances).into(),
             human(link.capacity_bit_per_s, Unit::BitsPerSecond).into(),
             human(link.utilisation_peak, Unit::Share).into(),
             story::short_moment_in(record, link.peak_at_s, link.peak_local_s, &link.peak_region).into(),
+            shared.map(|t| with_margin(&t.mean_peak_s, Unit::Seconds)).unwrap_or_default().into(),
+            shared
+                .and_then(|t| t.formula_peak_s)
+                .map(|s| human(s, Unit::Seconds))
+                .unwrap_or_default()
+                .into(),
         ]);
     }
     table.render(style, 3)

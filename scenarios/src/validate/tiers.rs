@@ -46,7 +46,7 @@ pub const TIER: Shape = Shape {
         field(
             "link",
             Kind::Any(&[quantity::<BitsPerSecond>(), Kind::Auto]),
-            "egress of one server, or of one instance without servers",
+            "egress of one server, or of one instance without servers; bodies under way share it",
         ),
         field(
             "cache",

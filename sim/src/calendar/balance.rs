@@ -73,7 +73,7 @@ impl Machine<'_> {
         match station.discipline {
             Discipline::Fcfs => here.busy + here.queue.len,
             Discipline::Priority => here.busy + station.levels[local].iter().map(|l| l.len).sum::<u32>(),
-            Discipline::ProcessorSharing => station.shared[local].inside.len() as u32,
+            Discipline::ProcessorSharing => station.shared[local].len() as u32,
         }
     }
 

@@ -43,9 +43,11 @@ pub enum Kind {
     Beat,
     /// The number of servers is looked at.
     Scale,
+    /// The last byte of a body has left a link.
+    Sent,
 }
 
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 13] = [
     Kind::Arrive,
     Kind::Finish,
     Kind::Answer,
@@ -58,6 +60,7 @@ const KINDS: [Kind; 12] = [
     Kind::Retry,
     Kind::Beat,
     Kind::Scale,
+    Kind::Sent,
 ];
 
 impl Due {

@@ -173,7 +173,7 @@ impl Machine<'_> {
         let local = (server - self.tiers[tier].first_server) as usize;
         let (inside, room) = match station.discipline {
             Discipline::ProcessorSharing => (
-                station.shared[local].inside.len() as u32,
+                station.shared[local].len() as u32,
                 station.queue_max.saturating_add(station.concurrency),
             ),
             Discipline::Priority => (station.levels[local].iter().map(|l| l.len).sum(), station.queue_max),
@@ -349,14 +349,15 @@ impl Machine<'_> {
 
     /// A request joins those that a server serves all at once.
     fn share_in(&mut self, at: u32, tier: TierId, server: u32) {
-        self.virtual_time(tier, server);
+        let now = self.now;
         let play = &mut self.tiers[tier];
         let local = (server - play.first_server) as usize;
         let Some(station) = &mut play.station else { return };
         let work = station.services.next() * play.slower;
         let shared = &mut station.shared[local];
-        shared.inside.insert(((shared.virtual_s + work).to_bits(), at));
-        self.frames[at].began = self.now;
+        shared.advance(now, pace(station.concurrency, shared.len()));
+        shared.join(work, at);
+        self.frames[at].began = now;
         let here = &self.servers[server as usize];
         self.frames[at].crashes = here.crashes;
         let pool = &mut self.pools[here.pool as usize];
@@ -365,49 +366,30 @@ impl Machine<'_> {
         self.next_departure(tier, server);
     }
 
-    /// Brings a server's virtual time up to now.
-    fn virtual_time(&mut self, tier: TierId, server: u32) {
-        let play = &mut self.tiers[tier];
-        let local = (server - play.first_server) as usize;
-        let Some(station) = &mut play.station else { return };
-        let shared = &mut station.shared[local];
-        if shared.inside.is_empty() {
-            // Nobody is there to whom it matters: small numbers keep their digits.
-            shared.virtual_s = 0.0;
-        } else {
-            shared.virtual_s += (self.now - shared.last_s) * pace(station.concurrency, shared.inside.len());
-        }
-        shared.last_s = self.now;
-    }
-
     fn next_departure(&mut self, tier: TierId, server: u32) {
         let play = &self.tiers[tier];
         let Some(station) = &play.station else { return };
         let shared = &station.shared[(server - play.first_server) as usize];
-        let here = &mut self.servers[server as usize];
-        let Some(&(first, _)) = shared.inside.first() else {
-            here.due_s = f64::NAN;
-            return;
-        };
-        let left = (f64::from_bits(first) - shared.virtual_s).max(0.0);
-        here.due_s = self.now + left / pace(station.concurrency, shared.inside.len());
-        self.queue.push(here.due_s, Due::new(Kind::Share, server));
+        let next = shared.first_s(self.now, pace(station.concurrency, shared.len()));
+        self.servers[server as usize].due_s = next.unwrap_or(f64::NAN);
+        if let Some(at) = next {
+            self.queue.push(at, Due::new(Kind::Share, server));
+        }
     }
 
     /// The next of those served all at once departs, unless that has changed.
     pub(super) fn share_out(&mut self, server: u32) {
-        let here = &self.servers[server as usize];
-        if here.due_s.to_bits() != self.now.to_bits() {
+        let (now, here) = (self.now, &self.servers[server as usize]);
+        if here.due_s.to_bits() != now.to_bits() {
             return;
         }
         let tier = self.pools[here.pool as usize].tier;
-        self.virtual_time(tier, server);
         let play = &mut self.tiers[tier];
         let local = (server - play.first_server) as usize;
         let Some(station) = &mut play.station else { return };
         let shared = &mut station.shared[local];
-        let Some((finish, at)) = shared.inside.pop_first() else { return };
-        shared.virtual_s = f64::from_bits(finish);
+        shared.advance(now, pace(station.concurrency, shared.len()));
+        let Some(at) = shared.pop() else { return };
         self.next_departure(tier, server);
         self.leave(at, tier);
         self.served(at);
@@ -434,7 +416,7 @@ impl Machine<'_> {
                 }
             }
             if let Some(shared) = station.shared.get_mut(local) {
-                lost.extend(std::mem::take(&mut shared.inside).into_iter().map(|(_, at)| at));
+                lost.extend(shared.clear());
             }
         }
         for at in lost {

@@ -1,6 +1,6 @@
 //! The tiers in motion: pools of servers, caches, links and limits, as the scenario has them at the start.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 use plimsoll_scenarios::distribution::Sampler;
@@ -10,7 +10,9 @@ use plimsoll_scenarios::{Balance, DatasetId, Discipline, Scenario, Scope, ShardB
 use super::draws::Draws;
 use super::frame::{List, NONE};
 use super::kept::{Kept, Object};
+use super::links::Link;
 use super::machine::Setup;
+use super::sharing::Shared;
 use crate::cache::{Cache, Sizes};
 use crate::model;
 
@@ -94,15 +96,6 @@ pub struct StationPlay {
     pub by_range: bool,
 }
 
-/// A server that serves all at once. In virtual time everybody gets a second of service a second.
-#[derive(Debug, Clone, Default)]
-pub struct Shared {
-    pub virtual_s: f64,
-    pub last_s: f64,
-    /// Departures in virtual time, in order.
-    pub inside: BTreeSet<(u64, u32)>,
-}
-
 /// A tier.
 #[derive(Debug)]
 pub struct TierPlay {
@@ -117,9 +110,8 @@ pub struct TierPlay {
     /// Calls that somebody else's service takes, 1/s, and by instance what it would take now.
     pub rate_max: Option<f64>,
     pub tokens: Vec<(f64, f64)>,
-    /// Bits per second, and by server or instance when it is free again.
-    pub link: Option<f64>,
-    pub links: Vec<f64>,
+    /// The first of its links, where it has any: one for every server, or one an instance.
+    pub first_link: Option<u32>,
     /// What its caches have: one an instance, or one a server.
     pub kept: Kept,
     pub cache_per_server: bool,
@@ -190,12 +182,13 @@ pub struct Stage {
     pub tiers: Vec<TierPlay>,
     pub pools: Vec<Pool>,
     pub servers: Vec<Server>,
+    pub links: Vec<Link>,
 }
 
 impl Stage {
     #[must_use]
     pub fn new(setup: &Setup<'_>, seed: u64, replication: u64) -> Self {
-        let mut stage = Self { tiers: Vec::new(), pools: Vec::new(), servers: Vec::new() };
+        let mut stage = Self { tiers: Vec::new(), pools: Vec::new(), servers: Vec::new(), links: Vec::new() };
         for tier in 0..setup.scenario.tiers.len() {
             let play = stage.tier(setup, tier, (seed, replication));
             stage.tiers.push(play);
@@ -266,8 +259,7 @@ impl Stage {
                 .and_then(|e| e.rate_max.as_ref())
                 .map(plimsoll_scenarios::units::Quantity::get),
             tokens: vec![(1.0, 0.0); instances],
-            link: here.link.as_ref().map(plimsoll_scenarios::units::Quantity::get),
-            links: vec![0.0; if servers > 0 { servers } else { instances }],
+            first_link: self.links(scenario, tier, first_server),
             kept: match setup.slice.and_then(|slice| Some((slice.laws.as_ref()?, slice.factor))) {
                 Some((laws, weight)) if caches > 0 => Kept::drawn(laws, tier, caches, weight, stream("hits")),
                 _ => Kept::Played(
@@ -279,6 +271,22 @@ impl Stage {
             slower: 1.0,
             cut: 1.0,
         }
+    }
+
+    /// The links of a tier: one for every server from the first on, or one an instance. Returns the first.
+    fn links(&mut self, scenario: &Scenario, tier: TierId, first_server: u32) -> Option<u32> {
+        let bits_per_s = scenario.tiers[tier].link.as_ref()?.get();
+        let first = self.links.len() as u32;
+        let mut places: Vec<u16> = self.servers[first_server as usize..]
+            .iter()
+            .map(|server| self.pools[server.pool as usize].place)
+            .collect();
+        if places.is_empty() && scenario.tiers[tier].scope != Scope::User {
+            let at = |place| (0..model::instances_at(scenario, tier, place)).map(move |_| place as u16);
+            places = (0..model::places(scenario, tier)).flat_map(at).collect();
+        }
+        self.links.extend(places.into_iter().map(|place| Link::new(tier, place, bits_per_s)));
+        Some(first)
     }
 
     /// The servers of one instance at a place. An autoscaled pool has room for all it may get.

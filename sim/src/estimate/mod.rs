@@ -17,6 +17,7 @@ mod ranges;
 mod servers;
 mod slos;
 mod storage;
+mod transfers;
 
 use plimsoll_reports::record::{ClaimCheck, Estimate, Growth, Provenance, Quantity};
 use plimsoll_scenarios::Scenario;

@@ -340,6 +340,7 @@ impl Book<'_> {
         let cell = self.sheet.ceil(cell);
         let label = format!("{name}, servers for links {} % full", TARGET * 100.0);
         needed.push(self.detail(format!("{name}.servers_by_link"), GROUP, label, cell, Unit::Count));
+        self.transfer(tier, name, (peak, link, many));
     }
 
     fn by_disk(&mut self, tier: TierId, name: &str, needed: &mut Vec<CellId>) {

@@ -1,6 +1,7 @@
 //! From what an engine counted to the record of a run. Both engines count the same things.
 
 mod actions;
+mod beside;
 mod counted;
 mod interval;
 mod means;
@@ -16,6 +17,7 @@ use plimsoll_scenarios::slo::Metric;
 use crate::analytic::caches;
 use means::Means;
 
+pub use beside::{Beside, BesideSums};
 pub use counted::{Counted, Grid, StationSlot};
 pub use interval::interval;
 pub use warmup::mser5;

@@ -4,6 +4,7 @@ use plimsoll_reports::record::{Bottleneck, CacheRun, Interval, LinkRun, TierRun,
 use plimsoll_scenarios::{Region, Scope, TierId};
 
 use super::Counted;
+use super::beside::transfers;
 use super::means::Means;
 use super::stations::{local_time, place_name, pool_mean, station_run};
 use crate::analytic::caches::Chain;
@@ -120,6 +121,7 @@ fn link_run(means: &Means<'_>, tier: TierId) -> Option<LinkRun> {
         peak_at_s: (slot as f64 + 0.5) * outcome.slot_s,
         peak_local_s: local_time(means, tier, place, slot),
         peak_region: place_name(scenario, tier, place),
+        transfer: transfers(means, tier, (place, slot)),
     })
 }
 

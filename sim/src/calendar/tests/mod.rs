@@ -3,6 +3,7 @@
 mod clients;
 mod coverage;
 mod events;
+mod links;
 mod queues;
 mod random;
 mod recursion;
