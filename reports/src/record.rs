@@ -266,6 +266,12 @@ pub struct TierRun {
     pub cache: Option<CacheRun>,
     pub station: Option<StationRun>,
     pub link: Option<LinkRun>,
+    /// Operations of its disks, where these are limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks: Option<DiskRun>,
+    /// Connections that stay at it, where it takes only so many; of a run that plays every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<ConnectionRun>,
     pub series: TierSeries,
 }
 
@@ -348,6 +354,50 @@ pub struct TransferRun {
     /// of the flows is bounded by users' access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub formula_peak_s: Option<f64>,
+}
+
+/// Disks of a tier's servers: one operation after the other on each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DiskRun {
+    /// Operations of one server, 1/s.
+    pub iops_per_server: f64,
+    pub servers: u64,
+    /// Highest slot of the worst region.
+    pub utilisation_peak: f64,
+    pub peak_at_s: f64,
+    /// The same moment by the region's clock, seconds after midnight.
+    pub peak_local_s: f64,
+    pub peak_region: String,
+    /// Waits for them over the whole run; of a run that plays every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Latency>,
+    /// Mean wait in that slot and region, simulated, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_mean_peak_s: Option<Interval>,
+    /// The same by formula (M/G/1: a call may be several operations); none where disks are full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formula_wait_peak_s: Option<f64>,
+    /// Share of services turned away because too many operations waited.
+    pub rejected_share: f64,
+}
+
+/// Connections that stay, at a tier whose servers hold only so many.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionRun {
+    /// Connections of one server.
+    pub each: f64,
+    /// Mean share of all that there may be, in the fullest slot of the worst region.
+    pub used_peak: f64,
+    pub peak_at_s: f64,
+    /// The same moment by the region's clock, seconds after midnight.
+    pub peak_local_s: f64,
+    pub peak_region: String,
+    /// Share refused in that slot and region, simulated.
+    pub refused_peak: Interval,
+    /// The same by Erlang's loss formula.
+    pub formula_refused_peak: f64,
+    /// Share refused over the whole run.
+    pub refused_share: f64,
 }
 
 /// A latency distribution, seconds.

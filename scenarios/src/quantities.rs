@@ -125,6 +125,7 @@ pub const TIER: &[Named] = &[
     ("wait_p99", Measure::Duration),
     ("transfer_peak", Measure::Duration),
     ("disk_wait_peak", Measure::Duration),
+    ("connections_refused_peak", Measure::Share),
     ("servers", Measure::Count),
     ("servers_by_utilisation", Measure::Count),
     ("servers_by_wait", Measure::Count),

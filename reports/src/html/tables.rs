@@ -55,6 +55,8 @@ fn tables_of(run: &Run, links: bool) -> String {
         caches(run, links),
         stations(run, links),
         link_table(run, links),
+        disk_table(run, links),
+        connection_table(run),
     ]
     .concat();
     if links && !body.is_empty() { format!("<div id=\"actions\"></div>\n{body}") } else { body }
@@ -223,6 +225,67 @@ fn link_table(run: &Run, links: bool) -> String {
         columns.extend([Number("mean time of a body then"), Number("by formula")]);
     }
     table("Links", &columns, &rows)
+}
+
+fn disk_table(run: &Run, links: bool) -> String {
+    let rows: Vec<Row> = run
+        .tiers
+        .iter()
+        .filter_map(|t| t.disks.as_ref().map(|d| (t, d)))
+        .map(|(t, d)| {
+            let row = Row::of([
+                t.name.clone(),
+                with_separators(d.servers),
+                human(d.iops_per_server, Unit::PerSecond),
+                human(d.utilisation_peak, Unit::Share),
+                story::short_moment_in(run, d.peak_at_s, d.peak_local_s, &d.peak_region),
+                d.wait_mean_peak_s.as_ref().map(|w| with_margin(w, Unit::Seconds)).unwrap_or_default(),
+                d.formula_wait_peak_s.map(|s| human(s, Unit::Seconds)).unwrap_or_default(),
+                human(d.rejected_share, Unit::Share),
+            ]);
+            anchored(row, links, "disks", &t.name)
+        })
+        .collect();
+    let columns = [
+        Text("tier"),
+        Number("servers"),
+        Number("operations of one"),
+        Number("used at peak"),
+        Text(story::moment_heading(run)),
+        Number("mean wait then"),
+        Number("by formula"),
+        Number("rejected"),
+    ];
+    table("Disks", &columns, &rows)
+}
+
+fn connection_table(run: &Run) -> String {
+    let rows: Vec<Row> = run
+        .tiers
+        .iter()
+        .filter_map(|t| t.connections.as_ref().map(|c| (t, c)))
+        .map(|(t, c)| {
+            Row::of([
+                t.name.clone(),
+                human(c.each, Unit::Count),
+                human(c.used_peak, Unit::Share),
+                story::short_moment_in(run, c.peak_at_s, c.peak_local_s, &c.peak_region),
+                with_margin(&c.refused_peak, Unit::Share),
+                human(c.formula_refused_peak, Unit::Share),
+                human(c.refused_share, Unit::Share),
+            ])
+        })
+        .collect();
+    let columns = [
+        Text("tier"),
+        Number("connections of one server"),
+        Number("used at peak"),
+        Text(story::moment_heading(run)),
+        Number("refused then"),
+        Number("by formula"),
+        Number("refused"),
+    ];
+    table("Connections", &columns, &rows)
 }
 
 fn measured(m: &Measurement) -> String {

@@ -33,6 +33,8 @@ pub fn run(record: &Run, style: Style) -> String {
     out.push_str(&section(style, "caches", &caches(record, style)));
     out.push_str(&section(style, "servers", &stations(record, style)));
     out.push_str(&section(style, "links", &links(record, style)));
+    out.push_str(&section(style, "disks", &disks(record, style)));
+    out.push_str(&section(style, "connections", &connections(record, style)));
     out.push_str(&section(style, "notes", &sentences(style, Tone::Plain, 3, &record.notes)));
     out.push('\n');
     for line in wrap(&clean(&story::provenance(&record.provenance)), style.width.saturating_sub(1)) {
@@ -171,11 +173,58 @@ fn links(record: &Run, style: Style) -> String {
             human(link.utilisation_peak, Unit::Share).into(),
             story::short_moment_in(record, link.peak_at_s, link.peak_local_s, &link.peak_region).into(),
             shared.map(|t| with_margin(&t.mean_peak_s, Unit::Seconds)).unwrap_or_default().into(),
-            shared
-                .and_then(|t| t.formula_peak_s)
-                .map(|s| human(s, Unit::Seconds))
-                .unwrap_or_default()
-                .into(),
+            shared.and_then(|t| t.formula_peak_s).map(|s| human(s, Unit::Seconds)).unwrap_or_default().into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn disks(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("servers")
+        .right("operations of one")
+        .right("used at peak")
+        .left(story::moment_heading(record))
+        .right("mean wait")
+        .right("by formula")
+        .right("rejected");
+    for tier in &record.tiers {
+        let Some(disks) = &tier.disks else { continue };
+        let wait = disks.wait_mean_peak_s.as_ref();
+        table.push([
+            tier.name.as_str().into(),
+            with_separators(disks.servers).into(),
+            human(disks.iops_per_server, Unit::PerSecond).into(),
+            human(disks.utilisation_peak, Unit::Share).into(),
+            story::short_moment_in(record, disks.peak_at_s, disks.peak_local_s, &disks.peak_region).into(),
+            wait.map(|w| with_margin(w, Unit::Seconds)).unwrap_or_default().into(),
+            disks.formula_wait_peak_s.map(|s| human(s, Unit::Seconds)).unwrap_or_default().into(),
+            failed(disks.rejected_share),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn connections(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("of one server")
+        .right("used at peak")
+        .left(story::moment_heading(record))
+        .right("refused then")
+        .right("by formula")
+        .right("refused");
+    for tier in &record.tiers {
+        let Some(held) = &tier.connections else { continue };
+        table.push([
+            tier.name.as_str().into(),
+            human(held.each, Unit::Count).into(),
+            human(held.used_peak, Unit::Share).into(),
+            story::short_moment_in(record, held.peak_at_s, held.peak_local_s, &held.peak_region).into(),
+            with_margin(&held.refused_peak, Unit::Share).into(),
+            human(held.formula_refused_peak, Unit::Share).into(),
+            failed(held.refused_share),
         ]);
     }
     table.render(style, 3)

@@ -1,4 +1,4 @@
-//! What is counted beside servers: bodies on links.
+//! What is counted beside servers: bodies on links, operations of disks, connections that stay.
 //!
 //! Why apart from the [tally](super::tally): most systems have none of it, and then it is nothing to count.
 
@@ -18,7 +18,11 @@ pub struct BesideTally {
     /// By tier and place, then slot; empty where the tier has nothing of it.
     sums: Vec<Vec<Vec<BesideSums>>>,
     bodies: BTreeMap<TierId, Times<FINE>>,
+    disk_waits: BTreeMap<TierId, Times<FINE>>,
 }
+
+/// A tier, one of its places, and a slot.
+type Where = (TierId, u16, u16);
 
 /// A body whose last byte has left its tier.
 #[derive(Debug, Clone, Copy)]
@@ -32,15 +36,17 @@ impl BesideTally {
     pub fn new(scenario: &Scenario, slots: usize) -> Self {
         let of = |tier: TierId| {
             let here = &scenario.tiers[tier];
-            let any = here.link.is_some() && here.scope != Scope::User;
+            let disks = here.store.as_ref().is_some_and(|s| s.iops.is_some());
+            let any = here.link.is_some() || disks || here.connections_max.is_some();
+            let any = any && here.scope != Scope::User;
             let places = if any { model::places(scenario, tier) } else { 0 };
             vec![vec![BesideSums::default(); slots]; places]
         };
-        Self { sums: (0..scenario.tiers.len()).map(of).collect(), bodies: BTreeMap::new() }
+        Self { sums: (0..scenario.tiers.len()).map(of).collect(), ..Self::default() }
     }
 
     /// The sums of a tier at a place in a slot; `None` outside of what counts.
-    fn at(&mut self, tier: TierId, place: u16, slot: u16) -> Option<&mut BesideSums> {
+    fn at(&mut self, (tier, place, slot): Where) -> Option<&mut BesideSums> {
         if slot == UNCOUNTED {
             return None;
         }
@@ -48,12 +54,36 @@ impl BesideTally {
     }
 
     /// A body is through in a slot.
-    pub fn sent(&mut self, (tier, place, slot): (TierId, u16, u16), sent: Sent) {
-        let Some(sums) = self.at(tier, place, slot) else { return };
+    pub fn sent(&mut self, at: Where, sent: Sent) {
+        let Some(sums) = self.at(at) else { return };
         sums.bodies += 1.0;
         sums.body_bits += sent.bits;
         sums.body_s += sent.time_s;
-        self.bodies.entry(tier).or_default().record(sent.time_s);
+        self.bodies.entry(at.0).or_default().record(sent.time_s);
+    }
+
+    /// A service's operations wait so long for the disks of its server.
+    pub fn used_disks(&mut self, at: Where, wait_s: f64) {
+        let Some(sums) = self.at(at) else { return };
+        sums.disk_calls += 1.0;
+        sums.disk_wait_s += wait_s;
+        self.disk_waits.entry(at.0).or_default().record(wait_s);
+    }
+
+    /// Too many operations wait already.
+    pub fn turned_away_by_disks(&mut self, at: Where) {
+        if let Some(sums) = self.at(at) {
+            sums.disk_refused += 1.0;
+        }
+    }
+
+    /// Somebody wants to open a connection where this share of all that there may be is open.
+    pub fn opened(&mut self, at: Where, used: f64, opened: bool) {
+        if let Some(sums) = self.at(at) {
+            sums.opens += 1.0;
+            sums.opens_used += used;
+            sums.opens_refused += f64::from(u8::from(!opened));
+        }
     }
 
     /// As the engines hand it over.
@@ -64,6 +94,10 @@ impl BesideTally {
             times.pour_into(&mut latencies);
             (tier, latencies)
         };
-        Beside { sums: self.sums, bodies: self.bodies.into_iter().map(poured).collect() }
+        Beside {
+            sums: self.sums,
+            bodies: self.bodies.into_iter().map(poured).collect(),
+            disk_waits: self.disk_waits.into_iter().map(poured).collect(),
+        }
     }
 }

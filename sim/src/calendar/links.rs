@@ -31,7 +31,14 @@ pub struct Link {
 
 impl Link {
     pub fn new(tier: TierId, place: u16, bits_per_s: f64) -> Self {
-        Self { tier, place, bits_per_s, users: Shared::default(), tiers: Shared::default(), due: (f64::NAN, false) }
+        Self {
+            tier,
+            place,
+            bits_per_s,
+            users: Shared::default(),
+            tiers: Shared::default(),
+            due: (f64::NAN, false),
+        }
     }
 
     /// What one flow to a user and one to a tier get, bits per second, of a link that is `cut` to a share of itself.
@@ -175,7 +182,8 @@ impl Machine<'_> {
         let (site, now) = (self.site(at), self.now);
         let here = &self.links[link as usize];
         let sent = Sent { bits: site.response_bits, time_s: now - flow.since };
-        self.tally.sent(here.tier, here.place, sent);
+        let slot = self.tally.slot();
+        self.tally.beside.sent((here.tier, here.place, slot), sent);
         self.frames.close(at);
         if flow.holding {
             self.after(site.half_trip(flow.region), Kind::Deliver, parent);
@@ -213,7 +221,8 @@ impl Machine<'_> {
     pub(super) fn cut_links(&mut self, tier: TierId, factor: f64) {
         let of_tier = |link: &Link| link.tier == tier;
         let Some(first) = self.links.iter().position(of_tier) else { return };
-        let links = first as u32..(first + self.links[first..].iter().take_while(|l| of_tier(l)).count()) as u32;
+        let links =
+            first as u32..(first + self.links[first..].iter().take_while(|l| of_tier(l)).count()) as u32;
         links.clone().for_each(|link| self.advance_link(link));
         self.tiers[tier].cut *= factor;
         links.for_each(|link| self.next_on_link(link));

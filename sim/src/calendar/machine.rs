@@ -14,6 +14,7 @@ use super::arrivals::Arrivals;
 use super::changes::Changes;
 use super::clients::Clients;
 use super::frame::{Frame, Frames, NONE, Role};
+use super::holders::Holders;
 use super::links::{Bodies, Link};
 use super::program::{Part, Program, Site, Step, Times};
 use super::queue::{Due, INDEX_MAX, Kind, Queue};
@@ -106,6 +107,9 @@ pub struct Machine<'a> {
     pub(super) links: Vec<Link>,
     /// Requests with bodies on their way, by frame; empty until there is one.
     pub(super) bodies: Vec<Bodies>,
+    /// When the disks of every server are free of what they have been given; empty where no tier has any.
+    pub(super) disks: Vec<f64>,
+    pub(super) holders: Holders,
     pub(super) clients: Clients,
     pub(super) changes: Changes,
     pub(super) tally: Tally,
@@ -127,6 +131,8 @@ impl<'a> Machine<'a> {
         (from_s, end_s): (f64, f64),
     ) -> Self {
         let stage = Stage::new(setup, seed, replication);
+        let any_disks = setup.program.sites.iter().any(|site| site.disk.is_some());
+        let disks = vec![from_s; if any_disks { stage.servers.len() } else { 0 }];
         let mut machine = Self {
             setup,
             now: from_s,
@@ -139,6 +145,8 @@ impl<'a> Machine<'a> {
             servers: stage.servers,
             links: stage.links,
             bodies: Vec::new(),
+            disks,
+            holders: Holders::new(setup.scenario),
             changes,
             tally,
             draws: Stream::new(seed, "calendar", "branches", replication),
@@ -234,6 +242,7 @@ impl<'a> Machine<'a> {
             Kind::Beat => self.beat(at),
             Kind::Scale => self.look_at_load(at),
             Kind::Sent => self.sent(at),
+            Kind::Disk => self.disk_is_free(at),
         }
     }
 

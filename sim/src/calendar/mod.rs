@@ -20,8 +20,10 @@ mod caching;
 mod changes;
 mod clients;
 mod connections;
+mod disks;
 mod draws;
 mod frame;
+mod holders;
 mod kept;
 mod links;
 mod machine;
@@ -143,6 +145,7 @@ fn replicate(
         let mut machine = Machine::new(setup, tally, changes, draws, (plan.from_s, end_s));
         if setup.slice.is_some_and(|slice| slice.standing) {
             machine.open_standing(draws);
+            machine.hold_standing(draws);
         }
         machine.run(requests, stop)?
     };

@@ -8,6 +8,7 @@ use plimsoll_scenarios::{
     ActionId, Call, Calls, Client, DatasetId, Jitter, Scenario, Scheme, Scope, TierId, WaitFor,
 };
 
+use super::disks::DISK_QUEUE_MAX;
 use crate::model;
 
 /// A range of steps, made one after the other.
@@ -55,6 +56,15 @@ impl Times {
     }
 }
 
+/// What a call, or a copy's share of one, does to the disks of its server.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Disk {
+    /// Seconds that its operations keep them busy.
+    pub busy_s: f64,
+    /// Wait beyond which one more is turned away.
+    pub wait_max_s: f64,
+}
+
 /// What becomes of the body of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Body {
@@ -91,6 +101,7 @@ pub struct Site {
     /// The answer has a body, and the tier a link that it goes over; what becomes of it.
     pub sends: bool,
     pub arrives: Body,
+    pub disk: Option<Disk>,
     /// What the tier does before it answers.
     pub body: Part,
     /// Once it is served it is answered: nothing is looked up, called, or waited for on the way back.
@@ -166,6 +177,15 @@ pub struct Program {
     /// Spans of timers, one row each: all timers of a row have the same span, so they end in order.
     pub timers: Vec<f64>,
     pub roots: Vec<Root>,
+}
+
+/// What a call does to the disks of each server that takes part in it; `None` where these are no limit.
+fn disk(scenario: &Scenario, call: &Call) -> Option<Disk> {
+    let tier = &scenario.tiers[call.tier];
+    let store = tier.store.as_ref().filter(|_| tier.station.is_some())?;
+    let each_s = 1.0 / store.iops.as_ref()?.get();
+    let operations = model::disk_operations_of_one(scenario, call);
+    Some(Disk { busy_s: operations * each_s, wait_max_s: f64::from(DISK_QUEUE_MAX) * each_s })
 }
 
 /// Most calls that one step makes at once when it is played.
@@ -252,15 +272,15 @@ impl Program {
                 let here = self.sites.len();
                 let site = self.site(scenario, call, context);
                 self.sites.push(site);
-                let inner =
-                    Context { caller: Some(call.tier), of: call.of, bits: call.response.get() * 8.0 };
+                let inner = Context { caller: Some(call.tier), of: call.of, bits: call.response.get() * 8.0 };
                 let body = self.part(scenario, &call.next, inner);
                 let site = &mut self.sites[here];
                 site.body = body;
                 site.ends = !site.lookup
                     && body.from == body.to
                     && site.half_trip == 0.0
-                    && !site.sends;
+                    && !site.sends
+                    && site.disk.is_none();
                 steps.push(Step::Call(here as u32));
             }
             Calls::Sequence(list) => {
@@ -315,6 +335,7 @@ impl Program {
             half_trips: if alike { Vec::new() } else { half_trips },
             response_bits: bits,
             sends: bits > 0.0 && tier.link.is_some() && tier.scope != Scope::User,
+            disk: disk(scenario, call),
             arrives: match (on_device, same) {
                 (true, _) => Body::ToUser,
                 (_, true) => Body::PassedOn,

@@ -45,9 +45,11 @@ pub enum Kind {
     Scale,
     /// The last byte of a body has left a link.
     Sent,
+    /// The disks have come to what a service reads or writes.
+    Disk,
 }
 
-const KINDS: [Kind; 13] = [
+const KINDS: [Kind; 14] = [
     Kind::Arrive,
     Kind::Finish,
     Kind::Answer,
@@ -61,6 +63,7 @@ const KINDS: [Kind; 13] = [
     Kind::Beat,
     Kind::Scale,
     Kind::Sent,
+    Kind::Disk,
 ];
 
 impl Due {

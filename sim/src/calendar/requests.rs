@@ -42,6 +42,10 @@ impl Machine<'_> {
         let setup = self.setup;
         let root = &setup.program.roots[frame.code as usize];
         frame.step = root.request.from;
+        if !local && setup.leads[frame.code as usize].lasts.is_some() && !self.opens(&frame) {
+            self.tally.left((frame.action, frame.region, frame.slot), frame.born, None);
+            return;
+        }
         for &branch in &root.messages {
             self.send_off(&frame, branch);
         }

@@ -172,10 +172,9 @@ impl Machine<'_> {
         let here = &self.servers[server as usize];
         let local = (server - self.tiers[tier].first_server) as usize;
         let (inside, room) = match station.discipline {
-            Discipline::ProcessorSharing => (
-                station.shared[local].len() as u32,
-                station.queue_max.saturating_add(station.concurrency),
-            ),
+            Discipline::ProcessorSharing => {
+                (station.shared[local].len() as u32, station.queue_max.saturating_add(station.concurrency))
+            }
             Discipline::Priority => (station.levels[local].iter().map(|l| l.len).sum(), station.queue_max),
             Discipline::Fcfs => (here.queue.len, station.queue_max),
         };
@@ -259,7 +258,7 @@ impl Machine<'_> {
         }
         if ends {
             self.deliver(at);
-        } else {
+        } else if self.is_through(at) {
             self.served(at);
         }
     }
@@ -284,7 +283,9 @@ impl Machine<'_> {
             self.leave(at, tier);
             self.free_slot(tier, server);
         }
-        self.served(at);
+        if self.is_through(at) {
+            self.served(at);
+        }
     }
 
     /// Whether the server has crashed since the service began.
@@ -392,7 +393,9 @@ impl Machine<'_> {
         let Some(at) = shared.pop() else { return };
         self.next_departure(tier, server);
         self.leave(at, tier);
-        self.served(at);
+        if self.is_through(at) {
+            self.served(at);
+        }
     }
 
     /// A server is lost with all that it has.
@@ -401,6 +404,9 @@ impl Machine<'_> {
         here.crashes = here.crashes.wrapping_add(1);
         here.busy = 0;
         here.due_s = f64::NAN;
+        if let Some(free_s) = self.disks.get_mut(server as usize) {
+            *free_s = self.now;
+        }
         let tier = self.pools[here.pool as usize].tier;
         let mut lost = Vec::new();
         while let Some(at) = here.queue.pop(&self.frames) {

@@ -4,7 +4,7 @@
 
 use plimsoll_scenarios::Scenario;
 
-use super::beside::{BesideTally, Sent};
+use super::beside::BesideTally;
 use super::frame::UNCOUNTED;
 use super::slots::Slots;
 use super::times::{COARSE, FINE, Times};
@@ -74,7 +74,7 @@ pub struct Tally {
     before: Vec<(u32, f64)>,
     part_s: f64,
     little: Vec<Little>,
-    beside: BesideTally,
+    pub beside: BesideTally,
     pub simulated_requests: u64,
     pub simulated_customers: u64,
 }
@@ -343,11 +343,6 @@ impl Tally {
             sums.work_s += more.work_s;
             self.simulated_customers += more.started;
         }
-    }
-
-    /// A body is through.
-    pub fn sent(&mut self, tier: usize, place: u16, sent: Sent) {
-        self.beside.sent((tier, place, self.slot), sent);
     }
 
     /// A customer is let in.

@@ -12,12 +12,12 @@ mod cost;
 mod demand;
 mod distance;
 mod events;
+mod hardware;
 mod latency;
 mod ranges;
 mod servers;
 mod slos;
 mod storage;
-mod transfers;
 
 use plimsoll_reports::record::{ClaimCheck, Estimate, Growth, Provenance, Quantity};
 use plimsoll_scenarios::Scenario;

@@ -380,6 +380,7 @@ impl Book<'_> {
                     used,
                     true,
                 );
+                self.disk_wait(tier, name, (operations, servers, most));
             }
             let target = self.sheet.constant("utilisation to plan for", TARGET, Unit::Share);
             let room = self.sheet.product(vec![most, target]);

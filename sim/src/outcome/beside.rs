@@ -1,13 +1,14 @@
-//! What a run says of links beside how full they are.
+//! What a run says of links, disks and connections that stay.
 
 use std::collections::BTreeMap;
 
-use plimsoll_reports::record::TransferRun;
+use plimsoll_reports::record::{ConnectionRun, DiskRun, TransferRun};
 use plimsoll_scenarios::{Scope, TierId};
 
 use super::Counted;
 use super::means::Means;
-use crate::analytic::queues::SharedLink;
+use super::stations::{local_time, place_name};
+use crate::analytic::queues::{Service, SharedLink, erlang_b, mg1_wait};
 use crate::histogram::Latencies;
 use crate::model;
 
@@ -18,6 +19,8 @@ pub struct Beside {
     pub sums: Vec<Vec<Vec<BesideSums>>>,
     /// By tier: how long bodies took.
     pub bodies: BTreeMap<TierId, Latencies>,
+    /// How long services waited for disks.
+    pub disk_waits: BTreeMap<TierId, Latencies>,
 }
 
 /// One tier at one place in one slot.
@@ -27,6 +30,14 @@ pub struct BesideSums {
     pub bodies: f64,
     pub body_bits: f64,
     pub body_s: f64,
+    /// Services that used disks, how long they waited for them together, seconds, and those turned away there.
+    pub disk_calls: f64,
+    pub disk_wait_s: f64,
+    pub disk_refused: f64,
+    /// Connections asked for, of these refused, and the sum of how full the holders were when each was.
+    pub opens: f64,
+    pub opens_refused: f64,
+    pub opens_used: f64,
 }
 
 impl Beside {
@@ -39,7 +50,11 @@ impl Beside {
 }
 
 /// Transfers over a tier's links, whose fullest hour is at this place and slot; `None` where nobody counted them.
-pub(super) fn transfers(means: &Means<'_>, tier: TierId, (place, slot): (usize, usize)) -> Option<TransferRun> {
+pub(super) fn transfers(
+    means: &Means<'_>,
+    tier: TierId,
+    (place, slot): (usize, usize),
+) -> Option<TransferRun> {
     let (scenario, outcome) = (means.scenario, means.outcome);
     let mut time = Latencies::default();
     for counted in &outcome.counted {
@@ -74,12 +89,139 @@ pub(super) fn transfers(means: &Means<'_>, tier: TierId, (place, slot): (usize, 
     };
     let load = means.bytes_out(tier, place, slot) * 8.0 / outcome.slot_s / links;
     let formula = bound.map(|per_flow| {
-        let capacity = scenario.tiers[tier].link.as_ref().map_or(f64::INFINITY, plimsoll_scenarios::units::Quantity::get);
+        let capacity = scenario.tiers[tier]
+            .link
+            .as_ref()
+            .map_or(f64::INFINITY, plimsoll_scenarios::units::Quantity::get);
         SharedLink { capacity, per_flow, load }.time_of(bits / f64::max(bodies, 1.0))
     });
     Some(TransferRun {
         time: time.summary(),
         mean_peak_s: means.interval(mean),
         formula_peak_s: formula.filter(|seconds| seconds.is_finite()),
+    })
+}
+
+/// A tier's disks where and when they are fullest with operations.
+pub(super) fn disks(means: &Means<'_>, tier: TierId) -> Option<DiskRun> {
+    let (scenario, outcome) = (means.scenario, means.outcome);
+    let iops = scenario.tiers[tier].store.as_ref()?.iops.as_ref()?.get();
+    let (mut place, mut slot, mut highest, mut servers) = (0, 0, -1.0, 1.0);
+    for p in 0..model::places(scenario, tier) {
+        let here = (model::pool(scenario, tier, p)?.servers * model::instances_at(scenario, tier, p)) as f64;
+        for s in 0..outcome.slots {
+            let used = means.operations(tier, p, s) / outcome.slot_s / (here * iops);
+            if used > highest {
+                (place, slot, highest, servers) = (p, s, used, here);
+            }
+        }
+    }
+    let mut wait = Latencies::default();
+    for waits in outcome.counted.iter().filter_map(|c| c.beside.disk_waits.get(&tier)) {
+        wait.merge(waits);
+    }
+    let counted = wait.count() > 0;
+    let mean = |counted: &Counted| {
+        let sums = counted.beside.at(tier, place, slot);
+        if sums.disk_calls > 0.0 { sums.disk_wait_s / sums.disk_calls } else { 0.0 }
+    };
+    let formula = disk_wait(means, (tier, place, slot), servers, iops);
+    Some(DiskRun {
+        iops_per_server: iops,
+        servers: (0..model::places(scenario, tier))
+            .filter_map(|p| {
+                Some(model::pool(scenario, tier, p)?.servers * model::instances_at(scenario, tier, p))
+            })
+            .sum(),
+        utilisation_peak: highest.max(0.0),
+        peak_at_s: (slot as f64 + 0.5) * outcome.slot_s,
+        peak_local_s: local_time(means, tier, place, slot),
+        peak_region: place_name(scenario, tier, place),
+        wait: counted.then(|| wait.summary()),
+        wait_mean_peak_s: counted.then(|| means.interval(mean)),
+        formula_wait_peak_s: formula.is_finite().then_some(formula),
+        rejected_share: share(
+            outcome
+                .counted
+                .iter()
+                .map(|c| total(c, tier, |x| (x.disk_refused, x.disk_calls + x.disk_refused))),
+        ),
+    })
+}
+
+/// The mean wait for disks by formula: M/G/1, since one call may be several operations (Pollaczek and Khinchine).
+fn disk_wait(means: &Means<'_>, (tier, place, slot): (TierId, usize, usize), servers: f64, iops: f64) -> f64 {
+    let scenario = means.scenario;
+    let (mut rate, mut first, mut second) = (0.0, 0.0, 0.0);
+    for node in means.flow.at(tier) {
+        let call = means.flow.nodes[node].call;
+        let work = model::work(scenario, call);
+        let calls: f64 = means.regions_at(tier, place).map(|r| means.calls[node][r][slot]).sum();
+        let each = calls * work / means.outcome.slot_s / servers;
+        let operations = model::disk_operations_of_one(scenario, call);
+        rate += each;
+        first += each * operations / iops;
+        second += each * (operations / iops).powi(2);
+    }
+    if rate <= 0.0 {
+        return 0.0;
+    }
+    mg1_wait(rate, &Service { mean: first / rate, second: second / rate, third: 0.0 })
+}
+
+/// Two sums over all places and slots of a tier.
+fn total(counted: &Counted, tier: TierId, of: impl Fn(&BesideSums) -> (f64, f64)) -> (f64, f64) {
+    let slots = counted.beside.sums.get(tier).into_iter().flatten().flatten();
+    slots.map(of).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1))
+}
+
+/// The share that parts are of wholes, over replications.
+fn share(parts: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let (part, whole) = parts.fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+/// Connections that stay at a tier, where it takes only so many; `None` where nobody counted them.
+pub(super) fn connections(means: &Means<'_>, tier: TierId) -> Option<ConnectionRun> {
+    let (scenario, outcome) = (means.scenario, means.outcome);
+    let each = scenario.tiers[tier].connections_max.as_ref()?.get();
+    let (mut place, mut slot, mut highest) = (0, 0, -1.0);
+    let sum = |p: usize, s: usize, of: fn(&BesideSums) -> f64| -> f64 {
+        outcome.counted.iter().map(|c| of(&c.beside.at(tier, p, s))).sum()
+    };
+    for p in 0..model::places(scenario, tier) {
+        for s in 0..outcome.slots {
+            let opens = sum(p, s, |x| x.opens);
+            let used = sum(p, s, |x| x.opens_used) / opens.max(1.0);
+            if opens > 0.0 && used > highest {
+                (place, slot, highest) = (p, s, used);
+            }
+        }
+    }
+    if highest < 0.0 {
+        return None;
+    }
+    let instances = model::instances_at(scenario, tier, place) as f64;
+    let servers = model::pool(scenario, tier, place).map_or(1, |p| p.servers);
+    // By Little's law, at the rate of the slot.
+    let opened = scenario.actions.values().enumerate().filter_map(|(id, action)| {
+        let connection = action.connection.as_ref().filter(|c| c.tier == tier)?;
+        let regions = means.regions_at(tier, place);
+        let requests: f64 = regions.map(|r| means.requests[id][r][slot]).sum();
+        Some(requests / outcome.slot_s / instances * connection.lasts.get())
+    });
+    let load: f64 = opened.sum();
+    Some(ConnectionRun {
+        each,
+        used_peak: highest,
+        peak_at_s: (slot as f64 + 0.5) * outcome.slot_s,
+        peak_local_s: local_time(means, tier, place, slot),
+        peak_region: place_name(scenario, tier, place),
+        refused_peak: means.interval(|c| {
+            let sums = c.beside.at(tier, place, slot);
+            sums.opens_refused / sums.opens.max(1.0)
+        }),
+        formula_refused_peak: erlang_b((each * servers as f64) as u64, load),
+        refused_share: share(outcome.counted.iter().map(|c| total(c, tier, |x| (x.opens_refused, x.opens)))),
     })
 }

@@ -46,8 +46,7 @@ pub fn summarise(scenario: &Scenario, outcome: &Outcome, provenance: Provenance)
     let tiers: Vec<TierRun> = (0..scenario.tiers.len()).map(|t| tiers::tier_run(&means, &chain, t)).collect();
     let actions: Vec<ActionRun> =
         (0..scenario.actions.len()).map(|a| actions::action_run(&means, a)).collect();
-    let disks = (0..scenario.tiers.len()).filter_map(|t| tiers::disks(&means, t)).collect();
-    let bottleneck = verdicts::bottleneck(&tiers, disks);
+    let bottleneck = verdicts::bottleneck(&tiers);
     let slos = verdicts::judge(scenario, &tiers, &actions);
     let mut notes = outcome.notes.clone();
     for slo in scenario.slos.iter().filter(|slo| !slos.iter().any(|judged| judged.text == slo.text)) {

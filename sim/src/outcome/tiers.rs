@@ -1,10 +1,10 @@
 //! The record of a tier: what reached it, what it answered, how full its links were.
 
-use plimsoll_reports::record::{Bottleneck, CacheRun, Interval, LinkRun, TierRun, TierSeries};
+use plimsoll_reports::record::{CacheRun, Interval, LinkRun, TierRun, TierSeries};
 use plimsoll_scenarios::{Region, Scope, TierId};
 
 use super::Counted;
-use super::beside::transfers;
+use super::beside::{connections, disks, transfers};
 use super::means::Means;
 use super::stations::{local_time, place_name, pool_mean, station_run};
 use crate::analytic::caches::Chain;
@@ -39,6 +39,8 @@ pub(super) fn tier_run(means: &Means<'_>, chain: &Chain, tier: TierId) -> TierRu
         bytes_out: egress.iter().sum::<f64>() * outcome.slot_s / 8.0,
         egress_peak_bit_per_s: egress.iter().copied().fold(0.0, f64::max),
         link: link_run(means, tier),
+        disks: disks(means, tier),
+        connections: connections(means, tier),
         cache,
         station,
         series: TierSeries { rate_per_s: rates, egress_bit_per_s: egress, hit_ratio, utilisation, queue },
@@ -122,30 +124,5 @@ fn link_run(means: &Means<'_>, tier: TierId) -> Option<LinkRun> {
         peak_local_s: local_time(means, tier, place, slot),
         peak_region: place_name(scenario, tier, place),
         transfer: transfers(means, tier, (place, slot)),
-    })
-}
-
-/// How full a tier's disks are with operations where and when they are fullest.
-pub(super) fn disks(means: &Means<'_>, tier: TierId) -> Option<Bottleneck> {
-    let (scenario, outcome) = (means.scenario, means.outcome);
-    let iops = scenario.tiers[tier].store.as_ref()?.iops.as_ref()?.get();
-    let (mut place, mut slot, mut highest) = (0, 0, 0.0);
-    for p in 0..model::places(scenario, tier) {
-        let servers = model::pool(scenario, tier, p)?.servers * model::instances_at(scenario, tier, p);
-        for s in 0..outcome.slots {
-            let used = means.operations(tier, p, s) / outcome.slot_s / (servers as f64 * iops);
-            if used > highest {
-                (place, slot, highest) = (p, s, used);
-            }
-        }
-    }
-    Some(Bottleneck {
-        tier: scenario.tier_name(tier).to_owned(),
-        resource: "disks".to_owned(),
-        utilisation: highest,
-        at_s: (slot as f64 + 0.5) * outcome.slot_s,
-        local_s: local_time(means, tier, place, slot),
-        region: place_name(scenario, tier, place),
-        headroom: 1.0 / highest.max(f64::MIN_POSITIVE),
     })
 }

@@ -41,11 +41,17 @@ fn no_body_is_faster_than_its_users_access() {
 
 #[test]
 fn a_run_says_how_long_bodies_take_and_what_the_formula_says() {
-    let scenario = two_sizes(", downlink: 20 Mbit/s", "servers: 4, concurrency: 8, service_time: 1 ms, link: 20 Mbit/s");
+    let scenario =
+        two_sizes(", downlink: 20 Mbit/s", "servers: 4, concurrency: 8, service_time: 1 ms, link: 20 Mbit/s");
     let counted = played(&scenario, plan(3, 4, 100.0, 1_000.0));
-    let sums = |c: &Counted| (0..40).map(|s| c.beside.at(0, 0, s)).fold((0.0, 0.0), |a, x| (a.0 + x.bodies, a.1 + x.body_bits));
+    let sums = |c: &Counted| {
+        (0..40).map(|s| c.beside.at(0, 0, s)).fold((0.0, 0.0), |a, x| (a.0 + x.bodies, a.1 + x.body_bits))
+    };
     let (bodies, bits) = sums(&counted[0]);
-    assert!((bodies / 30_000.0 - 1.0).abs() < 0.03 && (bits / bodies / 2e6 - 1.0).abs() < 0.03, "{bodies} {bits}");
+    assert!(
+        (bodies / 30_000.0 - 1.0).abs() < 0.03 && (bits / bodies / 2e6 - 1.0).abs() < 0.03,
+        "{bodies} {bits}"
+    );
     let mean = over(&counted, |c| c.beside.bodies[&0].mean());
     // Each server's link has a quarter of the bodies.
     let link = SharedLink { capacity: 20e6, per_flow: 20e6, load: 15e6 };

@@ -1,5 +1,6 @@
 //! The calendar against closed forms, against the recursion of stations, and against itself.
 
+mod beside;
 mod clients;
 mod coverage;
 mod events;

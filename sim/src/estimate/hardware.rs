@@ -1,10 +1,11 @@
-//! How long bodies take over links that they share.
+//! What links and disks add to an answer: how long bodies take, and how long operations wait.
 
 use plimsoll_reports::record::Unit;
 use plimsoll_scenarios::{Scope, TierId};
 
 use super::book::Book;
-use crate::analytic::queues::SharedLink;
+use crate::analytic::queues::{Service, SharedLink, mg1_wait};
+use crate::model;
 use crate::sheet::CellId;
 
 const GROUP: &str = "servers";
@@ -50,5 +51,39 @@ impl Book<'_> {
         );
         let label = format!("{name}, a body over its link, mean at the peak");
         self.detail(format!("{name}.transfer_peak"), GROUP, label, time, Unit::Seconds);
+    }
+
+    /// The mean wait of a call for the disks of its server at the peak: M/G/1, since one call may be several operations.
+    /// `operations` a second of all calls, over `servers` of `most` each.
+    pub fn disk_wait(
+        &mut self,
+        tier: TierId,
+        name: &str,
+        (operations, servers, most): (CellId, CellId, CellId),
+    ) {
+        let scenario = self.scenario;
+        let (mut calls, mut first, mut second) = (0.0, 0.0, 0.0);
+        for node in self.flow.at(tier).collect::<Vec<usize>>() {
+            let call = self.flow.nodes[node].call;
+            let each = self.sheet.value(self.calls[node]) * model::work(scenario, call);
+            let operations = model::disk_operations_of_one(scenario, call);
+            calls += each;
+            first += each * operations;
+            second += each * operations.powi(2);
+        }
+        if calls <= 0.0 {
+            return;
+        }
+        let (first, second) = (first / calls, second / calls);
+        let wait = self.sheet.function(
+            "mean wait in M/G/1 (Pollaczek and Khinchine)",
+            vec![operations, servers, most],
+            move |x| {
+                let service = Service { mean: first / x[2], second: second / x[2].powi(2), third: 0.0 };
+                mg1_wait(x[0] / first / x[1], &service)
+            },
+        );
+        let label = format!("{name}, mean wait for disks at the peak");
+        self.detail(format!("{name}.disk_wait_peak"), GROUP, label, wait, Unit::Seconds);
     }
 }
