@@ -272,6 +272,9 @@ pub struct TierRun {
     /// Connections that stay at it, where it takes only so many; of a run that plays every request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<ConnectionRun>,
+    /// Kinds of its servers, where these differ; of a run that plays every request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<KindRun>,
     pub series: TierSeries,
 }
 
@@ -354,6 +357,25 @@ pub struct TransferRun {
     /// of the flows is bounded by users' access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub formula_peak_s: Option<f64>,
+}
+
+/// One kind of a tier's servers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KindRun {
+    pub servers: u64,
+    /// Times as fast as the tier's service time says.
+    pub speed: f64,
+    /// Of one server, bits per second, where the kind says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_bit_per_s: Option<f64>,
+    /// What a weighted balancer goes by, over the mean of all servers.
+    pub weight: f64,
+    /// Share of the tier's work in calls that its servers got, and what the balancer's policy says of it.
+    pub requests_share: f64,
+    pub formula_requests_share: f64,
+    pub utilisation_mean: f64,
+    /// Highest slot.
+    pub utilisation_peak: f64,
 }
 
 /// Disks of a tier's servers: one operation after the other on each.

@@ -52,7 +52,7 @@ fn single(calls: &Calls) -> bool {
     calls.chain().is_some_and(|chain| chain.len() == 1)
 }
 
-fn features(tier: &Tier) -> [(bool, &'static str); 8] {
+fn features(tier: &Tier) -> [(bool, &'static str); 10] {
     let is = |of: fn(&crate::tier::Station) -> bool| tier.station.as_ref().is_some_and(of);
     [
         (is(|s| s.blocking), "slots held while waiting downstream"),
@@ -61,6 +61,8 @@ fn features(tier: &Tier) -> [(bool, &'static str); 8] {
         (is(|s| s.batch.is_some()), "batches"),
         (is(|s| s.autoscale.is_some()), "servers that come and go"),
         (is(|s| s.balance == Balance::ConsistentHash), "balancing by hash"),
+        (is(|s| s.balance == Balance::Weighted), "balancing by weight"),
+        (is(|s| !s.kinds.is_empty()), "servers that differ"),
         (tier.external.is_some(), "services of somebody else"),
         (tier.queue.is_some(), "queues with consumers"),
     ]

@@ -122,6 +122,7 @@ pub const TIER: &[Named] = &[
     ("hottest_shard_utilisation", Measure::Share),
     ("hottest_key_utilisation", Measure::Share),
     ("round_trip", Measure::Duration),
+    ("utilisation_all_kinds", Measure::Share),
     ("wait_p99", Measure::Duration),
     ("transfer_peak", Measure::Duration),
     ("disk_wait_peak", Measure::Duration),

@@ -54,6 +54,7 @@ fn tables_of(run: &Run, links: bool) -> String {
         traffic(run, links),
         caches(run, links),
         stations(run, links),
+        kind_table(run),
         link_table(run, links),
         disk_table(run, links),
         connection_table(run),
@@ -188,6 +189,37 @@ fn stations(run: &Run, links: bool) -> String {
         Number("rejected"),
     ];
     table("Servers", &columns, &rows)
+}
+
+fn kind_table(run: &Run) -> String {
+    let rows: Vec<Row> = run
+        .tiers
+        .iter()
+        .flat_map(|t| t.kinds.iter().map(move |k| (t, k)))
+        .map(|(t, k)| {
+            Row::of([
+                t.name.clone(),
+                with_separators(k.servers),
+                human(k.speed, Unit::Number),
+                k.link_bit_per_s.map(|link| human(link, Unit::BitsPerSecond)).unwrap_or_default(),
+                human(k.requests_share, Unit::Share),
+                human(k.formula_requests_share, Unit::Share),
+                human(k.utilisation_mean, Unit::Share),
+                human(k.utilisation_peak, Unit::Share),
+            ])
+        })
+        .collect();
+    let columns = [
+        Text("tier"),
+        Number("servers"),
+        Number("speed"),
+        Number("link"),
+        Number("of requests"),
+        Number("by policy"),
+        Number("busy"),
+        Number("busy at peak"),
+    ];
+    table("Kinds of servers", &columns, &rows)
 }
 
 fn link_table(run: &Run, links: bool) -> String {

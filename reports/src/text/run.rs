@@ -32,6 +32,7 @@ pub fn run(record: &Run, style: Style) -> String {
     out.push_str(&section(style, "traffic", &traffic(record, style)));
     out.push_str(&section(style, "caches", &caches(record, style)));
     out.push_str(&section(style, "servers", &stations(record, style)));
+    out.push_str(&section(style, "kinds of servers", &kinds(record, style)));
     out.push_str(&section(style, "links", &links(record, style)));
     out.push_str(&section(style, "disks", &disks(record, style)));
     out.push_str(&section(style, "connections", &connections(record, style)));
@@ -175,6 +176,33 @@ fn links(record: &Run, style: Style) -> String {
             shared.map(|t| with_margin(&t.mean_peak_s, Unit::Seconds)).unwrap_or_default().into(),
             shared.and_then(|t| t.formula_peak_s).map(|s| human(s, Unit::Seconds)).unwrap_or_default().into(),
         ]);
+    }
+    table.render(style, 3)
+}
+
+fn kinds(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("servers")
+        .right("speed")
+        .right("link")
+        .right("of requests")
+        .right("by policy")
+        .right("busy")
+        .right("at peak");
+    for tier in &record.tiers {
+        for kind in &tier.kinds {
+            table.push([
+                tier.name.as_str().into(),
+                with_separators(kind.servers).into(),
+                human(kind.speed, Unit::Number).into(),
+                kind.link_bit_per_s.map(|link| human(link, Unit::BitsPerSecond)).unwrap_or_default().into(),
+                human(kind.requests_share, Unit::Share).into(),
+                human(kind.formula_requests_share, Unit::Share).into(),
+                human(kind.utilisation_mean, Unit::Share).into(),
+                human(kind.utilisation_peak, Unit::Share).into(),
+            ]);
+        }
     }
     table.render(style, 3)
 }

@@ -10,7 +10,7 @@ use super::frame::UNCOUNTED;
 use super::times::{FINE, Times};
 use crate::histogram::Latencies;
 use crate::model;
-use crate::outcome::{Beside, BesideSums};
+use crate::outcome::{Beside, BesideSums, KindSums};
 
 /// The counts of a replication.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub struct BesideTally {
     sums: Vec<Vec<Vec<BesideSums>>>,
     bodies: BTreeMap<TierId, Times<FINE>>,
     disk_waits: BTreeMap<TierId, Times<FINE>>,
+    /// By tier and kind of its servers, then slot.
+    kinds: Vec<Vec<Vec<KindSums>>>,
 }
 
 /// A tier, one of its places, and a slot.
@@ -42,7 +44,12 @@ impl BesideTally {
             let places = if any { model::places(scenario, tier) } else { 0 };
             vec![vec![BesideSums::default(); slots]; places]
         };
-        Self { sums: (0..scenario.tiers.len()).map(of).collect(), ..Self::default() }
+        let kinds = scenario.tiers.values().map(|tier| {
+            let kinds = tier.station.as_ref().map_or(0, |station| station.kinds.len());
+            vec![vec![KindSums::default(); slots]; kinds]
+        });
+        let kinds = kinds.collect();
+        Self { sums: (0..scenario.tiers.len()).map(of).collect(), kinds, ..Self::default() }
     }
 
     /// The sums of a tier at a place in a slot; `None` outside of what counts.
@@ -68,6 +75,16 @@ impl BesideTally {
         sums.disk_calls += 1.0;
         sums.disk_wait_s += wait_s;
         self.disk_waits.entry(at.0).or_default().record(wait_s);
+    }
+
+    /// A server of a kind begins a service, in a slot.
+    pub fn served(&mut self, (tier, kind, slot): Where, work_s: f64) {
+        if slot != UNCOUNTED
+            && let Some(sums) = self.kinds[tier][usize::from(kind)].get_mut(usize::from(slot))
+        {
+            sums.services += 1.0;
+            sums.work_s += work_s;
+        }
     }
 
     /// Too many operations wait already.
@@ -96,6 +113,7 @@ impl BesideTally {
         };
         Beside {
             sums: self.sums,
+            kinds: self.kinds,
             bodies: self.bodies.into_iter().map(poured).collect(),
             disk_waits: self.disk_waits.into_iter().map(poured).collect(),
         }

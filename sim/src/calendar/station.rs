@@ -214,8 +214,10 @@ impl Machine<'_> {
     pub(super) fn start(&mut self, at: u32, tier: TierId, server: u32) {
         let play = &mut self.tiers[tier];
         let Some(station) = &mut play.station else { return };
-        let duration = station.services.next() * play.slower;
+        let local = (server - play.first_server) as usize;
+        let duration = station.services.next() * play.slower * station.slowness(local);
         let blocking = station.blocking;
+        let kind = station.kinds.get(local).map(|kind| kind.kind);
         let here = &mut self.servers[server as usize];
         here.busy += 1;
         let frame = &mut self.frames[at];
@@ -224,6 +226,9 @@ impl Machine<'_> {
         pool.work_s += duration;
         let wait = self.now - frame.since;
         self.tally.start(tier, pool.place, wait, if blocking { 0.0 } else { duration });
+        if let Some(kind) = kind {
+            self.tally.beside.served((tier, kind, self.tally.slot()), duration);
+        }
         self.queue.push(self.now + duration, Due::new(Kind::Finish, at));
     }
 
@@ -354,7 +359,8 @@ impl Machine<'_> {
         let play = &mut self.tiers[tier];
         let local = (server - play.first_server) as usize;
         let Some(station) = &mut play.station else { return };
-        let work = station.services.next() * play.slower;
+        let work = station.services.next() * play.slower * station.slowness(local);
+        let kind = station.kinds.get(local).map(|kind| kind.kind);
         let shared = &mut station.shared[local];
         shared.advance(now, pace(station.concurrency, shared.len()));
         shared.join(work, at);
@@ -364,6 +370,9 @@ impl Machine<'_> {
         let pool = &mut self.pools[here.pool as usize];
         pool.work_s += work;
         self.tally.start(tier, pool.place, 0.0, work);
+        if let Some(kind) = kind {
+            self.tally.beside.served((tier, kind, self.tally.slot()), work);
+        }
         self.next_departure(tier, server);
     }
 

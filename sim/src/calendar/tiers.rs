@@ -94,6 +94,26 @@ pub struct StationPlay {
     /// Points of the ring and their shards, in order; empty unless the ring is consistent.
     pub ring: Vec<(u64, u32)>,
     pub by_range: bool,
+    /// For every server; empty where all are alike.
+    pub kinds: Vec<KindPlay>,
+}
+
+/// What a server is among others that differ.
+#[derive(Debug, Clone, Copy)]
+pub struct KindPlay {
+    pub kind: u16,
+    /// What service takes, as a multiple of what the tier says.
+    pub slower: f64,
+    pub weight: f64,
+    /// What a balancer in turn owes it.
+    pub owed: f64,
+}
+
+impl StationPlay {
+    /// What service takes at a server, by its position in the tier, as a multiple of what the tier says.
+    pub fn slowness(&self, local: usize) -> f64 {
+        self.kinds.get(local).map_or(1.0, |kind| kind.slower)
+    }
 }
 
 /// A tier.
@@ -237,6 +257,7 @@ impl Stage {
                 ShardBy::Consistent { virtual_nodes } => ring(s.shards, virtual_nodes),
                 _ => Vec::new(),
             }),
+            kinds: self.kinds(station, first_pool),
             by_range: here.sharding.as_ref().is_some_and(|s| s.by == ShardBy::Range),
         });
         let cache = here.cache.as_ref().filter(|_| here.scope != Scope::User);
@@ -259,7 +280,7 @@ impl Stage {
                 .and_then(|e| e.rate_max.as_ref())
                 .map(plimsoll_scenarios::units::Quantity::get),
             tokens: vec![(1.0, 0.0); instances],
-            first_link: self.links(scenario, tier, first_server),
+            first_link: self.links(scenario, tier, (first_pool, first_server)),
             kept: match setup.slice.and_then(|slice| Some((slice.laws.as_ref()?, slice.factor))) {
                 Some((laws, weight)) if caches > 0 => Kept::drawn(laws, tier, caches, weight, stream("hits")),
                 _ => Kept::Played(
@@ -273,8 +294,26 @@ impl Stage {
         }
     }
 
+    /// What each server of a tier is, by the pools from the first on; empty where all are alike.
+    fn kinds(&self, station: &Station, first_pool: u32) -> Vec<KindPlay> {
+        let weights = station.weights();
+        let kind = |kind: usize| KindPlay {
+            kind: kind as u16,
+            slower: 1.0 / station.kinds[kind].speed.get(),
+            weight: weights[kind],
+            owed: 0.0,
+        };
+        let pools = &self.pools[first_pool as usize..];
+        pools.iter().flat_map(|pool| station.kinds_of(u64::from(pool.servers))).map(kind).collect()
+    }
+
     /// The links of a tier: one for every server from the first on, or one an instance. Returns the first.
-    fn links(&mut self, scenario: &Scenario, tier: TierId, first_server: u32) -> Option<u32> {
+    fn links(
+        &mut self,
+        scenario: &Scenario,
+        tier: TierId,
+        (first_pool, first_server): (u32, u32),
+    ) -> Option<u32> {
         let bits_per_s = scenario.tiers[tier].link.as_ref()?.get();
         let first = self.links.len() as u32;
         let mut places: Vec<u16> = self.servers[first_server as usize..]
@@ -285,7 +324,14 @@ impl Stage {
             let at = |place| (0..model::instances_at(scenario, tier, place)).map(move |_| place as u16);
             places = (0..model::places(scenario, tier)).flat_map(at).collect();
         }
-        self.links.extend(places.into_iter().map(|place| Link::new(tier, place, bits_per_s)));
+        let station = scenario.tiers[tier].station.as_ref();
+        let kinds = station.map(|station| self.kinds(station, first_pool)).unwrap_or_default();
+        let of_kind = |i: usize| {
+            let kind = &station?.kinds[usize::from(kinds.get(i)?.kind)];
+            kind.link.as_ref().map(plimsoll_scenarios::units::Quantity::get)
+        };
+        let links = places.into_iter().enumerate();
+        self.links.extend(links.map(|(i, place)| Link::new(tier, place, of_kind(i).unwrap_or(bits_per_s))));
         Some(first)
     }
 
@@ -325,6 +371,7 @@ pub const fn is_simple(station: &Station) -> bool {
         && station.batch.is_none()
         && !station.single_writer
         && !station.blocking
+        && station.kinds.is_empty()
 }
 
 /// An empty cache of a tier.

@@ -96,6 +96,14 @@ impl Book<'_> {
 
     fn station_load(&mut self, tier: TierId, name: &str, station: &Station, work: CellId) {
         let mut service = self.mean_time(format!("{name} service time"), &station.service_time, tier);
+        if !station.kinds.is_empty() {
+            let slowness = self.sheet.constant(
+                "its servers' slowness, as requests meet it",
+                station.slowness(),
+                Unit::Number,
+            );
+            service = self.sheet.product(vec![service, slowness]);
+        }
         if station.blocking {
             let behind = self.behind(tier);
             let held = self.sheet.sum(vec![service, behind]);
@@ -106,12 +114,18 @@ impl Book<'_> {
         let slots = self.sheet.input("slots of one", &station.concurrency, (1.0, Unit::Count));
         let busy = self.sheet.product(vec![work, service]);
         let room = self.sheet.product(vec![servers, slots]);
-        let used = self.sheet.quotient(busy, room);
+        let mut used = self.sheet.quotient(busy, room);
+        if let Some(factor) = busiest_kind(station) {
+            let label = format!("{name}, all servers busy at the peak");
+            let all = self.detail(format!("{name}.utilisation_all_kinds"), GROUP, label, used, Unit::Share);
+            let factor = self.sheet.constant("its busiest kind of servers over all", factor, Unit::Number);
+            used = self.sheet.product(vec![all, factor]);
+        }
         self.tiers[tier].utilisation =
             Some(self.sheet.named(used, format!("{name}, busy at the peak"), Unit::Share));
         let (pools, pooled) = pools(self, tier, station);
         let cv = station.service_time.cv();
-        let round_robin = station.balance == Balance::RoundRobin;
+        let round_robin = matches!(station.balance, Balance::RoundRobin | Balance::Weighted);
         let wait = self.sheet.function(
             "mean wait in GI/G/c (Erlang C, Kimura)",
             vec![work, service, servers, slots],
@@ -206,6 +220,12 @@ impl Book<'_> {
         let busy = self.sheet.named(busy, format!("busy slots of {name} at the peak"), Unit::Number);
         let at_target = self.sheet.product(vec![slots_cell, target]);
         let cell = self.sheet.quotient(busy, at_target);
+        let cell = if let Some(factor) = busiest_kind(station) {
+            let factor = self.sheet.constant("its busiest kind of servers over all", factor, Unit::Number);
+            self.sheet.product(vec![cell, factor])
+        } else {
+            cell
+        };
         let cell = self.sheet.ceil(cell);
         let label = format!("{name}, servers for {} % busy", TARGET * 100.0);
         needed.push(self.detail(format!("{name}.servers_by_utilisation"), GROUP, label, cell, Unit::Count));
@@ -579,6 +599,12 @@ impl Book<'_> {
     }
 }
 
+/// How busy the busiest kind of servers is over all of them together; `None` where all are alike.
+fn busiest_kind(station: &Station) -> Option<f64> {
+    let busiest = station.busy_by_kind().into_iter().reduce(f64::max)?;
+    Some(busiest / station.slowness())
+}
+
 /// Whether a tree of calls waits for a tier.
 fn waited_for(calls: &Calls, tier: TierId) -> bool {
     let mut found = false;
@@ -595,7 +621,7 @@ fn places(book: &Book<'_>, tier: TierId) -> f64 {
 fn pools(book: &Book<'_>, tier: TierId, station: &Station) -> (f64, f64) {
     match station.balance {
         Balance::LeastConnections | Balance::PowerOfTwo => (places(book, tier), places(book, tier)),
-        Balance::Random | Balance::RoundRobin | Balance::ConsistentHash => {
+        Balance::Random | Balance::RoundRobin | Balance::ConsistentHash | Balance::Weighted => {
             (station.servers.get().max(1.0), places(book, tier))
         }
     }

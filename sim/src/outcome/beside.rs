@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_reports::record::{ConnectionRun, DiskRun, TransferRun};
+use plimsoll_reports::record::{ConnectionRun, DiskRun, KindRun, TransferRun};
 use plimsoll_scenarios::{Scope, TierId};
 
 use super::Counted;
@@ -21,6 +21,15 @@ pub struct Beside {
     pub bodies: BTreeMap<TierId, Latencies>,
     /// How long services waited for disks.
     pub disk_waits: BTreeMap<TierId, Latencies>,
+    /// By tier and kind of its servers, then slot; empty where nobody counts.
+    pub kinds: Vec<Vec<Vec<KindSums>>>,
+}
+
+/// One kind of a tier's servers in one slot, over all places.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct KindSums {
+    pub services: f64,
+    pub work_s: f64,
 }
 
 /// One tier at one place in one slot.
@@ -224,4 +233,49 @@ pub(super) fn connections(means: &Means<'_>, tier: TierId) -> Option<ConnectionR
         formula_refused_peak: erlang_b((each * servers as f64) as u64, load),
         refused_share: share(outcome.counted.iter().map(|c| total(c, tier, |x| (x.opens_refused, x.opens)))),
     })
+}
+
+/// The kinds of a tier's servers; empty where all are alike, or nobody counted them.
+pub(super) fn kinds(means: &Means<'_>, tier: TierId) -> Vec<KindRun> {
+    let (scenario, outcome) = (means.scenario, means.outcome);
+    let Some(station) = &scenario.tiers[tier].station else { return Vec::new() };
+    let counted: Vec<&Vec<Vec<KindSums>>> =
+        outcome.counted.iter().filter_map(|c| c.beside.kinds.get(tier)).filter(|k| !k.is_empty()).collect();
+    if counted.is_empty() {
+        return Vec::new();
+    }
+    let mut servers = vec![0_u64; station.kinds.len()];
+    for place in 0..model::places(scenario, tier) {
+        let here = model::pool(scenario, tier, place).map_or(0, |pool| pool.servers);
+        for kind in station.kinds_of(here) {
+            servers[kind] += model::instances_at(scenario, tier, place);
+        }
+    }
+    let replications = counted.len() as f64;
+    let sum = |kind: usize, slot: usize, of: fn(&KindSums) -> f64| -> f64 {
+        counted.iter().map(|kinds| of(&kinds[kind][slot])).sum::<f64>() / replications
+    };
+    let slots = || 0..outcome.slots;
+    let all: f64 = (0..servers.len())
+        .flat_map(|k| slots().map(move |s| (k, s)))
+        .map(|(k, s)| sum(k, s, |x| x.services))
+        .sum();
+    let (weights, formula) = (station.weights(), station.requests_by_kind());
+    let of = |kind: usize| {
+        // What was counted is of the part of the system that was played.
+        let room = servers[kind] as f64 * station.concurrency.get() * outcome.slot_s
+            / outcome.objects_per_sample as f64;
+        let busy = |slot: usize| if room > 0.0 { sum(kind, slot, |x| x.work_s) / room } else { 0.0 };
+        KindRun {
+            servers: servers[kind],
+            speed: station.kinds[kind].speed.get(),
+            link_bit_per_s: station.kinds[kind].link.as_ref().map(plimsoll_scenarios::units::Quantity::get),
+            weight: weights[kind],
+            requests_share: slots().map(|s| sum(kind, s, |x| x.services)).sum::<f64>() / f64::max(all, 1.0),
+            formula_requests_share: formula[kind],
+            utilisation_mean: slots().map(busy).sum::<f64>() / outcome.slots as f64,
+            utilisation_peak: slots().map(busy).fold(0.0, f64::max),
+        }
+    };
+    (0..servers.len()).map(of).collect()
 }

@@ -17,7 +17,7 @@ use plimsoll_scenarios::slo::Metric;
 use crate::analytic::caches;
 use means::Means;
 
-pub use beside::{Beside, BesideSums};
+pub use beside::{Beside, BesideSums, KindSums};
 pub use counted::{Counted, Grid, StationSlot};
 pub use interval::interval;
 pub use warmup::mser5;

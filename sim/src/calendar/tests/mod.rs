@@ -4,6 +4,7 @@ mod beside;
 mod clients;
 mod coverage;
 mod events;
+mod kinds;
 mod links;
 mod queues;
 mod random;
