@@ -275,6 +275,9 @@ pub struct TierRun {
     /// Kinds of its servers, where these differ; of a run that plays every request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<KindRun>,
+    /// Reads that missed the latest write, where copies lag; of a run that plays every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staleness: Option<StaleRun>,
     pub series: TierSeries,
 }
 
@@ -376,6 +379,21 @@ pub struct KindRun {
     pub utilisation_mean: f64,
     /// Highest slot.
     pub utilisation_peak: f64,
+}
+
+/// Reads of copies that lag behind writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StaleRun {
+    pub copies: u32,
+    /// Copies that a write waits for, and that a read asks.
+    pub write_quorum: u32,
+    pub read_quorum: u32,
+    /// Mean time until a copy that a write does not wait for has it, seconds.
+    pub lag_mean_s: f64,
+    /// Share of reads that missed the latest write acknowledged before they came, simulated.
+    pub stale_share: Interval,
+    /// The same by formula: writes at random, copies asked at random (Bailis et al. 2012).
+    pub formula_stale_share: f64,
 }
 
 /// Disks of a tier's servers: one operation after the other on each.

@@ -52,7 +52,7 @@ fn single(calls: &Calls) -> bool {
     calls.chain().is_some_and(|chain| chain.len() == 1)
 }
 
-fn features(tier: &Tier) -> [(bool, &'static str); 10] {
+fn features(tier: &Tier) -> [(bool, &'static str); 11] {
     let is = |of: fn(&crate::tier::Station) -> bool| tier.station.as_ref().is_some_and(of);
     [
         (is(|s| s.blocking), "slots held while waiting downstream"),
@@ -64,6 +64,7 @@ fn features(tier: &Tier) -> [(bool, &'static str); 10] {
         (is(|s| s.balance == Balance::Weighted), "balancing by weight"),
         (is(|s| !s.kinds.is_empty()), "servers that differ"),
         (tier.external.is_some(), "services of somebody else"),
+        (tier.replication.lag.is_some(), "copies that lag"),
         (tier.queue.is_some(), "queues with consumers"),
     ]
 }

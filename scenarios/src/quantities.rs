@@ -127,6 +127,7 @@ pub const TIER: &[Named] = &[
     ("transfer_peak", Measure::Duration),
     ("disk_wait_peak", Measure::Duration),
     ("connections_refused_peak", Measure::Share),
+    ("stale_reads", Measure::Share),
     ("servers", Measure::Count),
     ("servers_by_utilisation", Measure::Count),
     ("servers_by_wait", Measure::Count),

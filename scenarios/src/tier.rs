@@ -208,6 +208,8 @@ pub struct External {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replication {
     pub scheme: Scheme,
+    /// From a write's acknowledgement until a copy that has not acknowledged it has it, seconds; `None` is at once.
+    pub lag: Option<Distribution<Seconds>>,
     pub origin: Origin,
 }
 

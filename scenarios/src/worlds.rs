@@ -214,6 +214,9 @@ impl Scenario {
                 external.rate_max.iter_mut().for_each(|q| visit(format_args!("{name}, limit"), q));
             }
             tier.queue.iter_mut().for_each(|q| visit(format_args!("{name}, retention"), &mut q.retention));
+            if let Some(lag) = &mut tier.replication.lag {
+                lag.each_quantity(&mut |q| visit(format_args!("{name}, lag of copies"), q));
+            }
             tier.connections_max.iter_mut().for_each(|q| visit(format_args!("{name}, connections"), q));
             tier.availability.iter_mut().for_each(|q| visit(format_args!("{name}, availability"), q));
         }

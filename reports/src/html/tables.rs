@@ -58,6 +58,7 @@ fn tables_of(run: &Run, links: bool) -> String {
         link_table(run, links),
         disk_table(run, links),
         connection_table(run),
+        copy_table(run),
     ]
     .concat();
     if links && !body.is_empty() { format!("<div id=\"actions\"></div>\n{body}") } else { body }
@@ -318,6 +319,35 @@ fn connection_table(run: &Run) -> String {
         Number("refused"),
     ];
     table("Connections", &columns, &rows)
+}
+
+fn copy_table(run: &Run) -> String {
+    let rows: Vec<Row> = run
+        .tiers
+        .iter()
+        .filter_map(|t| t.staleness.as_ref().map(|s| (t, s)))
+        .map(|(t, s)| {
+            Row::of([
+                t.name.clone(),
+                s.copies.to_string(),
+                s.write_quorum.to_string(),
+                s.read_quorum.to_string(),
+                human(s.lag_mean_s, Unit::Seconds),
+                with_margin(&s.stale_share, Unit::Share),
+                human(s.formula_stale_share, Unit::Share),
+            ])
+        })
+        .collect();
+    let columns = [
+        Text("tier"),
+        Number("copies"),
+        Number("a write waits for"),
+        Number("a read asks"),
+        Number("mean lag"),
+        Number("stale reads"),
+        Number("by formula"),
+    ];
+    table("Copies", &columns, &rows)
 }
 
 fn measured(m: &Measurement) -> String {

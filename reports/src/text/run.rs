@@ -36,6 +36,7 @@ pub fn run(record: &Run, style: Style) -> String {
     out.push_str(&section(style, "links", &links(record, style)));
     out.push_str(&section(style, "disks", &disks(record, style)));
     out.push_str(&section(style, "connections", &connections(record, style)));
+    out.push_str(&section(style, "copies", &copies(record, style)));
     out.push_str(&section(style, "notes", &sentences(style, Tone::Plain, 3, &record.notes)));
     out.push('\n');
     for line in wrap(&clean(&story::provenance(&record.provenance)), style.width.saturating_sub(1)) {
@@ -229,6 +230,30 @@ fn disks(record: &Run, style: Style) -> String {
             wait.map(|w| with_margin(w, Unit::Seconds)).unwrap_or_default().into(),
             disks.formula_wait_peak_s.map(|s| human(s, Unit::Seconds)).unwrap_or_default().into(),
             failed(disks.rejected_share),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn copies(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("copies")
+        .right("a write waits for")
+        .right("a read asks")
+        .right("mean lag")
+        .right("stale reads")
+        .right("by formula");
+    for tier in &record.tiers {
+        let Some(stale) = &tier.staleness else { continue };
+        table.push([
+            tier.name.as_str().into(),
+            stale.copies.to_string().into(),
+            stale.write_quorum.to_string().into(),
+            stale.read_quorum.to_string().into(),
+            human(stale.lag_mean_s, Unit::Seconds).into(),
+            with_margin(&stale.stale_share, Unit::Share).into(),
+            human(stale.formula_stale_share, Unit::Share).into(),
         ]);
     }
     table.render(style, 3)

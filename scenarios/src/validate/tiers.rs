@@ -204,6 +204,7 @@ const REPLICATION: Shape = Shape {
         either("copies", Kind::Any(&[Kind::Whole(1, COPIES_MAX), Kind::Auto]), "whole copies"),
         field("write_quorum", Kind::Whole(1, COPIES_MAX), "copies that a write waits for (a majority)"),
         field("read_quorum", Kind::Whole(1, COPIES_MAX), "copies that a read asks (1)"),
+        field("lag", laws::DURATION, "until copies that a write does not wait for have it (none)"),
         either("erasure", Kind::Fields(&ERASURE), "an erasure code instead of copies"),
     ],
     example: "{copies: 3, write_quorum: 2, read_quorum: 2}",
@@ -523,6 +524,7 @@ fn replication(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Re
     let copies = fields.number(decoder, "copies", (1, COPIES_MAX), "3");
     let plain = |count: u32, origin: Origin| Replication {
         scheme: Scheme::Copies { count, write: count / 2 + 1, read: 1 },
+        lag: None,
         origin,
     };
     let Some(node) = fields.take("replication") else { return plain(copies.unwrap_or(1), fields.origin) };
@@ -539,11 +541,14 @@ fn schemed(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Replication
     let count = fields.number(decoder, "copies", (1, COPIES_MAX), "3");
     let write = fields.number(decoder, "write_quorum", (1, COPIES_MAX), "2");
     let read = fields.number(decoder, "read_quorum", (1, COPIES_MAX), "1");
+    let lag_path = fields.name("lag");
+    let lag_node = fields.take("lag");
+    let lag = lag_node.and_then(|n| laws::duration(decoder, n, &lag_path));
     let erasure = fields.take("erasure");
     let misspelt = fields.misspelt("copies") || fields.misspelt("erasure");
     fields.finish(decoder);
     if let Some(node) = erasure {
-        if count.or(write).or(read).is_some() {
+        if count.or(write).or(read).is_some() || lag_node.is_some() {
             let cause = format!("`{path}` has both an erasure code and copies");
             decoder.problem(origin, cause, "keep one of them");
         }
@@ -555,7 +560,8 @@ fn schemed(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Replication
             fields.need(decoder, "parity", "4");
         }
         fields.finish(decoder);
-        return Some(Replication { scheme: Scheme::Erasure { data: data?, parity: parity? }, origin });
+        let scheme = Scheme::Erasure { data: data?, parity: parity? };
+        return Some(Replication { scheme, lag: None, origin });
     }
     if count.is_none() && !misspelt {
         let cause = format!("`{path}` says neither `copies` nor `erasure`");
@@ -569,7 +575,7 @@ fn schemed(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Replication
             decoder.problem(origin, cause, "ask for at most as many as there are");
         }
     }
-    Some(Replication { scheme: Scheme::Copies { count, write, read }, origin })
+    Some(Replication { scheme: Scheme::Copies { count, write, read }, lag, origin })
 }
 
 fn sharding(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Sharding> {

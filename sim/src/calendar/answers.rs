@@ -76,7 +76,11 @@ impl Machine<'_> {
                 (Told::Waits, _) => return,
                 (_, Role::Client) => {}
                 (Told::GoesOn, Role::Call) if self.frames[parent].step == COPIES => {
-                    self.frames[parent].step = self.site(parent).body.from;
+                    let site = self.site(parent);
+                    self.frames[parent].step = site.body.from;
+                    if site.lags && site.write {
+                        self.written(parent, site);
+                    }
                     self.served(parent);
                     return;
                 }

@@ -39,7 +39,10 @@ impl BesideTally {
         let of = |tier: TierId| {
             let here = &scenario.tiers[tier];
             let disks = here.store.as_ref().is_some_and(|s| s.iops.is_some());
-            let any = here.link.is_some() || disks || here.connections_max.is_some();
+            let any = here.link.is_some()
+                || disks
+                || here.connections_max.is_some()
+                || here.replication.lag.is_some();
             let any = any && here.scope != Scope::User;
             let places = if any { model::places(scenario, tier) } else { 0 };
             vec![vec![BesideSums::default(); slots]; places]
@@ -91,6 +94,14 @@ impl BesideTally {
     pub fn turned_away_by_disks(&mut self, at: Where) {
         if let Some(sums) = self.at(at) {
             sums.disk_refused += 1.0;
+        }
+    }
+
+    /// A read comes to copies that lag.
+    pub fn read(&mut self, at: Where, stale: bool) {
+        if let Some(sums) = self.at(at) {
+            sums.reads += 1.0;
+            sums.stale += f64::from(u8::from(stale));
         }
     }
 

@@ -452,6 +452,9 @@ impl<'a> Machine<'a> {
 
     #[inline(never)]
     fn arrive_elsewhere(&mut self, at: u32, site: &Site) {
+        if site.lags && !site.write {
+            self.read_version(at, site);
+        }
         if self.tiers[site.tier].station.is_some() {
             if site.copies > 1 {
                 self.send_copies(at, site);

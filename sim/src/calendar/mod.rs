@@ -40,6 +40,7 @@ mod tally;
 mod tests;
 mod tiers;
 mod times;
+mod versions;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

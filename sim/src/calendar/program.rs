@@ -102,6 +102,9 @@ pub struct Site {
     pub sends: bool,
     pub arrives: Body,
     pub disk: Option<Disk>,
+    /// It asks for an object, and copies of it lag behind writes.
+    pub lags: bool,
+    pub write: bool,
     /// What the tier does before it answers.
     pub body: Part,
     /// Once it is served it is answered: nothing is looked up, called, or waited for on the way back.
@@ -336,6 +339,8 @@ impl Program {
             response_bits: bits,
             sends: bits > 0.0 && tier.link.is_some() && tier.scope != Scope::User,
             disk: disk(scenario, call),
+            lags: call.of.is_some() && tier.replication.lag.is_some(),
+            write: call.write,
             arrives: match (on_device, same) {
                 (true, _) => Body::ToUser,
                 (_, true) => Body::PassedOn,

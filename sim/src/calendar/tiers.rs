@@ -13,6 +13,7 @@ use super::kept::{Kept, Object};
 use super::links::Link;
 use super::machine::Setup;
 use super::sharing::Shared;
+use super::versions::Versions;
 use crate::cache::{Cache, Sizes};
 use crate::model;
 
@@ -137,6 +138,8 @@ pub struct TierPlay {
     pub cache_per_server: bool,
     /// Objects being fetched, by cache and object, and who waits for them.
     pub fetches: HashMap<u64, List>,
+    /// Copies that lag, where they do.
+    pub versions: Option<Versions>,
     /// What service takes, as a multiple of usual, and what is left of the link.
     pub slower: f64,
     pub cut: f64,
@@ -271,7 +274,7 @@ impl Stage {
             scope: here.scope,
             first_pool: if here.station.is_some() { first_pool } else { NONE },
             first_server,
-            simple: here.station.as_ref().is_some_and(is_simple),
+            simple: here.station.as_ref().is_some_and(is_simple) && here.replication.lag.is_none(),
             station,
             latency: here.external.as_ref().map(|e| (e.latency.sampler(), stream("latency"))),
             rate_max: here
@@ -289,6 +292,7 @@ impl Stage {
             },
             cache_per_server: per_server,
             fetches: HashMap::new(),
+            versions: Versions::new(&here.replication, stream("lags"), stream("copies asked")),
             slower: 1.0,
             cut: 1.0,
         }

@@ -1,10 +1,12 @@
-//! What links and disks add to an answer: how long bodies take, and how long operations wait.
+//! What links, disks and copies do to an answer: how long bodies take, how long operations wait, and what is out of date.
 
 use plimsoll_reports::record::Unit;
-use plimsoll_scenarios::{Scope, TierId};
+use plimsoll_scenarios::{Scheme, Scope, TierId};
 
 use super::book::Book;
 use crate::analytic::queues::{Service, SharedLink, mg1_wait};
+use crate::analytic::replication::Quorum;
+use crate::analytic::staleness::Staleness;
 use crate::model;
 use crate::sheet::CellId;
 
@@ -85,5 +87,59 @@ impl Book<'_> {
         );
         let label = format!("{name}, mean wait for disks at the peak");
         self.detail(format!("{name}.disk_wait_peak"), GROUP, label, wait, Unit::Seconds);
+    }
+
+    /// Reads that miss the latest write at the peak, where copies lag.
+    pub fn stale_reads(&mut self, tier: TierId, name: &str) {
+        let scenario = self.scenario;
+        let replication = &scenario.tiers[tier].replication;
+        let (Some(lag), Scheme::Copies { count, write, read }) = (&replication.lag, replication.scheme)
+        else {
+            return;
+        };
+        let quorum = Quorum { copies: u64::from(count), writes: u64::from(write), reads: u64::from(read) };
+        let law = Staleness::new(quorum, |p| lag.quantile(p));
+        let global = scenario.tiers[tier].scope == Scope::Global;
+        let instances = model::instances(scenario, tier).max(1) as f64;
+        // By dataset: writes and reads a second at the peak.
+        let mut rates = vec![(0.0, 0.0); scenario.datasets.len()];
+        for node in self.flow.at(tier).collect::<Vec<usize>>() {
+            let of_action = self.rates[self.flow.nodes[node].action];
+            let call = self.flow.nodes[node].call;
+            let Some(dataset) = call.of else { continue };
+            let factor = if global { of_action.factor_global } else { of_action.factor };
+            let rate = self.sheet.value(self.calls[node]) * self.sheet.value(factor);
+            let (writes, reads) = &mut rates[dataset];
+            *(if call.write { writes } else { reads }) += rate;
+        }
+        let (mut stale, mut all) = (0.0, 0.0);
+        for (dataset, (writes, reads)) in scenario.datasets.values().zip(rates) {
+            if reads > 0.0 {
+                let popularity = dataset.popularity.over(dataset.count.get() as u64);
+                all += reads;
+                stale += reads * law.share_over(&popularity, writes / instances);
+            }
+        }
+        if all <= 0.0 {
+            return;
+        }
+        let inputs = vec![
+            self.sheet.stated("copies", f64::from(count), Unit::Count, replication.origin),
+            self.sheet.stated("a write waits for", f64::from(write), Unit::Count, replication.origin),
+            self.sheet.stated("a read asks", f64::from(read), Unit::Count, replication.origin),
+            self.mean_time(format!("lag of {name}'s copies"), lag, tier),
+        ];
+        let share = self.sheet.fixed(
+            "reads before the first copy they ask has the latest write (Bailis et al. 2012)",
+            inputs,
+            stale / all,
+        );
+        self.line(
+            format!("{name}.stale_reads"),
+            GROUP,
+            format!("{name}, stale reads at the peak"),
+            share,
+            Unit::Share,
+        );
     }
 }

@@ -167,6 +167,7 @@ impl Book<'_> {
         self.by_link(tier, &name, &mut needed);
         self.by_disk(tier, &name, &mut needed);
         self.by_connections(tier, &name, &mut needed);
+        self.stale_reads(tier, &name);
         if let Some(external) = here.external.as_ref().and_then(|e| e.rate_max.as_ref()) {
             let most = self.sheet.input("calls that it takes", external, (1.0, Unit::PerSecond));
             let used = self.sheet.quotient(work, most);

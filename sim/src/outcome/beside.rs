@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_reports::record::{ConnectionRun, DiskRun, KindRun, TransferRun};
-use plimsoll_scenarios::{Scope, TierId};
+use plimsoll_reports::record::{ConnectionRun, DiskRun, KindRun, StaleRun, TransferRun};
+use plimsoll_scenarios::{Scheme, Scope, TierId};
 
 use super::Counted;
 use super::means::Means;
 use super::stations::{local_time, place_name};
 use crate::analytic::queues::{Service, SharedLink, erlang_b, mg1_wait};
+use crate::analytic::replication::Quorum;
+use crate::analytic::staleness::Staleness;
 use crate::histogram::Latencies;
 use crate::model;
 
@@ -47,6 +49,9 @@ pub struct BesideSums {
     pub opens: f64,
     pub opens_refused: f64,
     pub opens_used: f64,
+    /// Reads of copies that lag, and those of them that missed the latest write.
+    pub reads: f64,
+    pub stale: f64,
 }
 
 impl Beside {
@@ -278,4 +283,59 @@ pub(super) fn kinds(means: &Means<'_>, tier: TierId) -> Vec<KindRun> {
         }
     };
     (0..servers.len()).map(of).collect()
+}
+
+/// Reads that missed the latest write at copies that lag; `None` where nobody counted them.
+pub(super) fn staleness(means: &Means<'_>, tier: TierId) -> Option<StaleRun> {
+    let (scenario, outcome) = (means.scenario, means.outcome);
+    let replication = &scenario.tiers[tier].replication;
+    let lag = replication.lag.as_ref()?;
+    let Scheme::Copies { count, write, read } = replication.scheme else { return None };
+    let of = |counted: &Counted| total(counted, tier, |x| (x.stale, x.reads));
+    if outcome.counted.iter().map(of).all(|(_, reads)| reads == 0.0) {
+        return None;
+    }
+    let quorum = Quorum { copies: u64::from(count), writes: u64::from(write), reads: u64::from(read) };
+    let law = Staleness::new(quorum, |p| lag.quantile(p));
+    // Each place and slot has its rate of writes; its reads are stale at that.
+    let (mut stale, mut reads) = (0.0, 0.0);
+    for place in 0..model::places(scenario, tier) {
+        let instances = model::instances_at(scenario, tier, place) as f64;
+        for slot in 0..outcome.slots {
+            for dataset in 0..scenario.datasets.len() {
+                let calls = |write: bool| -> f64 {
+                    let here = |&n: &usize| {
+                        let call = means.flow.nodes[n].call;
+                        call.of == Some(dataset) && call.write == write
+                    };
+                    let regions = |n: usize| means.regions_at(tier, place).map(move |r| (n, r));
+                    means
+                        .flow
+                        .at(tier)
+                        .filter(here)
+                        .flat_map(regions)
+                        .map(|(n, r)| means.calls[n][r][slot])
+                        .sum()
+                };
+                let (written, read) = (calls(true), calls(false));
+                if read > 0.0 {
+                    let dataset = &scenario.datasets[dataset];
+                    let popularity = dataset.popularity.over(dataset.count.get() as u64);
+                    reads += read;
+                    stale += read * law.share_over(&popularity, written / outcome.slot_s / instances);
+                }
+            }
+        }
+    }
+    Some(StaleRun {
+        copies: count,
+        write_quorum: write,
+        read_quorum: read,
+        lag_mean_s: lag.mean(),
+        stale_share: means.interval(|c| {
+            let (stale, reads) = of(c);
+            if reads > 0.0 { stale / reads } else { 0.0 }
+        }),
+        formula_stale_share: if reads > 0.0 { stale / reads } else { 0.0 },
+    })
 }

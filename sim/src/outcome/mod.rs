@@ -52,6 +52,7 @@ pub fn summarise(scenario: &Scenario, outcome: &Outcome, provenance: Provenance)
     for slo in scenario.slos.iter().filter(|slo| !slos.iter().any(|judged| judged.text == slo.text)) {
         let why = match slo.metric {
             Metric::Durability { .. } => "a day does not show it",
+            Metric::Stale { .. } => "only a run of every request sees which reads are stale (`--window`)",
             _ => "there were no requests to judge it by",
         };
         notes.push(format!("`{}` is not judged: {why}", slo.text));

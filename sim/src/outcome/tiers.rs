@@ -4,7 +4,7 @@ use plimsoll_reports::record::{CacheRun, Interval, LinkRun, TierRun, TierSeries}
 use plimsoll_scenarios::{Region, Scope, TierId};
 
 use super::Counted;
-use super::beside::{connections, disks, kinds, transfers};
+use super::beside::{connections, disks, kinds, staleness, transfers};
 use super::means::Means;
 use super::stations::{local_time, place_name, pool_mean, station_run};
 use crate::analytic::caches::Chain;
@@ -42,6 +42,7 @@ pub(super) fn tier_run(means: &Means<'_>, chain: &Chain, tier: TierId) -> TierRu
         disks: disks(means, tier),
         connections: connections(means, tier),
         kinds: kinds(means, tier),
+        staleness: staleness(means, tier),
         cache,
         station,
         series: TierSeries { rate_per_s: rates, egress_bit_per_s: egress, hit_ratio, utilisation, queue },

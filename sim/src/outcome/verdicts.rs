@@ -85,6 +85,9 @@ pub(super) fn judge(scenario: &Scenario, tiers: &[TierRun], actions: &[ActionRun
                 (tier(name).and_then(|t| t.station.as_ref()).map(|s| s.rejected_share), Unit::Share)
             }
             Metric::Loss { tier: None } => (failed_share(actions), Unit::Share),
+            Metric::Stale { tier: name } => {
+                (tier(name).and_then(|t| t.staleness.as_ref()).map(|s| s.stale_share.value), Unit::Share)
+            }
             // No day is long enough to see it.
             Metric::Durability { .. } => (None, Unit::Share),
             Metric::Availability => (failed_share(actions).map(|failed| 1.0 - failed), Unit::Share),

@@ -189,7 +189,8 @@ impl<'p> Problem<'p> {
                 Metric::Durability { dataset } => {
                     scenario.datasets.get_index_of(dataset).map(GoalMetric::Durability)
                 }
-                Metric::Utilisation { .. } | Metric::Headroom { .. } => None,
+                // Quorums and lags are nothing that a plan chooses.
+                Metric::Utilisation { .. } | Metric::Headroom { .. } | Metric::Stale { .. } => None,
             };
             let Some(metric) = metric else { continue };
             let mut under: Vec<Option<Failure>> = vec![None];

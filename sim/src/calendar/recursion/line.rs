@@ -98,7 +98,7 @@ fn plays(setup: &Setup<'_>, tier: TierId) -> bool {
         (0..model::places(setup.scenario, tier)).filter_map(|p| model::pool(setup.scenario, tier, p));
     let alone = pools.all(|pool| pool.servers == 1);
     let blind = matches!(station.balance, Balance::Random | Balance::RoundRobin) && here.sharding.is_none();
-    here.link.is_none() && here.external.is_none() && (alone || blind)
+    here.link.is_none() && here.external.is_none() && here.replication.lag.is_none() && (alone || blind)
 }
 
 /// Tiers in an order in which no chain goes back; `None` where there is none.

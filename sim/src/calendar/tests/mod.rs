@@ -9,6 +9,7 @@ mod links;
 mod queues;
 mod random;
 mod recursion;
+mod staleness;
 mod storm;
 mod trees;
 

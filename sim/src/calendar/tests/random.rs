@@ -107,6 +107,14 @@ impl Draw {
                 if self.chance(0.3) {
                     tier += ", kinds: [{share: 30 %, speed: 2}, {share: 70 %}]";
                 }
+                if self.chance(0.2) {
+                    tier = tier.replacen(
+                        ", copies: ",
+                        ", replication: {lag: 20 ms, write_quorum: 1, copies: ",
+                        1,
+                    );
+                    tier = tier.replacen(", single_writer", "}, single_writer", 1);
+                }
                 if self.chance(0.3) {
                     tier += ", store: {iops: 200/s}";
                 }
