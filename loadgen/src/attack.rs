@@ -15,21 +15,20 @@ use goose::goose::{GooseUser, Scenario, Transaction, TransactionResult};
 use goose::{GooseAttack, GooseError};
 use plimsoll_scenarios::rng::Stream;
 
-use crate::client::{self, Ask, Handling, HttpClient};
-use crate::desk::Desk;
-use crate::pace::{About, Planned};
+use crate::client::{self, Ask, HttpClient};
+use crate::pace::{About, Planned, Requests};
 use crate::record::Shared;
+use crate::schedule::Plan;
 use crate::walks::Walks;
 
 /// What every user needs.
 #[derive(Debug)]
 pub struct Work {
-    pub desk: Desk<Planned>,
+    pub desk: Requests,
+    pub plan: Arc<Plan>,
     pub client: HttpClient,
     pub timeout: Duration,
     pub shared: Arc<Shared>,
-    /// How answers are read, by route.
-    pub handling: Vec<Handling>,
     pub closed: Option<Closed>,
 }
 
@@ -93,15 +92,15 @@ impl Closed {
     }
 
     /// Takes a request now, as the user's own idea; `None` after the end.
-    fn take(&self, planned: Planned, shared: &Shared) -> Option<Planned> {
+    fn take(&self, about: About, shared: &Shared) -> Option<About> {
         let (_, counted_from, end) = *self.span.get()?;
         let due = Instant::now();
         if due >= end {
             return None;
         }
         let counted = due >= counted_from;
-        shared.fell_due(planned.about.region, counted);
-        Some(Planned { about: About { due, counted, ..planned.about }, ..planned })
+        shared.fell_due(about.region, counted);
+        Some(About { due, counted, ..about })
     }
 }
 
@@ -154,12 +153,12 @@ async fn one_request(user: &GooseUser, work: &Work) -> bool {
         closed.think(closed.thought_s(), &work.shared).await;
     }
     let Some(planned) = work.desk.next(user.weighted_users_index).await else { return false };
-    if work.shared.halted() && matches!(planned.ask, Ask::Unsent(_)) {
+    if work.shared.halted() && planned.sent.is_none() {
         // Planned and not sent: missed.
         return true;
     }
     let planned = match &work.closed {
-        Some(closed) => closed.take(planned, &work.shared),
+        Some(closed) => closed.take(planned.about, &work.shared).map(Planned::from),
         None => Some(planned),
     };
     if let Some(planned) = planned {
@@ -173,7 +172,7 @@ async fn walk(user: &GooseUser, work: &Work, closed: &Closed, walks: &Walks) -> 
     let Some((_, _, end)) = closed.started(&work.shared).await else { return false };
     let (whats, think_s) = walks.turn(user.weighted_users_index);
     for what in whats {
-        let Some(planned) = walks.planned(what, end) else {
+        let Some(about) = walks.planned(what, end) else {
             let counted =
                 closed.span.get().is_some_and(|(_, from, end)| (*from..*end).contains(&Instant::now()));
             work.shared.local.fetch_add(u64::from(counted), Relaxed);
@@ -182,8 +181,8 @@ async fn walk(user: &GooseUser, work: &Work, closed: &Closed, walks: &Walks) -> 
         if work.shared.halted() {
             break;
         }
-        if let Some(planned) = closed.take(planned, &work.shared) {
-            exchange(user, work, planned).await;
+        if let Some(about) = closed.take(about, &work.shared) {
+            exchange(user, work, about.into()).await;
         }
     }
     closed.think(think_s, &work.shared).await;
@@ -193,12 +192,17 @@ async fn walk(user: &GooseUser, work: &Work, closed: &Closed, walks: &Walks) -> 
 }
 
 /// Sends a request, if nobody has, and records what came of it.
-async fn exchange(user: &GooseUser, work: &Work, Planned { about, ask }: Planned) {
+async fn exchange(user: &GooseUser, work: &Work, Planned { about, sent }: Planned) {
     let number = user.weighted_users_index;
-    if matches!(ask, Ask::Unsent(_)) {
+    let ask = if let Some(under_way) = sent {
+        Ask::UnderWay(under_way)
+    } else {
+        // One that cannot be made (the plan has tried each template) stays unsent, so it is missed.
+        let Ok(request) = work.plan.request(about.wanted) else { return };
         work.shared.sending(number, about);
-    }
-    let outcome =
-        client::send(&work.client, (about.base, ask), work.timeout, &work.handling[about.route]).await;
+        Ask::Unsent(request)
+    };
+    let handling = &work.plan.routes[about.wanted.route].handling;
+    let outcome = client::send(&work.client, (about.base, ask), work.timeout, handling).await;
     work.shared.ended(number, about, outcome);
 }

@@ -6,6 +6,9 @@
 //! the answer is there, and nobody else has to run before the request leaves.
 //!
 //! Why users wait in a stack: who came last is called first, so as few are in use, and as warm, as suffice.
+//!
+//! Why what waits and what is left at a seat are different things: while the target stalls, many thousands wait, and what
+//! nobody has sent yet needs no more than what makes the request.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -15,37 +18,37 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// Items wait for users first in, first out; users wait last in, first out.
+/// Items (`I`) wait for users first in, first out; users wait last in, first out, for what is left at their seats (`S`).
 #[derive(Debug)]
-pub struct Desk<T> {
-    line: Mutex<Line<T>>,
-    seats: Vec<Mutex<Seat<T>>>,
+pub struct Desk<I, S> {
+    line: Mutex<Line<I>>,
+    seats: Vec<Mutex<Seat<S>>>,
     waiting_max: usize,
     closed: AtomicBool,
 }
 
 /// At most one of the two is not empty.
 #[derive(Debug)]
-struct Line<T> {
-    items: VecDeque<T>,
+struct Line<I> {
+    items: VecDeque<I>,
     users: Vec<usize>,
 }
 
 #[derive(Debug)]
-struct Seat<T> {
+struct Seat<S> {
     /// Left there for the user, and when.
-    item: Option<(T, Instant)>,
+    item: Option<(S, Instant)>,
     waker: Waker,
 }
 
 /// The seat of a user who waits, until something is left there.
 #[derive(Debug)]
-pub struct Place<'a, T> {
+pub struct Place<'a, S> {
     pub user: usize,
-    seat: MutexGuard<'a, Seat<T>>,
+    seat: MutexGuard<'a, Seat<S>>,
 }
 
-impl<T> Desk<T> {
+impl<I, S: From<I>> Desk<I, S> {
     /// For so many users, and so many items that may wait for one.
     pub fn new(users: usize, waiting_max: usize) -> Self {
         let seat = || Mutex::new(Seat { item: None, waker: Waker::noop().clone() });
@@ -58,17 +61,17 @@ impl<T> Desk<T> {
     }
 
     /// The seat of a user who has nothing to do, if there is one. Something must be left there.
-    pub fn place(&self) -> Option<Place<'_, T>> {
+    pub fn place(&self) -> Option<Place<'_, S>> {
         let user = held(&self.line).users.pop()?;
         Some(Place { user, seat: held(&self.seats[user]) })
     }
 
     /// Gives an item to whoever waits, or else lets it wait; gives it back if too many do. Never waits for room.
-    pub fn push(&self, item: T) -> Result<(), T> {
+    pub fn push(&self, item: I) -> Result<(), I> {
         let mut line = held(&self.line);
         if let Some(user) = line.users.pop() {
             drop(line);
-            Place { user, seat: held(&self.seats[user]) }.leave_and_call(item);
+            Place { user, seat: held(&self.seats[user]) }.leave_and_call(item.into());
             return Ok(());
         }
         if line.items.len() >= self.waiting_max {
@@ -89,7 +92,7 @@ impl<T> Desk<T> {
     }
 
     /// The next item for a user, when there is one; `None` once the desk is closed and nothing waits.
-    pub async fn next(&self, user: usize) -> Option<T> {
+    pub async fn next(&self, user: usize) -> Option<S> {
         let mut seated = false;
         poll_fn(|context| {
             if !seated {
@@ -107,10 +110,10 @@ impl<T> Desk<T> {
     }
 
     /// Takes what waits, or makes the user one who does.
-    fn sit_down(&self, user: usize, context: &Context<'_>) -> Poll<Option<T>> {
+    fn sit_down(&self, user: usize, context: &Context<'_>) -> Poll<Option<S>> {
         let mut line = held(&self.line);
         if let Some(item) = line.items.pop_front() {
-            return Poll::Ready(Some(item));
+            return Poll::Ready(Some(item.into()));
         }
         if self.closed.load(Acquire) {
             return Poll::Ready(None);
@@ -134,19 +137,19 @@ impl<T> Desk<T> {
     }
 }
 
-impl<T> Place<'_, T> {
+impl<S> Place<'_, S> {
     /// Wakes the user: for whatever brings him the news.
     pub fn waker(&self) -> &Waker {
         &self.seat.waker
     }
 
     /// Leaves an item; the user is woken by somebody else.
-    pub fn leave(mut self, item: T) {
+    pub fn leave(mut self, item: S) {
         self.seat.item = Some((item, Instant::now()));
     }
 
     /// Leaves an item, and wakes the user.
-    pub fn leave_and_call(mut self, item: T) {
+    pub fn leave_and_call(mut self, item: S) {
         self.seat.item = Some((item, Instant::now()));
         self.seat.waker.wake_by_ref();
     }
@@ -159,9 +162,9 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Closes a desk when dropped, so that its users end also if the pacer should panic.
 #[derive(Debug)]
-pub struct CloseAtEnd<'a, T>(pub &'a Desk<T>);
+pub struct CloseAtEnd<'a, I, S: From<I>>(pub &'a Desk<I, S>);
 
-impl<T> Drop for CloseAtEnd<'_, T> {
+impl<I, S: From<I>> Drop for CloseAtEnd<'_, I, S> {
     fn drop(&mut self) {
         self.0.close();
     }
@@ -174,7 +177,7 @@ mod tests {
     use super::*;
 
     /// Lets 50 users on two threads take what `hand` puts in, and gives all that they got.
-    fn taken(hand: impl FnOnce(&Desk<u32>)) -> Vec<u32> {
+    fn taken(hand: impl FnOnce(&Desk<u32, u32>)) -> Vec<u32> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
         let desk = Arc::new(Desk::new(50, 10_000));
@@ -252,7 +255,7 @@ mod tests {
 
     #[test]
     fn too_many_that_wait_are_given_back() {
-        let desk = Desk::new(1, 2);
+        let desk = Desk::<u32, u32>::new(1, 2);
         assert_eq!([desk.push(1), desk.push(2), desk.push(3)], [Ok(()), Ok(()), Err(3)]);
     }
 }

@@ -14,10 +14,11 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crate::client::{Ask, HttpClient};
+use crate::client::HttpClient;
+use crate::connections::UnderWay;
 use crate::desk::Desk;
 use crate::record::Shared;
-use crate::schedule::{HttpRequest, Plan, Schedule, What};
+use crate::schedule::{HttpRequest, Plan, Schedule, Wanted, What};
 
 /// How far before a deadline a sleep may be told to end, and so the longest spin after one that ends early. Spinning costs a
 /// request that much of a processor.
@@ -34,21 +35,37 @@ const SUPPLY_PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Planned {
     pub about: About,
-    pub ask: Ask,
+    /// What the pacer has sent; what it could not send the user makes and sends.
+    pub sent: Option<UnderWay>,
 }
+
+impl From<About> for Planned {
+    fn from(about: About) -> Self {
+        Self { about, sent: None }
+    }
+}
+
+/// Where requests wait for users.
+pub type Requests = Desk<About, Planned>;
 
 /// Which request it is.
 #[derive(Debug, Clone, Copy)]
 pub struct About {
     /// When it should start; of a closed model, when a user takes it.
     pub due: Instant,
-    pub route: usize,
+    pub wanted: Wanted,
     /// Of the user who asks, in the scenario's order; 0 where there is only one.
     pub region: usize,
     /// Position of the base url that it goes to.
     pub base: usize,
     /// Due in the seconds that count.
     pub counted: bool,
+}
+
+impl About {
+    pub fn new(plan: &Plan, wanted: Wanted, due: Instant, counted: bool) -> Self {
+        Self { due, wanted, region: plan.regions.of_site(wanted.site), base: plan.base_of(wanted), counted }
+    }
 }
 
 /// Sends all requests, from `start` on, until the schedule ends or the run is halted.
@@ -59,14 +76,14 @@ pub fn pace(
     schedule: Schedule<'_>,
     start: Instant,
     warmup_s: f64,
-    (desk, client): (&Desk<Planned>, &HttpClient),
+    (desk, client): (&Requests, &HttpClient),
     shared: &Shared,
 ) {
     let mut sleeper = Sleeper::new();
     for due in schedule {
         let at = start + Duration::from_secs_f64(due.at_s);
         let counted = due.at_s >= warmup_s;
-        let What::Send { route, site, object, user } = due.what else {
+        let What::Send(wanted) = due.what else {
             if !sleeper.until(at, shared) {
                 return;
             }
@@ -74,34 +91,33 @@ pub fn pace(
             continue;
         };
         // Made before the wait, so that making it delays nothing.
-        let request = plan.request(route, (site, object, user));
+        let request = plan.request(wanted);
         if !sleeper.until(at, shared) {
             return;
         }
-        let region = plan.regions.of_site(site);
-        shared.fell_due(region, counted);
+        let about = About::new(plan, wanted, at, counted);
+        shared.fell_due(about.region, counted);
         shared.starved.fetch_add(u64::from(counted && shared.all_busy()), Relaxed);
         // A request that cannot be made (the plan has tried each template) stays unsent, so it is missed.
         let Ok(request) = request else { continue };
-        let about = About { due: at, route, region, base: plan.base_of(route, site), counted };
         send(about, request, (desk, client), shared);
     }
 }
 
 /// Sends a request in the name of a user who waits, or lets it wait for one.
-fn send(about: About, request: HttpRequest, (desk, client): (&Desk<Planned>, &HttpClient), shared: &Shared) {
+fn send(about: About, request: HttpRequest, (desk, client): (&Requests, &HttpClient), shared: &Shared) {
     let Some(place) = desk.place() else {
         // Whatever is planned and not sent is missed, so what too many wait before needs no count of its own.
-        let _ = desk.push(Planned { about, ask: Ask::Unsent(request) });
+        let _ = desk.push(about);
         return;
     };
     let Some(open) = client.idle(about.base) else {
-        return place.leave_and_call(Planned { about, ask: Ask::Unsent(request) });
+        return place.leave_and_call(about.into());
     };
     shared.sending(place.user, about);
     let under_way = open.begin(request, place.waker());
     let ended = under_way.ended();
-    let planned = Planned { about, ask: Ask::UnderWay(under_way) };
+    let planned = Planned { about, sent: Some(under_way) };
     if ended { place.leave_and_call(planned) } else { place.leave(planned) }
 }
 
@@ -111,26 +127,22 @@ pub fn supply(
     plan: &Plan,
     schedule: Schedule<'_>,
     (start, counted_from, end): (Instant, Instant, Instant),
-    desk: &Desk<Planned>,
+    desk: &Requests,
     shared: &Shared,
 ) {
     if !wait_until(start, shared) {
         return;
     }
     for due in schedule {
-        let What::Send { route, site, object, user } = due.what else {
+        let What::Send(wanted) = due.what else {
             shared.local.fetch_add(u64::from(Instant::now() >= counted_from), Relaxed);
             continue;
         };
-        let Ok(request) = plan.request(route, (site, object, user)) else { continue };
-        let region = plan.regions.of_site(site);
-        let about = About { due: end, route, region, base: plan.base_of(route, site), counted: false };
-        let mut planned = Planned { about, ask: Ask::Unsent(request) };
-        while let Err(back) = desk.push(planned) {
+        let about = About::new(plan, wanted, end, false);
+        while desk.push(about).is_err() {
             if Instant::now() >= end || !wait_until(Instant::now() + SUPPLY_PAUSE, shared) {
                 return;
             }
-            planned = back;
         }
         if Instant::now() >= end || shared.halted() {
             return;

@@ -135,7 +135,7 @@ impl Shared {
         let lag = about.due.elapsed();
         self.with(user, about.counted, |record| {
             record.lag.saturating_record(micros(lag));
-            record.routes[about.route].sent += 1;
+            record.routes[about.wanted.route].sent += 1;
             if let Some(region) = record.regions.get_mut(about.region) {
                 region.sent += 1;
             }
@@ -253,7 +253,7 @@ impl Record {
             region.ended += 1;
             region.failed += u64::from(outcome.result.is_err());
         }
-        let route = &mut self.routes[about.route];
+        let route = &mut self.routes[about.wanted.route];
         route.bytes += outcome.bytes;
         match outcome.result {
             Ok(success) => {
@@ -269,7 +269,7 @@ impl Record {
                 }
                 if let Some(tier) = success.served_by {
                     if let Some(region) = region {
-                        count(&mut region.served_by[about.route], tier.clone(), 1);
+                        count(&mut region.served_by[about.wanted.route], tier.clone(), 1);
                     }
                     count(&mut route.served_by, tier, 1);
                 }

@@ -219,10 +219,10 @@ fn work(scenario: &Scenario, plan: &Arc<Plan>, options: &LoadOptions, shared: &A
     let queue_max = if closed.is_some() { SUPPLY_MAX.min(options.queue_max) } else { options.queue_max };
     Work {
         desk: Desk::new(options.users(), queue_max),
+        plan: Arc::clone(plan),
         client: HttpClient::new(plan.bases.iter().chain(&plan.metrics).map(Base::address), shared),
         timeout,
         shared: Arc::clone(shared),
-        handling: plan.routes.iter().map(|route| route.handling.clone()).collect(),
         closed,
     }
 }

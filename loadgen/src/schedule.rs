@@ -14,7 +14,7 @@ use crate::checks::{Check, Rule};
 use crate::client::Handling;
 use crate::error::LoadError;
 use crate::player::Playback;
-use crate::recorded::Recorded;
+use crate::recorded::{Recorded, RecordedRequest};
 use crate::regions::Regions;
 use crate::targets::{Base, Targets};
 use crate::template::Template;
@@ -158,7 +158,7 @@ impl Plan {
         };
         self.routes.push(route);
         let index = self.routes.len() - 1;
-        self.request(index, (0, 0, 0)).map_err(|e| bad(e.to_string()))?;
+        self.request(Wanted { route: index, site: 0, object: 0, user: 0 }).map_err(|e| bad(e.to_string()))?;
         Ok(index)
     }
 
@@ -202,17 +202,13 @@ impl Plan {
         self.bases.iter_mut().chain(&mut self.metrics).try_for_each(Base::reach)
     }
 
-    /// Position of the base url to which requests of a route from a site go.
-    pub fn base_of(&self, route: usize, site: u32) -> usize {
-        self.routes[route].base(site)
+    /// Position of the base url to which a request goes.
+    pub fn base_of(&self, wanted: Wanted) -> usize {
+        self.routes[wanted.route].base(wanted.site)
     }
 
-    /// The request of a route for one site, object and user, as it goes to its base url.
-    pub fn request(
-        &self,
-        route: usize,
-        (site, object, user): (u32, u64, u64),
-    ) -> Result<HttpRequest, http::Error> {
+    /// A request as it goes to its base url.
+    pub fn request(&self, Wanted { route, site, object, user }: Wanted) -> Result<HttpRequest, http::Error> {
         let route = &self.routes[route];
         let base = route.base(site);
         let mut uri = String::with_capacity(64);
@@ -285,7 +281,12 @@ impl Plan {
 }
 
 const fn sent(route: usize, request: &trace::Request) -> What {
-    What::Send { route, site: request.site, object: request.object, user: request.user }
+    What::Send(Wanted { route, site: request.site, object: request.object, user: request.user })
+}
+
+/// Nobody has written down who asked.
+const fn recorded_as(route: usize, request: &RecordedRequest) -> Wanted {
+    Wanted { route, site: request.site, object: request.object, user: 0 }
 }
 
 fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, LoadError> {
@@ -311,12 +312,16 @@ pub struct Due {
 pub enum What {
     /// Answered on the device: counted, never sent.
     Local,
-    Send {
-        route: usize,
-        site: u32,
-        object: u64,
-        user: u64,
-    },
+    Send(Wanted),
+}
+
+/// What makes a request: which route, from where, for what and for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    pub route: usize,
+    pub site: u32,
+    pub object: u64,
+    pub user: u64,
 }
 
 /// See [`Plan::schedule`].
@@ -371,13 +376,13 @@ impl Iterator for Schedule<'_> {
                     && let Some(&route) = plan.actions[before.action].branches.get(*branches)
                 {
                     *branches += 1;
-                    let what = What::Send { route, site: before.site, object: before.object, user: 0 };
+                    let what = What::Send(recorded_as(route, before));
                     return Some(Due { at_s: before.at_s, what });
                 }
                 let request = recorded.requests.get(*next).filter(|request| request.at_s < *total_s)?;
                 (*next, *branches) = (*next + 1, 0);
                 let what = match plan.actions[request.action].primary {
-                    Some(route) => What::Send { route, site: request.site, object: request.object, user: 0 },
+                    Some(route) => What::Send(recorded_as(route, request)),
                     None => What::Local,
                 };
                 Some(Due { at_s: request.at_s, what })
@@ -428,7 +433,7 @@ mod tests {
         let due: Vec<Due> = plan.schedule(&scenario, &Arrivals::Scenario, 1, (0.0, duration_s)).collect();
         assert!(due.windows(2).all(|pair| pair[0].at_s <= pair[1].at_s));
         let sent = |wanted: usize| {
-            due.iter().filter(|due| matches!(due.what, What::Send { route, .. } if route == wanted)).count()
+            due.iter().filter(|due| matches!(due.what, What::Send(sent) if sent.route == wanted)).count()
         };
         let local = due.iter().filter(|due| due.what == What::Local).count();
         let trace: Vec<trace::Request> = trace::requests(&scenario, 1, duration_s).collect();
@@ -438,13 +443,14 @@ mod tests {
         assert_eq!((sent(0) + local, sent(1), sent(2)), (plays, plays, trace.len() - plays));
 
         let uri = |route, site, object| {
-            let address = plan.bases[plan.base_of(route, site)].address();
-            format!("http://{address}{}", plan.request(route, (site, object, 0)).unwrap().uri())
+            let wanted = Wanted { route, site, object, user: 0 };
+            let address = plan.bases[plan.base_of(wanted)].address();
+            format!("http://{address}{}", plan.request(wanted).unwrap().uri())
         };
         assert_eq!(uri(0, 0, 0), "http://127.0.0.1:2/v1/songs/1/audio");
         assert_eq!(uri(0, 3, 9), "http://127.0.0.1:3/edge/v1/songs/10/audio");
         assert!(uri(2, 1, 5).starts_with("http://127.0.0.1:1/v1/search?q="), "{}", uri(2, 1, 5));
-        let event = plan.request(1, (0, 41, 0)).unwrap();
+        let event = plan.request(Wanted { route: 1, site: 0, object: 41, user: 0 }).unwrap();
         assert_eq!((event.method(), event.uri().path()), (&Method::POST, "/v1/events"));
         assert_eq!(event.headers()[CONTENT_TYPE], "application/json");
     }
@@ -460,7 +466,7 @@ mod tests {
         let for_all =
             vec![("if-match".to_owned(), "*".to_owned()), ("accept".to_owned(), "text/plain".to_owned())];
         let plan = Plan::new(&scenario, &Targets { headers: for_all, ..targets() }).unwrap();
-        let request = plan.request(0, (0, 6, 0)).unwrap();
+        let request = plan.request(Wanted { route: 0, site: 0, object: 6, user: 0 }).unwrap();
         assert_eq!((request.method().as_str(), request.uri().path()), ("PATCH", "/things/7"));
         let header = |name: &str| {
             request.headers().get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>()
@@ -499,8 +505,10 @@ mod tests {
             Recorded::read("t", "5,play,17,1\n6.5,search,3\n9,play,1\n".as_bytes(), &scenario).unwrap();
         let arrivals = Arrivals::Recorded(recorded.into());
         let due: Vec<Due> = plan.schedule(&scenario, &arrivals, 1, (0.0, 2.0)).collect();
-        let send =
-            |at_s, route, site, object| Due { at_s, what: What::Send { route, site, object, user: 0 } };
+        let send = |at_s, route, site, object| Due {
+            at_s,
+            what: What::Send(Wanted { route, site, object, user: 0 }),
+        };
         assert_eq!(due, [send(0.0, 0, 1, 16), send(0.0, 1, 1, 16), send(1.5, 2, 0, 2)]);
     }
 
@@ -517,6 +525,9 @@ mod tests {
         let mut targets = targets();
         targets.headers = vec![("authorization".into(), "Bearer k".into())];
         let plan = Plan::new(&spotify(), &targets).unwrap();
-        assert_eq!(plan.request(2, (0, 0, 0)).unwrap().headers()["authorization"], "Bearer k");
+        assert_eq!(
+            plan.request(Wanted { route: 2, site: 0, object: 0, user: 0 }).unwrap().headers()["authorization"],
+            "Bearer k"
+        );
     }
 }

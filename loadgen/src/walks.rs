@@ -8,8 +8,7 @@ use std::time::Instant;
 
 use plimsoll_scenarios::visits::{Visit, Visits};
 
-use crate::client::Ask;
-use crate::pace::{About, Planned};
+use crate::pace::About;
 use crate::schedule::{Plan, What};
 
 /// Sessions that begin one after the other without a single request, before a user gives up for this time.
@@ -54,12 +53,8 @@ impl Walks {
     }
 
     /// The request that goes out; `None` of what the device answers. `due` is until it is taken.
-    pub fn planned(&self, what: What, due: Instant) -> Option<Planned> {
-        let What::Send { route, site, object, user } = what else { return None };
-        // The plan has tried each template.
-        let request = self.plan.request(route, (site, object, user)).ok()?;
-        let region = self.plan.regions.of_site(site);
-        let about = About { due, route, region, base: self.plan.base_of(route, site), counted: false };
-        Some(Planned { about, ask: Ask::Unsent(request) })
+    pub fn planned(&self, what: What, due: Instant) -> Option<About> {
+        let What::Send(wanted) = what else { return None };
+        Some(About::new(&self.plan, wanted, due, false))
     }
 }

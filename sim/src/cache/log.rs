@@ -87,6 +87,12 @@ impl Log {
         self.live[word] & bit != 0
     }
 
+    /// Reads what renewing entries at these positions would read, and nothing else.
+    #[inline]
+    pub fn touch(&self, positions: &[u32]) -> u64 {
+        positions.iter().fold(0, |read, &position| read ^ self.live[self.bit(position).0])
+    }
+
     /// Puts an id that is not in the queue at its newest end.
     #[inline]
     pub fn push(&mut self, id: u32, positions: &mut [u32]) {
@@ -125,6 +131,43 @@ impl Log {
         self.head += 1;
         self.len -= 1;
         Some(id)
+    }
+
+    /// Takes all out of a queue that has its table for itself. The table stays as it is: positions before the head are nowhere.
+    pub fn clear_alone(&mut self) {
+        self.live.fill(0);
+        (self.head, self.len) = (self.tail, 0);
+        self.full = self.limit();
+    }
+
+    /// Puts ids into an empty queue that has its table for itself, each once, with its place in the queue, from 0 on.
+    pub fn fill_alone(&mut self, ids: impl ExactSizeIterator<Item = (u32, u32)>, positions: &mut [u32]) {
+        let n = ids.len();
+        if n == 0 {
+            return;
+        }
+        let length = (2 * n).next_power_of_two();
+        if length > self.ring.len() {
+            (self.ring, self.live) = (vec![0; length], vec![0; length / 64]);
+        }
+        if self.limit() == u32::MAX {
+            positions.fill(NOWHERE);
+            (self.head, self.tail) = (1, 1);
+        }
+        for (id, place) in ids {
+            let position = self.head + place;
+            let slot = self.slot(position);
+            self.ring[slot] = id;
+            positions[id as usize] = position;
+        }
+        (self.tail, self.len, self.full) = (self.head + n as u32, n as u32, self.limit());
+        (self.head..self.tail).for_each(|position| self.set(position));
+    }
+
+    /// The ids of the queue, the oldest first.
+    pub fn ids(&self) -> impl Iterator<Item = u32> + '_ {
+        let live = (self.head..self.tail).filter(|&position| self.is_live(position));
+        live.map(|position| self.ring[self.slot(position)])
     }
 
     /// The oldest.
@@ -220,8 +263,7 @@ impl Log {
         let fresh =
             Self { ring: vec![0; length], live: vec![0; length / 64], head: 1, tail: 1, full: 1, ..*self };
         let before = std::mem::replace(self, fresh);
-        for position in (before.head..before.tail).filter(|&position| before.is_live(position)) {
-            let id = before.ring[before.slot(position)];
+        for id in before.ids() {
             let slot = self.slot(self.tail);
             self.ring[slot] = id;
             self.set(self.tail);
@@ -255,6 +297,10 @@ mod tests {
                     model.remove(at);
                     log.remove(id, &mut positions);
                 }
+                (_, 2) if alone && random.below(200) == 0 => {
+                    model.clear();
+                    log.clear_alone();
+                }
                 (_, 0 | 1) if alone => assert_eq!(log.pop_alone(), model.pop_front()),
                 (_, 1) => assert_eq!(log.pop(&mut positions), model.pop_front()),
                 (Some(at), _) => {
@@ -282,6 +328,37 @@ mod tests {
         for log in [Log::new(), Log::alone()] {
             check(log.clone(), 20, 20_000, 1);
             check(log, 2_000, 30_000, 2);
+        }
+    }
+
+    #[test]
+    fn a_queue_that_is_filled_at_once_is_one_that_was_filled_one_by_one() {
+        let mut random = Stream::splitmix(4);
+        for (n, head) in [(0, 1), (1, 1), (300, 1), (300, 5_000), (300, u32::MAX - 100)] {
+            let mut places: Vec<u32> = (0..n).collect();
+            for i in (1..places.len()).rev() {
+                places.swap(i, random.below(i as u64 + 1) as usize);
+            }
+            let mut log = Log { head, tail: head, full: head, ..Log::alone() };
+            let mut positions = vec![NOWHERE; 1_000];
+            log.fill_alone(
+                places.iter().enumerate().map(|(id, &place)| (3 * id as u32, place)),
+                &mut positions,
+            );
+            let mut order = vec![0; n as usize];
+            for (id, &place) in places.iter().enumerate() {
+                order[place as usize] = 3 * id as u32;
+            }
+            assert!(log.ids().eq(order.iter().copied()));
+            assert!((0..1_000).all(|id| log.holds(positions[id]) == (id % 3 == 0 && id < 3 * n as usize)));
+            for id in (0..3 * n).step_by(6) {
+                log.renew(id, &mut positions);
+            }
+            let (renewed, rest): (Vec<u32>, Vec<u32>) = order.iter().partition(|&&id| id % 6 == 0);
+            let mut renewed = renewed;
+            renewed.sort_unstable();
+            let left: Vec<u32> = std::iter::from_fn(|| log.pop_alone()).collect();
+            assert_eq!(left, [rest, renewed].concat());
         }
     }
 

@@ -45,12 +45,17 @@ impl Order {
         if size > self.capacity || self.log.holds(positions[id as usize]) {
             return;
         }
-        while self.used + size > self.capacity {
+        self.evict_down_to(self.capacity - size);
+        self.used += size;
+        self.log.push(id, positions);
+    }
+
+    #[inline]
+    fn evict_down_to(&mut self, bytes: u64) {
+        while self.used > bytes {
             let Some(oldest) = self.log.pop_alone() else { break };
             self.used -= self.sizes.of(oldest);
         }
-        self.used += size;
-        self.log.push(id, positions);
     }
 }
 
@@ -72,8 +77,13 @@ impl Eviction for Lru {
 
     fn request_batch(&mut self, ids: &[u32], hits: &mut Vec<bool>) {
         let positions: &mut [u32] = &mut self.positions;
+        let mut places = [0; BATCH];
         for batch in ids.chunks(BATCH) {
-            black_box(batch.iter().fold(0, |read, &id| read ^ positions[id as usize]));
+            // What one read waits for, the next need not; places that change meanwhile are read again.
+            for (place, &id) in places.iter_mut().zip(batch) {
+                *place = positions[id as usize];
+            }
+            black_box(self.order.log.touch(&places[..batch.len()]));
             hits.extend(batch.iter().map(|&id| {
                 let hit = self.order.lookup(id, positions);
                 if !hit {
@@ -86,6 +96,19 @@ impl Eviction for Lru {
 
     fn used(&self) -> u64 {
         self.order.used
+    }
+
+    fn fill(&mut self, content: impl ExactSizeIterator<Item = (u32, u32)>) {
+        self.order.log.fill_alone(content, &mut self.positions);
+        let ids = self.order.log.ids();
+        self.order.used = ids.map(|id| self.order.sizes.of(id)).sum();
+        self.order.evict_down_to(self.order.capacity);
+    }
+
+    fn clear(&mut self) -> bool {
+        self.order.log.clear_alone();
+        self.order.used = 0;
+        true
     }
 
     fn grow(&mut self, objects: u32, sizes: Sizes) {

@@ -49,6 +49,23 @@ trait Eviction {
     /// Bytes held.
     fn used(&self) -> u64;
 
+    /// Puts objects into an empty cache as inserting them in the order of their places would: `content` has ids, each
+    /// once, with places from 0 on, in any order of its own.
+    fn fill(&mut self, content: impl ExactSizeIterator<Item = (u32, u32)>) {
+        let mut order = vec![0; content.len()];
+        for (id, place) in content {
+            order[place as usize] = id;
+        }
+        for id in order {
+            self.insert(id);
+        }
+    }
+
+    /// Takes everything out, where that costs less than a new one: whether it did.
+    fn clear(&mut self) -> bool {
+        false
+    }
+
     /// Makes room for ids up to `objects`; the sizes of those before stay as they are.
     fn grow(&mut self, objects: u32, sizes: Sizes);
 
@@ -144,6 +161,19 @@ impl Cache {
     pub fn request_batch(&mut self, ids: &[u32], hits: &mut Vec<bool>) {
         hits.reserve(ids.len());
         each!(self, c => c.request_batch(ids, hits));
+    }
+
+    /// Puts objects into an empty cache as inserting them in the order of their places would: `content` has ids, each
+    /// once, with places from 0 on, in any order of its own; fastest in that of the ids.
+    pub fn fill(&mut self, content: impl ExactSizeIterator<Item = (u32, u32)>) {
+        each!(self, c => c.fill(content));
+    }
+
+    /// The cache without its content, where that costs less than a new one.
+    #[must_use]
+    pub fn emptied(mut self) -> Option<Self> {
+        let done = each!(&mut self, c => c.clear());
+        done.then_some(self)
     }
 
     /// Bytes held; never more than the budget.

@@ -9,6 +9,7 @@
 //! drawn by formula, what it leaves is played) and caches that every server has of its own. All else is exact: every
 //! request draws an object of the whole catalogue and meets the cache's real policy at its real size.
 
+mod first;
 mod place;
 mod ranks;
 mod tables;
@@ -24,6 +25,7 @@ use super::answers::Answers;
 use super::setup::Setup;
 use super::{Plan, SLOTS};
 use crate::threads::parallel;
+use first::Workspaces;
 use place::{Level, Misses, Place, Played};
 use tables::Tables;
 
@@ -94,6 +96,10 @@ pub(super) fn play(
     }
     let mut waiting: Vec<Option<Vec<Misses>>> = (0..regions).map(|_| None).collect();
     let mut global: Vec<Misses> = Vec::new();
+    let workspaces = Workspaces::default();
+    let play = |job: &Place, before: &[Misses]| {
+        workspaces.with(|w| place::play(&tables, *job, before, (plan.seed, w), &report, stop))
+    };
     // Region by region, so that the misses of few are in memory; a region's own caches beside the next one's sites.
     for step in 0..=regions {
         let mut jobs: Vec<Place> = Vec::new();
@@ -106,7 +112,7 @@ pub(super) fn play(
         }
         let results = parallel(&jobs, plan.threads, stop, |job| {
             let before = waiting[job.region].as_deref().filter(|_| job.level == Level::Region);
-            place::play(&tables, *job, before.unwrap_or_default(), plan.seed, &report, stop)
+            play(job, before.unwrap_or_default())
         });
         if let Some(before) = step.checked_sub(1) {
             waiting[before] = None;
@@ -123,9 +129,7 @@ pub(super) fn play(
         }
     }
     let jobs: Vec<Place> = tables.places(Level::Global, 0, 0).collect();
-    let results = parallel(&jobs, plan.threads, stop, |job| {
-        place::play(&tables, *job, &global, plan.seed, &report, stop)
-    });
+    let results = parallel(&jobs, plan.threads, stop, |job| play(job, &global));
     for (job, result) in jobs.iter().zip(results) {
         add(&mut exact, setup, *job, result.flatten());
     }

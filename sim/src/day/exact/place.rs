@@ -10,19 +10,13 @@ use super::super::SLOTS;
 use super::super::caches::EPOCHS_PER_SLOT;
 use super::super::turnover::Turnover;
 use super::EPOCHS;
+use super::first::Workspace;
 use super::ranks::{bucket, poisson};
 use super::tables::{Asked, Tables, left};
 use crate::cache::Cache;
 
 /// Parts of an epoch: what comes from several places and sources is mixed part by part.
 const PARTS: u64 = 64;
-/// Steps of the logarithm of an age by which what a cache holds is put in order at first.
-const AGES: usize = 1 << 16;
-const AGES_PER_OCTAVE: f32 = 1024.0;
-/// Steps of a chance by which an age is looked up.
-const CHANCES: usize = 1 << 14;
-/// Octaves of ages that are told apart, around one second.
-const OCTAVES_BELOW: f32 = 24.0;
 
 /// Which caches a place has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,12 +105,12 @@ pub(super) fn play(
     tables: &Tables<'_, '_>,
     place: Place,
     before: &[Misses],
-    seed: u64,
+    (seed, workspace): (u64, &mut Workspace),
     report: &impl Fn(u64),
     stop: &AtomicBool,
 ) -> Option<Played> {
     let before: Vec<&Misses> = before.iter().filter(|m| m.group == place.group).collect();
-    let mut play = Play::new(tables, place, seed);
+    let mut play = Play::new(tables, place, seed, workspace);
     let group = &tables.groups[place.group];
     let mut sources: Vec<Drawing> = Vec::new();
     for (i, own) in tables.own.iter().enumerate() {
@@ -155,9 +149,15 @@ pub(super) fn play(
         }
         own += begun;
         report(begun);
-        by_epoch.push(std::mem::replace(&mut play.out, vec![Vec::new(); play.on.len()]));
+        let mut out = std::mem::replace(&mut play.out, vec![Vec::new(); play.on.len()]);
+        out.iter_mut().for_each(Vec::shrink_to_fit);
+        by_epoch.push(out);
     }
-    let tallies = play.here.into_iter().flat_map(|h| h.nodes).map(|n| (n.node, n.slots)).collect();
+    let mut tallies = Vec::new();
+    for here in play.here {
+        tallies.extend(here.nodes.into_iter().map(|asking| (asking.node, asking.slots)));
+        workspace.keep(here.asked.tier, here.cache);
+    }
     let misses = Misses { group: place.group, nodes: play.on, by_epoch };
     Some(Played { misses, own, tallies })
 }
@@ -181,9 +181,10 @@ fn turnover(tables: &Tables<'_, '_>, group: &[DatasetId], dataset: DatasetId, se
 }
 
 impl<'t, 's, 'a> Play<'t, 's, 'a> {
-    fn new(tables: &'t Tables<'s, 'a>, place: Place, seed: u64) -> Self {
+    fn new(tables: &'t Tables<'s, 'a>, place: Place, seed: u64, workspace: &mut Workspace) -> Self {
         let setup = tables.setup;
         let group = &tables.groups[place.group];
+        workspace.keep_only(|tier| tables.asked.iter().any(|a| a.tier == tier && a.level == place.level));
         let mut at = vec![At::Nowhere; setup.flow.nodes.len()];
         let (mut here, mut on) = (Vec::new(), Vec::new());
         for asked in &tables.asked {
@@ -205,7 +206,7 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
             }
             if asked.level == place.level && !nodes.is_empty() {
                 let name = name(tables, place, setup.scenario.tier_name(asked.tier));
-                here.push(Here { asked, cache: filled(tables, asked, seed, &name), nodes });
+                here.push(Here { asked, cache: workspace.filled(tables, asked, (seed, &name)), nodes });
             }
         }
         let out = vec![Vec::new(); on.len()];
@@ -236,7 +237,7 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
         let rest = |p: f64| left(source, p);
         let mut ids = std::mem::take(&mut self.ids);
         ids.clear();
-        ids.extend((0..n).map(|_| own.draws.draw(&mut drawing.draws, &rest) as u32));
+        own.draws.draw(n, &mut drawing.draws, &rest, &mut ids);
         if let Some(turnover) = &turnover[source.dataset] {
             for id in &mut ids {
                 *id = turnover.alive(*id);
@@ -315,61 +316,5 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
             let chance = formula.hit[bucket(u64::from(id)).min(count - 1)];
             coins.uniform() < f64::from(chance)
         }));
-    }
-}
-
-/// A cache as it is when the day begins, by the formulas: every object is there with its probability, the longest
-/// unused first. `None` where the formula stands for the cache all day.
-fn filled(tables: &Tables<'_, '_>, asked: &Asked, seed: u64, name: &str) -> Option<Cache> {
-    let cache = tables.setup.scenario.tiers[asked.tier].cache.as_ref().filter(|_| !asked.mean_field)?;
-    let mut fresh = Cache::new(cache.policy, asked.ids, cache.capacity.get() as u64, asked.sizes.clone());
-    // Twice the same draws: once to count objects by age, once to put them in their places.
-    let mut starts = vec![0_u32; AGES + 1];
-    each_held(tables, asked, seed, name, &mut |age, _| starts[AGES - age] += 1);
-    let mut sum = 0;
-    for start in &mut starts {
-        sum += std::mem::replace(start, sum);
-    }
-    let mut order = vec![0_u32; sum as usize];
-    each_held(tables, asked, seed, name, &mut |age, id| {
-        let place = &mut starts[AGES - age];
-        order[*place as usize] = id;
-        *place += 1;
-    });
-    for id in order {
-        fresh.insert(id);
-    }
-    Some(fresh)
-}
-
-/// Visits what the cache holds at first, with its age as a step of the logarithm.
-fn each_held(
-    tables: &Tables<'_, '_>,
-    asked: &Asked,
-    seed: u64,
-    name: &str,
-    visit: &mut dyn FnMut(usize, u32),
-) {
-    let mut draws = Stream::new(seed, name, "first content", 0);
-    // The logarithm of an exponential time that comes with a chance.
-    let wait = |i: usize| (-(-(i as f32 + 0.5) / CHANCES as f32).ln_1p()).log2();
-    let waits: Vec<f32> = (0..=CHANCES).map(|i| wait(i.min(CHANCES - 1))).collect();
-    for (&(dataset, first_id), formula) in asked.datasets.iter().zip(&asked.formula) {
-        let Some(law) = &tables.laws[dataset] else { continue };
-        for (b, (&hit, &rate)) in formula.hit.iter().zip(&formula.rate).enumerate() {
-            if hit <= 0.0 {
-                continue;
-            }
-            let to = super::ranks::first(b + 1).min(law.count());
-            let octave = -rate.log2();
-            for rank in super::ranks::first(b)..to {
-                let chance = draws.uniform() as f32;
-                if chance < hit {
-                    let age = waits[(chance * CHANCES as f32) as usize] + octave;
-                    let step = ((age + OCTAVES_BELOW) * AGES_PER_OCTAVE).clamp(0.0, AGES as f32);
-                    visit(step as usize, first_id + rank as u32);
-                }
-            }
-        }
     }
 }

@@ -1,17 +1,20 @@
 //! Ranks in buckets of nearly equal popularity, and draws of ranks by any weight that falls slowly over them.
 //!
-//! Why: whatever a formula says of an object follows from its popularity, and over 10^8 objects that changes by a
-//! third of a per cent from bucket to bucket. So tables have some thousand entries and stay in a core's cache.
+//! Why: whatever a formula says of an object follows from its popularity, and over 10^8 objects that changes by one or two
+//! per cent from bucket to bucket. So tables have two thousand entries and stay in a core's own cache, beside a cache that
+//! is played.
 
 use plimsoll_scenarios::popularity::{IndexSampler, Law};
 use plimsoll_scenarios::rng::Stream;
 
 /// Ranks that are buckets of their own.
-const HEAD: u64 = 4096;
+const HEAD: u64 = 1024;
 /// Buckets for every doubling of the rank beyond, and the bits that tell them apart.
-const BITS: u32 = 8;
+const BITS: u32 = 6;
 const HEAD_BITS: u32 = HEAD.trailing_zeros();
-const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
+const TWO_TO_32: f64 = 4_294_967_296.0;
+/// Ranks that are drawn together: what one waits for, others need not.
+const TOGETHER: usize = 64;
 /// Tries of a draw, each of which is accepted with a chance near 1.
 const TRIES_MAX: usize = 64;
 
@@ -51,16 +54,19 @@ pub(super) struct Draws {
     pub left: f64,
 }
 
+/// Sixteen bytes, so that all of them stay near.
 #[derive(Clone, Copy)]
 struct Group {
-    from: u64,
-    count: u64,
-    highest: f64,
-    /// Weight of the least of its ranks as a share of the highest, out of 2^64.
-    surely: u64,
+    from: u32,
+    count: u32,
+    /// Weight of the highest of its ranks, or a little more.
+    highest: f32,
+    /// Weight of the least of its ranks as a share of the highest, out of 2^32.
+    surely: u32,
 }
 
 impl Draws {
+    /// For a law over fewer than 2^32 ranks.
     pub fn new(law: &Law, left: &dyn Fn(f64) -> f64) -> Self {
         let weight = |rank: u64| {
             let p = law.p(rank);
@@ -82,21 +88,39 @@ impl Draws {
                 sampled.iter().sum::<f64>() / sampled.len() as f64
             };
             let share = if highest > 0.0 { least / highest } else { 1.0 };
-            let surely = if count == 1 { u64::MAX } else { (share * TWO_TO_64) as u64 };
-            groups.push(Group { from, count, highest, surely });
+            let surely = if count == 1 { u32::MAX } else { (share * TWO_TO_32) as u32 };
+            groups.push(Group { from: from as u32, count: count as u32, highest: highest as f32, surely });
             masses.push(mean * count as f64);
         }
         Self { left: masses.iter().sum(), choice: IndexSampler::new(&masses), groups, law: law.clone() }
     }
 
-    /// A rank, counted from 0.
+    /// Adds so many ranks, counted from 0.
+    pub fn draw(&self, n: u64, stream: &mut Stream, left: &dyn Fn(f64) -> f64, ranks: &mut Vec<u32>) {
+        // A copy whose figures stay in registers.
+        let mut draws = stream.clone();
+        let mut groups = [0_usize; TOGETHER];
+        let mut wanted = n as usize;
+        ranks.reserve(wanted);
+        while wanted > 0 {
+            let groups = &mut groups[..wanted.min(TOGETHER)];
+            for group in &mut *groups {
+                *group = self.choice.draw(&mut draws);
+            }
+            for &mut group in &mut *groups {
+                ranks.push(self.within(self.groups[group], &mut draws, left));
+            }
+            wanted -= groups.len();
+        }
+        *stream = draws;
+    }
+
     #[inline]
-    pub fn draw(&self, stream: &mut Stream, left: &dyn Fn(f64) -> f64) -> u64 {
-        let group = self.groups[self.choice.draw(stream)];
+    fn within(&self, group: Group, stream: &mut Stream, left: &dyn Fn(f64) -> f64) -> u32 {
         let mut rank = group.from;
         for _ in 0..TRIES_MAX {
             let product = u128::from(stream.bits()) * u128::from(group.count);
-            let (place, chance) = ((product >> 64) as u64, product as u64);
+            let (place, chance) = ((product >> 64) as u32, (product >> 32) as u32);
             rank = group.from + place;
             if chance <= group.surely || self.accepted(chance, group.highest, rank, left) {
                 break;
@@ -107,9 +131,9 @@ impl Draws {
 
     #[cold]
     #[inline(never)]
-    fn accepted(&self, chance: u64, highest: f64, rank: u64, left: &dyn Fn(f64) -> f64) -> bool {
-        let p = self.law.p(rank);
-        chance as f64 / TWO_TO_64 * highest < p * left(p)
+    fn accepted(&self, chance: u32, highest: f32, rank: u32, left: &dyn Fn(f64) -> f64) -> bool {
+        let p = self.law.p(u64::from(rank));
+        f64::from(chance) / TWO_TO_32 * f64::from(highest) < p * left(p)
     }
 }
 
@@ -153,11 +177,13 @@ mod tests {
         assert!((draws.left / exact(0, 1_000_000) - 1.0).abs() < 1e-4);
         let mut stream = Stream::new(1, "test", "ranks", 0);
         let n = 2_000_000_u32;
+        let mut ranks = Vec::new();
+        draws.draw(u64::from(n), &mut stream, &left, &mut ranks);
+        assert_eq!(ranks.len(), n as usize);
         let cuts = [0, 10, 100, 1_000, 5_000, 20_000, 100_000, 1_000_000];
         let mut seen = [0_u32; 7];
-        for _ in 0..n {
-            let rank = draws.draw(&mut stream, &left);
-            seen[cuts.partition_point(|&c| c <= rank) - 1] += 1;
+        for rank in ranks {
+            seen[cuts.partition_point(|&c| c <= u64::from(rank)) - 1] += 1;
         }
         for (i, &got) in seen.iter().enumerate() {
             let want = exact(cuts[i], cuts[i + 1]) / draws.left * f64::from(n);

@@ -18,6 +18,8 @@ const MEMORY_MAX: f64 = 12e9;
 /// Bytes of a cache for an object that it is asked for, whether it holds it or not, and for one that it may hold.
 const BYTES_ASKED: f64 = 5.0;
 const BYTES_HELD: f64 = 16.0;
+/// Bytes of a request that one place hands on to another.
+const BYTES_MISSED: f64 = 4.0;
 /// Objects that ids can tell apart in one cache.
 const IDS_MAX: u64 = 4_000_000_000;
 
@@ -114,9 +116,9 @@ impl<'s, 'a> Tables<'s, 'a> {
         };
         let caches = [Level::Site, Level::Region, Level::Global].map(at).into_iter().fold(0.0, f64::max);
         let largest = scenario.population.regions.iter().map(|r| r.share).fold(0.0, f64::max);
-        let missed: f64 =
-            self.setup.sources.iter().filter(|s| s.per_site).map(|s| s.rate * DAY_S * 4.0 * 0.3).sum();
-        let bytes = caches * threads.max(1) as f64 + 2.0 * largest * missed;
+        let [_, to_regions, to_all] = self.handed_on();
+        let bytes = caches * threads.max(1) as f64
+            + BYTES_MISSED * to_regions.mul_add((2.0 * largest).min(1.0), to_all);
         if bytes > MEMORY_MAX {
             return Err(TooLarge::Memory {
                 scenario: scenario.name.clone(),
@@ -125,6 +127,16 @@ impl<'s, 'a> Tables<'s, 'a> {
             });
         }
         Ok(())
+    }
+
+    /// Requests of the day that places of a level get from those of the levels before, by level, in the mean.
+    fn handed_on(&self) -> [f64; 3] {
+        let mut sums = [0.0; 3];
+        for own in &self.own {
+            let requests = own.source.rate * DAY_S * own.draws.left;
+            hand_on(self.setup, own.level, &own.source.entries, requests, &mut sums);
+        }
+        sums
     }
 
     /// The places of a level in a region (and site), one for every group of datasets that something is played of
@@ -178,6 +190,18 @@ fn level_of(scope: Scope) -> Option<Level> {
         Scope::Site => Some(Level::Site),
         Scope::Region => Some(Level::Region),
         Scope::Global => Some(Level::Global),
+    }
+}
+
+fn hand_on(setup: &Setup<'_>, from: Level, to: &[(usize, f64)], requests: f64, sums: &mut [f64; 3]) {
+    for &(node, number) in to {
+        let level =
+            level_of(setup.scenario.tiers[setup.flow.nodes[node].call.tier].scope).unwrap_or(from).max(from);
+        for sum in &mut sums[from as usize + 1..=level as usize] {
+            *sum += requests * number;
+        }
+        let missed = requests * number * (1.0 - setup.chain.hits[node]);
+        hand_on(setup, level, &setup.next[node], missed, sums);
     }
 }
 
