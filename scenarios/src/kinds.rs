@@ -67,6 +67,21 @@ impl Station {
         self.kinds.iter().zip(self.requests_by_kind()).map(|(kind, part)| part / kind.speed.get()).sum()
     }
 
+    /// Links by kind, with `otherwise` where a kind says none: the share of bodies that go over those of the kind, bits per
+    /// second of one, and how full one is over the mean of all. One kind where all servers are alike.
+    #[must_use]
+    pub fn links_by_kind(&self, otherwise: f64) -> Vec<(f64, f64, f64)> {
+        if self.kinds.is_empty() {
+            return vec![(1.0, otherwise, 1.0)];
+        }
+        let link = |kind: &ServerKind| kind.link.as_ref().map_or(otherwise, crate::units::Quantity::get);
+        let mean: f64 = self.kinds.iter().map(|kind| kind.share.get() * link(kind)).sum();
+        let of = |(kind, part): (&ServerKind, f64)| {
+            (part, link(kind), part * mean / (kind.share.get() * link(kind)))
+        };
+        self.kinds.iter().zip(self.requests_by_kind()).map(of).collect()
+    }
+
     /// How busy the servers of each kind are, over what they would be if all were alike.
     #[must_use]
     pub fn busy_by_kind(&self) -> Vec<f64> {
@@ -118,6 +133,8 @@ mod tests {
             station("kinds: [{share: 50 %, link: 10 Gbit/s, speed: 2}, {share: 50 %, link: 30 Gbit/s}]")
                 .unwrap();
         assert_eq!(linked.weights(), [0.5, 1.5]);
+        // At random each has half of the bodies: 10 of 20 Gbit/s on average is twice as full.
+        assert_eq!(linked.links_by_kind(1.0), [(0.5, 10e9, 2.0), (0.5, 30e9, 2.0 / 3.0)]);
         let some = station("kinds: [{share: 50 %, link: 10 Gbit/s}, {share: 50 %}]").unwrap_err();
         assert!(some.contains("the link of some servers and not of others"), "{some}");
         assert!(station("link: 1 Gbit/s, kinds: [{share: 50 %, link: 10 Gbit/s}, {share: 50 %}]").is_ok());

@@ -4,7 +4,7 @@ use plimsoll_reports::record::{Resource, Unit};
 use plimsoll_scenarios::distribution::Distribution;
 use plimsoll_scenarios::prices::PriceList;
 use plimsoll_scenarios::units::Seconds;
-use plimsoll_scenarios::{DatasetId, Scenario, Scope, Station, TierId};
+use plimsoll_scenarios::{Balance, DatasetId, Scenario, Scope, Station, TierId};
 
 use super::RESOURCES_MAX;
 use crate::flow::Flow;
@@ -284,10 +284,11 @@ fn uneven(name: &str, station: &Station) -> Option<String> {
     let (most, least) = busy.iter().fold((f64::MIN, f64::MAX), |(high, low), b| (high.max(*b), low.min(*b)));
     let even = !busy.is_empty() && most / least > 1.01;
     even.then(|| {
-        format!(
-            "{name}'s slowest servers are {:.1} times as busy as its fastest: its balancer gives each more than it is worth. \
-             `balance: weighted` goes by links or speeds.",
-            most / least
-        )
+        let why = if station.balance == Balance::Weighted {
+            "`balance: weighted` goes by their links."
+        } else {
+            "its balancer does not go by what each is worth, as `balance: weighted` does."
+        };
+        format!("Of {name}'s servers one kind is {:.2} times as busy as another: {why}", most / least)
     })
 }

@@ -43,12 +43,20 @@ impl Book<'_> {
         if let Some(bound) = bounded {
             inputs.push(self.sheet.input("a user's access", bound, (1.0, Unit::BitsPerSecond)));
         }
+        let capacity = self.sheet.value(link);
+        let station = scenario.tiers[tier].station.as_ref();
+        let kinds = station.map_or_else(|| vec![(1.0, capacity, 1.0)], |s| s.links_by_kind(capacity));
         let time = self.sheet.function(
             "mean time of a body on a shared link (processor sharing with a bound for each)",
             inputs,
-            |x| {
+            move |x| {
                 let per_flow = x.get(4).copied().unwrap_or(f64::INFINITY);
-                SharedLink { capacity: x[3], per_flow, load: x[1] / x[2] }.time_of(x[0])
+                let over = |&(part, link, full): &(f64, f64, f64)| {
+                    let wide = link / capacity * x[3];
+                    part * SharedLink { capacity: wide, per_flow, load: x[1] / x[2] / x[3] * full * wide }
+                        .time_of(x[0])
+                };
+                kinds.iter().map(over).sum()
             },
         );
         let label = format!("{name}, a body over its link, mean at the peak");

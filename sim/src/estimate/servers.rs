@@ -353,7 +353,14 @@ impl Book<'_> {
             self.sheet.stated(format!("number of {name}"), instances, Unit::Count, here.origin)
         };
         let room = self.sheet.product(vec![many, link]);
-        let used = self.sheet.quotient(peak, room);
+        let mut used = self.sheet.quotient(peak, room);
+        let kinds = here.station.as_ref().map_or_else(Vec::new, |s| s.links_by_kind(self.sheet.value(link)));
+        if let Some(fullest) =
+            kinds.iter().map(|kind| kind.2).reduce(f64::max).filter(|full| *full > 1.0 + 1e-9)
+        {
+            let factor = self.sheet.constant("its fullest kind of links over all", fullest, Unit::Number);
+            used = self.sheet.product(vec![used, factor]);
+        }
         self.limit(tier, "link_utilisation_peak", format!("{name}, links full at the peak"), used, true);
         let target = self.sheet.constant("utilisation to plan for", TARGET, Unit::Share);
         let at_target = self.sheet.product(vec![link, target]);

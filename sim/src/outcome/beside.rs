@@ -107,7 +107,13 @@ pub(super) fn transfers(
             .link
             .as_ref()
             .map_or(f64::INFINITY, plimsoll_scenarios::units::Quantity::get);
-        SharedLink { capacity, per_flow, load }.time_of(bits / f64::max(bodies, 1.0))
+        let station = scenario.tiers[tier].station.as_ref();
+        let kinds = station.map_or_else(|| vec![(1.0, capacity, 1.0)], |s| s.links_by_kind(capacity));
+        let size = bits / f64::max(bodies, 1.0);
+        let over = |(part, link, full): (f64, f64, f64)| {
+            part * SharedLink { capacity: link, per_flow, load: load / capacity * full * link }.time_of(size)
+        };
+        kinds.into_iter().map(over).sum::<f64>()
     });
     Some(TransferRun {
         time: time.summary(),

@@ -104,6 +104,9 @@ fn cache_run(means: &Means<'_>, chain: &Chain, tier: TierId) -> Option<CacheRun>
 fn link_run(means: &Means<'_>, tier: TierId) -> Option<LinkRun> {
     let (scenario, outcome) = (means.scenario, means.outcome);
     let capacity = scenario.tiers[tier].link.as_ref()?.get();
+    // Of servers that differ, the links that their balancer fills most.
+    let kinds = scenario.tiers[tier].station.as_ref().map_or_else(Vec::new, |s| s.links_by_kind(capacity));
+    let fullest = kinds.iter().map(|kind| kind.2).reduce(f64::max).unwrap_or(1.0);
     let links_at = |place| {
         model::instances_at(scenario, tier, place)
             * model::pool(scenario, tier, place).map_or(1, |p| p.servers)
@@ -118,6 +121,7 @@ fn link_run(means: &Means<'_>, tier: TierId) -> Option<LinkRun> {
             }
         }
     }
+    let highest = highest * fullest;
     Some(LinkRun {
         capacity_bit_per_s: capacity,
         instances: (0..places).map(links_at).sum(),
