@@ -43,7 +43,8 @@ impl Balancer {
                 let left = usable.clone().count() as u64;
                 if left == 0 { None } else { usable.nth(draws.below(left) as usize) }
             }
-            Balance::RoundRobin => {
+            // Servers are alike: `not_emulated` keeps others out.
+            Balance::RoundRobin | Balance::Weighted => {
                 let first = self.next.fetch_add(1, Ordering::Relaxed);
                 (0..count).map(|step| first.wrapping_add(step) % count).find(|&i| usable(&replicas[i]))
             }

@@ -266,6 +266,18 @@ pub struct TierRun {
     pub cache: Option<CacheRun>,
     pub station: Option<StationRun>,
     pub link: Option<LinkRun>,
+    /// Operations of its disks, where these are limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks: Option<DiskRun>,
+    /// Connections that stay at it, where it takes only so many; of a run that plays every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<ConnectionRun>,
+    /// Kinds of its servers, where these differ; of a run that plays every request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<KindRun>,
+    /// Reads that missed the latest write, where copies lag; of a run that plays every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub staleness: Option<StaleRun>,
     pub series: TierSeries,
 }
 
@@ -332,6 +344,100 @@ pub struct LinkRun {
     /// The same moment by the region's clock, seconds after midnight.
     pub peak_local_s: f64,
     pub peak_region: String,
+    /// How long bodies took; of a run that plays every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferRun>,
+}
+
+/// Bodies over links that they share, from the first byte sent to the last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransferRun {
+    /// Over the whole run, seconds.
+    pub time: Latency,
+    /// Mean in the fullest slot of the worst region, simulated, seconds.
+    pub mean_peak_s: Interval,
+    /// The same by formula: processor sharing, with a bound for each flow; none where links are full, or where only a part
+    /// of the flows is bounded by users' access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formula_peak_s: Option<f64>,
+}
+
+/// One kind of a tier's servers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KindRun {
+    pub servers: u64,
+    /// Times as fast as the tier's service time says.
+    pub speed: f64,
+    /// Of one server, bits per second, where the kind says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_bit_per_s: Option<f64>,
+    /// What a weighted balancer goes by, over the mean of all servers.
+    pub weight: f64,
+    /// Share of the tier's work in calls that its servers got, and what the balancer's policy says of it.
+    pub requests_share: f64,
+    pub formula_requests_share: f64,
+    pub utilisation_mean: f64,
+    /// Highest slot.
+    pub utilisation_peak: f64,
+}
+
+/// Reads of copies that lag behind writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StaleRun {
+    pub copies: u32,
+    /// Copies that a write waits for, and that a read asks.
+    pub write_quorum: u32,
+    pub read_quorum: u32,
+    /// Mean time until a copy that a write does not wait for has it, seconds.
+    pub lag_mean_s: f64,
+    /// Share of reads that missed the latest write acknowledged before they came, simulated.
+    pub stale_share: Interval,
+    /// The same by formula: writes at random, copies asked at random (Bailis et al. 2012).
+    pub formula_stale_share: f64,
+}
+
+/// Disks of a tier's servers: one operation after the other on each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DiskRun {
+    /// Operations of one server, 1/s.
+    pub iops_per_server: f64,
+    pub servers: u64,
+    /// Highest slot of the worst region.
+    pub utilisation_peak: f64,
+    pub peak_at_s: f64,
+    /// The same moment by the region's clock, seconds after midnight.
+    pub peak_local_s: f64,
+    pub peak_region: String,
+    /// Waits for them over the whole run; of a run that plays every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Latency>,
+    /// Mean wait in that slot and region, simulated, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_mean_peak_s: Option<Interval>,
+    /// The same by formula (M/G/1: a call may be several operations); none where disks are full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formula_wait_peak_s: Option<f64>,
+    /// Share of services turned away because too many operations waited.
+    pub rejected_share: f64,
+}
+
+/// Connections that stay, at a tier whose servers hold only so many.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionRun {
+    /// Connections of one server.
+    pub each: f64,
+    /// Mean share of all that there may be, in the fullest slot of the worst region.
+    pub used_peak: f64,
+    pub peak_at_s: f64,
+    /// The same moment by the region's clock, seconds after midnight.
+    pub peak_local_s: f64,
+    pub peak_region: String,
+    /// Share refused in that slot and region, simulated.
+    pub refused_peak: Interval,
+    /// The same by Erlang's loss formula.
+    pub formula_refused_peak: f64,
+    /// Share refused over the whole run.
+    pub refused_share: f64,
 }
 
 /// A latency distribution, seconds.

@@ -52,7 +52,7 @@ fn single(calls: &Calls) -> bool {
     calls.chain().is_some_and(|chain| chain.len() == 1)
 }
 
-fn features(tier: &Tier) -> [(bool, &'static str); 11] {
+fn features(tier: &Tier) -> [(bool, &'static str); 14] {
     let is = |of: fn(&crate::tier::Station) -> bool| tier.station.as_ref().is_some_and(of);
     let cache = tier.cache.as_ref();
     let admission = cache.is_some_and(|c| c.admit.on_second || c.admit.max_size.is_some());
@@ -66,7 +66,10 @@ fn features(tier: &Tier) -> [(bool, &'static str); 11] {
         (is(|s| s.batch.is_some()), "batches"),
         (is(|s| s.autoscale.is_some()), "servers that come and go"),
         (is(|s| s.balance == Balance::ConsistentHash), "balancing by hash"),
+        (is(|s| s.balance == Balance::Weighted), "balancing by weight"),
+        (is(|s| !s.kinds.is_empty()), "servers that differ"),
         (tier.external.is_some(), "services of somebody else"),
+        (tier.replication.lag.is_some(), "copies that lag"),
         (tier.queue.is_some(), "queues with consumers"),
     ]
 }

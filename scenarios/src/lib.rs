@@ -23,6 +23,7 @@ pub mod distribution;
 mod emulated;
 mod event;
 mod fields;
+mod kinds;
 mod library;
 mod node;
 mod overlay;
@@ -52,6 +53,7 @@ pub use client::{Breaker, Client, Hedge, Jitter, Retries};
 pub use decode::suggestion as suggest;
 pub use diagnostic::{Origin, Problem, Problems, SourceFile};
 pub use event::{Event, EventKind};
+pub use kinds::ServerKind;
 pub use library::{Bundled, LoadError, Resolved, bundled, load, load_with, nearest, resolve, starter};
 pub use scale::NoLoad;
 pub use scenario::{

@@ -165,6 +165,7 @@ impl Scenario {
             cache.admit.max_size = cache.admit.max_size.as_ref().map(|size| size.times(size_factor));
         }
         if let Some(station) = &mut tier.station {
+            station.kinds.iter_mut().for_each(|kind| kind.link = None);
             // At least two servers where there were two, so that balancing is played too; the slots follow
             // the users, so that utilisation stays as it was.
             let slots = station.servers.get() * station.concurrency.get() * load.scale.users;

@@ -75,6 +75,10 @@ pub enum Metric {
     Loss {
         tier: Option<String>,
     },
+    /// Share of reads that miss the latest write.
+    Stale {
+        tier: String,
+    },
     /// Probability that an object is kept for a year.
     Durability {
         dataset: String,
@@ -136,6 +140,7 @@ impl Slo {
             "utilisation" => Ok(Metric::Utilisation { tier: name }),
             "headroom" => Ok(Metric::Headroom { tier: name }),
             "loss" => Ok(Metric::Loss { tier: Some(name) }),
+            "stale" => Ok(Metric::Stale { tier: name }),
             "durability" => Ok(Metric::Durability { dataset: name }),
             "" => Err(format!("`{subject}` names no series")),
             _ => Err(format!("unknown series `{series}`")),
@@ -164,6 +169,7 @@ mod tests {
         let slo = Slo::parse("song.durability > 99.999999999 %").unwrap();
         assert_eq!(slo.metric, Metric::Durability { dataset: "song".into() });
         assert_eq!(Slo::parse("loss < 0.1 %").unwrap().metric, Metric::Loss { tier: None });
+        assert_eq!(Slo::parse("db.stale < 1 %").unwrap().metric, Metric::Stale { tier: "db".into() });
         assert!(Slo::parse("edge.hit_ratio = 85 %").is_err());
         assert!(Slo::parse("play.first_byte < 250 ms").unwrap_err().0.contains("percentile"));
         assert!(Slo::parse("play.first_byte p99 < 250 GB").unwrap_err().0.contains("unit"));

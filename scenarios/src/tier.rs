@@ -4,6 +4,7 @@
 use crate::client::Client;
 use crate::diagnostic::Origin;
 use crate::distribution::Distribution;
+use crate::kinds::ServerKind;
 use crate::scenario::DatasetId;
 use crate::units::{Bandwidth, Count, Duration, Fraction, Rate, Seconds, Size};
 
@@ -164,6 +165,8 @@ pub struct Station {
     pub batch: Option<Batch>,
     /// Servers that come and go with the load.
     pub autoscale: Option<Autoscale>,
+    /// Kinds of servers; empty where all are alike.
+    pub kinds: Vec<ServerKind>,
 }
 
 /// Load balancing over the servers of a tier.
@@ -179,6 +182,8 @@ pub enum Balance {
     PowerOfTwo,
     /// The server that the object's hash belongs to.
     ConsistentHash,
+    /// In turn, each as often as its link or speed is worth (smooth weighted round robin).
+    Weighted,
 }
 
 /// Who is served next at a server.
@@ -244,6 +249,8 @@ pub struct External {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replication {
     pub scheme: Scheme,
+    /// From a write's acknowledgement until a copy that has not acknowledged it has it, seconds; `None` is at once.
+    pub lag: Option<Distribution<Seconds>>,
     pub origin: Origin,
 }
 

@@ -202,6 +202,13 @@ impl Scenario {
             if let Some(station) = &mut tier.station {
                 visit(format_args!("{name}, servers"), &mut station.servers);
                 visit(format_args!("{name}, concurrency"), &mut station.concurrency);
+                for (i, kind) in station.kinds.iter_mut().enumerate() {
+                    visit(format_args!("{name}, share of kind {}", i + 1), &mut kind.share);
+                    visit(format_args!("{name}, speed of kind {}", i + 1), &mut kind.speed);
+                    kind.link
+                        .iter_mut()
+                        .for_each(|q| visit(format_args!("{name}, link of kind {}", i + 1), q));
+                }
                 station.service_time.each_quantity(&mut |q| visit(format_args!("{name}, service time"), q));
             }
             if let Some(store) = &mut tier.store {
@@ -213,6 +220,9 @@ impl Scenario {
                 external.rate_max.iter_mut().for_each(|q| visit(format_args!("{name}, limit"), q));
             }
             tier.queue.iter_mut().for_each(|q| visit(format_args!("{name}, retention"), &mut q.retention));
+            if let Some(lag) = &mut tier.replication.lag {
+                lag.each_quantity(&mut |q| visit(format_args!("{name}, lag of copies"), q));
+            }
             tier.connections_max.iter_mut().for_each(|q| visit(format_args!("{name}, connections"), q));
             tier.availability.iter_mut().for_each(|q| visit(format_args!("{name}, availability"), q));
         }

@@ -80,13 +80,17 @@ pub fn work(scenario: &Scenario, call: &Call) -> f64 {
 #[must_use]
 pub fn disk_operations(scenario: &Scenario, call: &Call) -> f64 {
     let tier = &scenario.tiers[call.tier];
+    let work = if call.write { tier.replication.write_work() } else { tier.replication.read_work() };
+    disk_operations_of_one(scenario, call) * work
+}
+
+/// The same at each copy or piece.
+#[must_use]
+pub fn disk_operations_of_one(scenario: &Scenario, call: &Call) -> f64 {
+    let tier = &scenario.tiers[call.tier];
     let Some(store) = &tier.store else { return 0.0 };
-    let (bytes, work) = if call.write {
-        (call.request.get(), tier.replication.write_work())
-    } else {
-        (call.response.get(), tier.replication.read_work())
-    };
-    (bytes / store.io_size.get()).ceil().max(1.0) * work
+    let bytes = if call.write { call.request.get() } else { call.response.get() };
+    (bytes / store.io_size.get()).ceil().max(1.0)
 }
 
 /// Copies (or pieces) that a call asks at once, and how many of their answers it waits for.

@@ -151,7 +151,13 @@ pub fn simulate_exact(
 ) -> Result<Option<Run>, TooLarge> {
     let Options { seed, replications, threads, .. } = *options;
     let plan = day::Plan { seed, replications, threads, warmup_days: 0 };
-    let Some((outcome, whole)) = day::play_exact(scenario, plan, progress, stop)? else { return Ok(None) };
+    let Some((mut outcome, whole)) = day::play_exact(scenario, plan, progress, stop)? else {
+        return Ok(None);
+    };
+    if differ(scenario) {
+        let note = "servers that differ are taken as so many of the mean speed; `simulate` without `--exact` tells them apart";
+        outcome.notes.push(note.to_owned());
+    }
     let mut described = described(scenario, options, None);
     described.remove("warmup");
     described.insert("exact".to_owned(), "true".to_owned());
@@ -169,7 +175,7 @@ pub fn simulate_exact(
 fn plan(scenario: &Scenario, options: &Options) -> Option<calendar::Plan> {
     let per_day: f64 = scenario.actions.values().map(|a| scenario.mean_rate(a)).sum::<f64>() * DAY_S;
     let Options { seed, replications, threads, mode, .. } = *options;
-    let whole_day = per_day <= EVERY_MAX || feeds_back(scenario);
+    let whole_day = per_day <= EVERY_MAX || feeds_back(scenario) || differ(scenario);
     let (from_s, warmup_s, duration_s, slots) = match mode {
         Mode::Every { warmup_s, duration_s } => (0.0, warmup_s, duration_s, SLOTS),
         Mode::Window { from_s, to_s } => {
@@ -222,6 +228,11 @@ pub fn feeds_back(scenario: &Scenario) -> bool {
     let stations = || scenario.tiers.values().filter_map(|t| t.station.as_ref());
     found
         || stations().any(|s| s.discipline != Discipline::Fcfs || s.batch.is_some() || s.autoscale.is_some())
+}
+
+/// Whether servers of a tier differ, which the sampled day does not know.
+fn differ(scenario: &Scenario) -> bool {
+    scenario.tiers.values().filter_map(|t| t.station.as_ref()).any(|s| !s.kinds.is_empty())
 }
 
 /// The widest interval of a 99th percentile, as a share of it.

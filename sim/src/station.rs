@@ -148,7 +148,7 @@ impl Station {
                     drawn[0]
                 }
             }
-            Balance::RoundRobin => {
+            Balance::RoundRobin | Balance::Weighted => {
                 self.next = (self.next + 1) % n;
                 self.next
             }

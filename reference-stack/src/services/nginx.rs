@@ -197,7 +197,7 @@ pub fn gateway(
     let mut text = head(setting, "nginx-gateway");
     text += "  upstream web {\n";
     text += match web.balance {
-        Balance::RoundRobin => "",
+        Balance::RoundRobin | Balance::Weighted => "",
         Balance::Random => "    random;\n",
         Balance::LeastConnections => "    least_conn;\n",
         Balance::PowerOfTwo => "    random two least_conn;\n",

@@ -54,7 +54,11 @@ fn tables_of(run: &Run, links: bool) -> String {
         traffic(run, links),
         caches(run, links),
         stations(run, links),
+        kind_table(run),
         link_table(run, links),
+        disk_table(run, links),
+        connection_table(run),
+        copy_table(run),
     ]
     .concat();
     if links && !body.is_empty() { format!("<div id=\"actions\"></div>\n{body}") } else { body }
@@ -188,28 +192,162 @@ fn stations(run: &Run, links: bool) -> String {
     table("Servers", &columns, &rows)
 }
 
+fn kind_table(run: &Run) -> String {
+    let rows: Vec<Row> = run
+        .tiers
+        .iter()
+        .flat_map(|t| t.kinds.iter().map(move |k| (t, k)))
+        .map(|(t, k)| {
+            Row::of([
+                t.name.clone(),
+                with_separators(k.servers),
+                human(k.speed, Unit::Number),
+                k.link_bit_per_s.map(|link| human(link, Unit::BitsPerSecond)).unwrap_or_default(),
+                human(k.requests_share, Unit::Share),
+                human(k.formula_requests_share, Unit::Share),
+                human(k.utilisation_mean, Unit::Share),
+                human(k.utilisation_peak, Unit::Share),
+            ])
+        })
+        .collect();
+    let columns = [
+        Text("tier"),
+        Number("servers"),
+        Number("speed"),
+        Number("link"),
+        Number("of requests"),
+        Number("by policy"),
+        Number("busy"),
+        Number("busy at peak"),
+    ];
+    table("Kinds of servers", &columns, &rows)
+}
+
 fn link_table(run: &Run, links: bool) -> String {
-    let linked = run.tiers.iter().filter_map(|t| t.link.as_ref().map(|l| (t, l)));
-    let rows: Vec<Row> = linked
+    let linked = || run.tiers.iter().filter_map(|t| t.link.as_ref().map(|l| (t, l)));
+    // Only a run of every request knows how long bodies take.
+    let timed = linked().any(|(_, l)| l.transfer.is_some());
+    let rows: Vec<Row> = linked()
         .map(|(t, l)| {
-            let row = Row::of([
+            let mut row = Row::of([
                 t.name.clone(),
                 with_separators(l.instances),
                 human(l.capacity_bit_per_s, Unit::BitsPerSecond),
                 human(l.utilisation_peak, Unit::Share),
                 story::short_moment_in(run, l.peak_at_s, l.peak_local_s, &l.peak_region),
             ]);
+            if timed {
+                let shared = l.transfer.as_ref();
+                let formula = shared.and_then(|t| t.formula_peak_s);
+                row.cells.push(
+                    shared.map(|t| escape(&with_margin(&t.mean_peak_s, Unit::Seconds))).unwrap_or_default(),
+                );
+                row.cells.push(formula.map(|s| human(s, Unit::Seconds)).unwrap_or_default());
+            }
             anchored(row, links, "link", &t.name)
         })
         .collect();
-    let columns = [
+    let mut columns = vec![
         Text("tier"),
         Number("links"),
         Number("of"),
         Number("full at peak"),
         Text(story::moment_heading(run)),
     ];
+    if timed {
+        columns.extend([Number("mean time of a body then"), Number("by formula")]);
+    }
     table("Links", &columns, &rows)
+}
+
+fn disk_table(run: &Run, links: bool) -> String {
+    let rows: Vec<Row> = run
+        .tiers
+        .iter()
+        .filter_map(|t| t.disks.as_ref().map(|d| (t, d)))
+        .map(|(t, d)| {
+            let row = Row::of([
+                t.name.clone(),
+                with_separators(d.servers),
+                human(d.iops_per_server, Unit::PerSecond),
+                human(d.utilisation_peak, Unit::Share),
+                story::short_moment_in(run, d.peak_at_s, d.peak_local_s, &d.peak_region),
+                d.wait_mean_peak_s.as_ref().map(|w| with_margin(w, Unit::Seconds)).unwrap_or_default(),
+                d.formula_wait_peak_s.map(|s| human(s, Unit::Seconds)).unwrap_or_default(),
+                human(d.rejected_share, Unit::Share),
+            ]);
+            anchored(row, links, "disks", &t.name)
+        })
+        .collect();
+    let columns = [
+        Text("tier"),
+        Number("servers"),
+        Number("operations of one"),
+        Number("used at peak"),
+        Text(story::moment_heading(run)),
+        Number("mean wait then"),
+        Number("by formula"),
+        Number("rejected"),
+    ];
+    table("Disks", &columns, &rows)
+}
+
+fn connection_table(run: &Run) -> String {
+    let rows: Vec<Row> = run
+        .tiers
+        .iter()
+        .filter_map(|t| t.connections.as_ref().map(|c| (t, c)))
+        .map(|(t, c)| {
+            Row::of([
+                t.name.clone(),
+                human(c.each, Unit::Count),
+                human(c.used_peak, Unit::Share),
+                story::short_moment_in(run, c.peak_at_s, c.peak_local_s, &c.peak_region),
+                with_margin(&c.refused_peak, Unit::Share),
+                human(c.formula_refused_peak, Unit::Share),
+                human(c.refused_share, Unit::Share),
+            ])
+        })
+        .collect();
+    let columns = [
+        Text("tier"),
+        Number("connections of one server"),
+        Number("used at peak"),
+        Text(story::moment_heading(run)),
+        Number("refused then"),
+        Number("by formula"),
+        Number("refused"),
+    ];
+    table("Connections", &columns, &rows)
+}
+
+fn copy_table(run: &Run) -> String {
+    let rows: Vec<Row> = run
+        .tiers
+        .iter()
+        .filter_map(|t| t.staleness.as_ref().map(|s| (t, s)))
+        .map(|(t, s)| {
+            Row::of([
+                t.name.clone(),
+                s.copies.to_string(),
+                s.write_quorum.to_string(),
+                s.read_quorum.to_string(),
+                human(s.lag_mean_s, Unit::Seconds),
+                with_margin(&s.stale_share, Unit::Share),
+                human(s.formula_stale_share, Unit::Share),
+            ])
+        })
+        .collect();
+    let columns = [
+        Text("tier"),
+        Number("copies"),
+        Number("a write waits for"),
+        Number("a read asks"),
+        Number("mean lag"),
+        Number("stale reads"),
+        Number("by formula"),
+    ];
+    table("Copies", &columns, &rows)
 }
 
 fn measured(m: &Measurement) -> String {

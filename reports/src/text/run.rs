@@ -32,7 +32,11 @@ pub fn run(record: &Run, style: Style) -> String {
     out.push_str(&section(style, "traffic", &traffic(record, style)));
     out.push_str(&section(style, "caches", &caches(record, style)));
     out.push_str(&section(style, "servers", &stations(record, style)));
+    out.push_str(&section(style, "kinds of servers", &kinds(record, style)));
     out.push_str(&section(style, "links", &links(record, style)));
+    out.push_str(&section(style, "disks", &disks(record, style)));
+    out.push_str(&section(style, "connections", &connections(record, style)));
+    out.push_str(&section(style, "copies", &copies(record, style)));
     out.push_str(&section(style, "notes", &sentences(style, Tone::Plain, 3, &record.notes)));
     out.push('\n');
     for line in wrap(&clean(&story::provenance(&record.provenance)), style.width.saturating_sub(1)) {
@@ -158,15 +162,122 @@ fn links(record: &Run, style: Style) -> String {
         .right("links")
         .right("of")
         .right("full at peak")
-        .left(story::moment_heading(record));
+        .left(story::moment_heading(record))
+        .right("a body then")
+        .right("by formula");
     for tier in &record.tiers {
         let Some(link) = &tier.link else { continue };
+        let shared = link.transfer.as_ref();
         table.push([
             tier.name.as_str().into(),
             with_separators(link.instances).into(),
             human(link.capacity_bit_per_s, Unit::BitsPerSecond).into(),
             human(link.utilisation_peak, Unit::Share).into(),
             story::short_moment_in(record, link.peak_at_s, link.peak_local_s, &link.peak_region).into(),
+            shared.map(|t| with_margin(&t.mean_peak_s, Unit::Seconds)).unwrap_or_default().into(),
+            shared.and_then(|t| t.formula_peak_s).map(|s| human(s, Unit::Seconds)).unwrap_or_default().into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn kinds(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("servers")
+        .right("speed")
+        .right("link")
+        .right("of requests")
+        .right("by policy")
+        .right("busy")
+        .right("at peak");
+    for tier in &record.tiers {
+        for kind in &tier.kinds {
+            table.push([
+                tier.name.as_str().into(),
+                with_separators(kind.servers).into(),
+                human(kind.speed, Unit::Number).into(),
+                kind.link_bit_per_s.map(|link| human(link, Unit::BitsPerSecond)).unwrap_or_default().into(),
+                human(kind.requests_share, Unit::Share).into(),
+                human(kind.formula_requests_share, Unit::Share).into(),
+                human(kind.utilisation_mean, Unit::Share).into(),
+                human(kind.utilisation_peak, Unit::Share).into(),
+            ]);
+        }
+    }
+    table.render(style, 3)
+}
+
+fn disks(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("servers")
+        .right("operations of one")
+        .right("used at peak")
+        .left(story::moment_heading(record))
+        .right("mean wait")
+        .right("by formula")
+        .right("rejected");
+    for tier in &record.tiers {
+        let Some(disks) = &tier.disks else { continue };
+        let wait = disks.wait_mean_peak_s.as_ref();
+        table.push([
+            tier.name.as_str().into(),
+            with_separators(disks.servers).into(),
+            human(disks.iops_per_server, Unit::PerSecond).into(),
+            human(disks.utilisation_peak, Unit::Share).into(),
+            story::short_moment_in(record, disks.peak_at_s, disks.peak_local_s, &disks.peak_region).into(),
+            wait.map(|w| with_margin(w, Unit::Seconds)).unwrap_or_default().into(),
+            disks.formula_wait_peak_s.map(|s| human(s, Unit::Seconds)).unwrap_or_default().into(),
+            failed(disks.rejected_share),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn copies(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("copies")
+        .right("a write waits for")
+        .right("a read asks")
+        .right("mean lag")
+        .right("stale reads")
+        .right("by formula");
+    for tier in &record.tiers {
+        let Some(stale) = &tier.staleness else { continue };
+        table.push([
+            tier.name.as_str().into(),
+            stale.copies.to_string().into(),
+            stale.write_quorum.to_string().into(),
+            stale.read_quorum.to_string().into(),
+            human(stale.lag_mean_s, Unit::Seconds).into(),
+            with_margin(&stale.stale_share, Unit::Share).into(),
+            human(stale.formula_stale_share, Unit::Share).into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn connections(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("of one server")
+        .right("used at peak")
+        .left(story::moment_heading(record))
+        .right("refused then")
+        .right("by formula")
+        .right("refused");
+    for tier in &record.tiers {
+        let Some(held) = &tier.connections else { continue };
+        table.push([
+            tier.name.as_str().into(),
+            human(held.each, Unit::Count).into(),
+            human(held.used_peak, Unit::Share).into(),
+            story::short_moment_in(record, held.peak_at_s, held.peak_local_s, &held.peak_region).into(),
+            with_margin(&held.refused_peak, Unit::Share).into(),
+            human(held.formula_refused_peak, Unit::Share).into(),
+            failed(held.refused_share),
         ]);
     }
     table.render(style, 3)

@@ -80,6 +80,7 @@ fn check_slo(decoder: &mut Decoder, slo: &Slo, origin: Origin, parts: &Parts<'_>
         Metric::HitRatio { tier }
         | Metric::Utilisation { tier }
         | Metric::Headroom { tier }
+        | Metric::Stale { tier }
         | Metric::Loss { tier: Some(tier) } => ("tier", tier, &parts.names.tiers),
         Metric::Durability { dataset } => ("dataset", dataset, &parts.names.datasets),
         Metric::Availability | Metric::Loss { tier: None } => return,
@@ -98,6 +99,7 @@ fn check_slo(decoder: &mut Decoder, slo: &Slo, origin: Origin, parts: &Parts<'_>
     let Some(Some(tier)) = parts.tiers.get(name) else { return };
     let missing = match &slo.metric {
         Metric::HitRatio { .. } if tier.cache.is_none() => "cache",
+        Metric::Stale { .. } if tier.replication.lag.is_none() => "replication.lag",
         Metric::Utilisation { .. } | Metric::Headroom { .. } | Metric::Loss { .. }
             if tier.station.is_none() =>
         {

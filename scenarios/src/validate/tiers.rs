@@ -3,12 +3,16 @@
 use super::{Names, clients, laws, reference};
 use crate::decode::{Decoder, Fields, Kind, Shape, either, field, must, quantity};
 use crate::diagnostic::Origin;
+use crate::kinds::ServerKind;
 use crate::node::{Node, Value};
 use crate::tier::{
     Admission, Autoscale, Balance, Batch, Cache, Discipline, External, OnWrite, Policy, Queue, Replication,
     Scheme, Scope, ShardBy, Sharding, Station, Store, Tier, TierPrice,
 };
-use crate::units::{self, BitsPerSecond, Bytes, Count, PerSecond, Seconds, Share, Size, Things};
+use crate::units::{
+    self, Bandwidth, BitsPerSecond, Bytes, Count, Fraction, Number, PerSecond, Plain, Seconds, Share, Size,
+    Things,
+};
 
 pub const EXAMPLE: &str = "{web: {servers: 10, service_time: 20 ms}}";
 
@@ -19,17 +23,20 @@ const QUEUE_MAX: u32 = 10_000_000;
 const COPIES_MAX: u32 = 1000;
 const SHARDS_MAX: u32 = 10_000_000;
 const BATCH_MAX: u32 = 100_000;
+/// Most kinds of servers of one tier.
+const KINDS_MAX: usize = 20;
 const ZONES_MAX: u32 = 100;
 const VIRTUAL_NODES_MAX: u32 = 100_000;
 
 const SCOPES: [(&str, Scope); 4] =
     [("user", Scope::User), ("site", Scope::Site), ("region", Scope::Region), ("global", Scope::Global)];
-const BALANCES: [(&str, Balance); 5] = [
+const BALANCES: [(&str, Balance); 6] = [
     ("random", Balance::Random),
     ("round-robin", Balance::RoundRobin),
     ("least-connections", Balance::LeastConnections),
     ("power-of-two", Balance::PowerOfTwo),
     ("consistent-hash", Balance::ConsistentHash),
+    ("weighted", Balance::Weighted),
 ];
 const DISCIPLINES: [(&str, Discipline); 3] =
     [("fcfs", Discipline::Fcfs), ("ps", Discipline::ProcessorSharing), ("priority", Discipline::Priority)];
@@ -49,7 +56,7 @@ pub const TIER: Shape = Shape {
         field(
             "link",
             Kind::Any(&[quantity::<BitsPerSecond>(), Kind::Auto]),
-            "egress of one server, or of one instance without servers",
+            "egress of one server, or of one instance without servers; bodies under way share it",
         ),
         field(
             "cache",
@@ -74,7 +81,14 @@ pub const TIER: Shape = Shape {
         ),
         field(
             "balance",
-            Kind::Choice(&["random", "round-robin", "least-connections", "power-of-two", "consistent-hash"]),
+            Kind::Choice(&[
+                "random",
+                "round-robin",
+                "least-connections",
+                "power-of-two",
+                "consistent-hash",
+                "weighted",
+            ]),
             "how requests are spread (random)",
         ),
         field(
@@ -90,6 +104,11 @@ pub const TIER: Shape = Shape {
         ),
         field("batch", Kind::Fields(&BATCH), "one slot serves several requests together"),
         field("autoscale", Kind::Fields(&AUTOSCALE), "servers that come and go with the load"),
+        field(
+            "kinds",
+            Kind::List(&Kind::Fields(&SERVER_KIND)),
+            "servers that differ; shares add up to 100 %",
+        ),
         field("client", Kind::Fields(&clients::CLIENT), "what callers do where it is slow or fails"),
         field("store", Kind::Fields(&STORE), "disks of one server"),
         field(
@@ -139,6 +158,14 @@ const AUTOSCALE: Shape = Shape {
         field("delay", quantity::<Seconds>(), "from the decision to the first request (2 min)"),
     ],
     example: "{max: 100, target: 60 %, delay: 2 min}",
+};
+const SERVER_KIND: Shape = Shape {
+    fields: &[
+        must("share", quantity::<Share>(), "share of the tier's servers"),
+        field("speed", quantity::<Plain>(), "times as fast as `service_time` says (1)"),
+        field("link", quantity::<BitsPerSecond>(), "egress of one server (that of the tier)"),
+    ],
+    example: "{share: 25 %, speed: 2}",
 };
 const CACHE: Shape = Shape {
     fields: &[
@@ -198,6 +225,7 @@ const REPLICATION: Shape = Shape {
         either("copies", Kind::Any(&[Kind::Whole(1, COPIES_MAX), Kind::Auto]), "whole copies"),
         field("write_quorum", Kind::Whole(1, COPIES_MAX), "copies that a write waits for (a majority)"),
         field("read_quorum", Kind::Whole(1, COPIES_MAX), "copies that a read asks (1)"),
+        field("lag", laws::DURATION, "until copies that a write does not wait for have it (none)"),
         either("erasure", Kind::Fields(&ERASURE), "an erasure code instead of copies"),
     ],
     example: "{copies: 3, write_quorum: 2, read_quorum: 2}",
@@ -238,12 +266,13 @@ pub fn tier(decoder: &mut Decoder, node: &Node, path: &str, names: &Names) -> Op
     let scope =
         fields.take("per").and_then(|n| decoder.one_of(n, &per_name, &SCOPES)).unwrap_or(Scope::Global);
     let rtt = fields.quantity::<Seconds>(decoder, "rtt");
-    let link = fields.quantity::<BitsPerSecond>(decoder, "link");
+    let own_link = fields.quantity::<BitsPerSecond>(decoder, "link");
     let cache = fields
         .take("cache")
         .and_then(|n| cache(decoder, n, &format!("{path}.cache"), names.datasets.as_deref()));
     let has_servers = fields.take("servers").is_some() || fields.misspelt("servers");
     let station = station(decoder, &mut fields, path);
+    let link = own_link.or_else(|| station.as_ref().and_then(mean_link));
     let store = fields.take("store").and_then(|n| store(decoder, n, &format!("{path}.store")));
     let queue = fields.take("queue").and_then(|n| queue(decoder, n, &format!("{path}.queue")));
     let external = fields.take("external").and_then(|n| external(decoder, n, &format!("{path}.external")));
@@ -280,6 +309,14 @@ pub fn tier(decoder: &mut Decoder, node: &Node, path: &str, names: &Names) -> Op
     Some(tier)
 }
 
+/// The mean link of servers whose kinds say theirs.
+fn mean_link(station: &Station) -> Option<Bandwidth> {
+    let links: Option<Vec<f64>> =
+        station.kinds.iter().map(|kind| Some(kind.share.get() * kind.link.as_ref()?.get())).collect();
+    let mean: f64 = links?.iter().sum();
+    (mean > 0.0).then(|| Bandwidth::given(mean, &format!("{mean} bit/s")))
+}
+
 /// Rules over several fields of one tier.
 fn together(decoder: &mut Decoder, tier: &Tier, path: &str, has_servers: bool) {
     if tier.scope == Scope::User && has_servers {
@@ -306,6 +343,11 @@ fn together(decoder: &mut Decoder, tier: &Tier, path: &str, has_servers: bool) {
             cause,
             "drop `on_write`, or bound how old an object may be with `ttl: 5 min`",
         );
+    }
+    let some_links = tier.station.iter().flat_map(|s| &s.kinds).any(|kind| kind.link.is_some());
+    if some_links && tier.link.is_none() {
+        let cause = format!("`{path}.kinds` say the link of some servers and not of others");
+        decoder.problem(tier.origin, cause, "write `link` for every kind, or for the tier");
     }
     if tier.queue.is_some() && tier.cache.is_some() {
         let cause = format!("`{path}` is a queue and a cache");
@@ -367,7 +409,7 @@ fn flag(decoder: &mut Decoder, fields: &mut Fields<'_>, field: &str) -> Option<b
 }
 
 fn station(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Option<Station> {
-    const OF_SERVERS: [&str; 9] = [
+    const OF_SERVERS: [&str; 10] = [
         "concurrency",
         "service_time",
         "queue_max",
@@ -377,6 +419,7 @@ fn station(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Option
         "discipline",
         "batch",
         "autoscale",
+        "kinds",
     ];
     let has_servers = fields.take("servers").is_some();
     let stray = OF_SERVERS.into_iter().find(|field| fields.take(field).is_some());
@@ -398,6 +441,8 @@ fn station(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Option
     let autoscale_path = fields.name("autoscale");
     let autoscale =
         fields.take("autoscale").and_then(|n| autoscale(decoder, n, &autoscale_path, servers.as_ref()));
+    let kinds_path = fields.name("kinds");
+    let kinds = fields.take("kinds").map(|n| kinds(decoder, n, &kinds_path)).unwrap_or_default();
     if let (Discipline::ProcessorSharing, Some(node)) = (discipline, discipline_node)
         && (blocking || batch.is_some())
     {
@@ -432,7 +477,42 @@ fn station(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Option
         discipline,
         batch,
         autoscale,
+        kinds,
     })
+}
+
+fn kinds(decoder: &mut Decoder, node: &Node, path: &str) -> Vec<ServerKind> {
+    let Some(items) = decoder.list(node, path, "[{share: 25 %, speed: 2}, {share: 75 %}]") else {
+        return Vec::new();
+    };
+    if items.len() > KINDS_MAX {
+        let cause = format!("`{path}` has {} kinds", items.len());
+        decoder.problem(node.origin, cause, format!("{KINDS_MAX} are the most"));
+        return Vec::new();
+    }
+    let read = |(i, item): (usize, &Node)| server_kind(decoder, item, &format!("{path}.{i}"));
+    let kinds: Vec<ServerKind> = items.iter().enumerate().filter_map(read).collect();
+    let all: f64 = kinds.iter().map(|kind| kind.share.get()).sum();
+    if kinds.len() == items.len() && (all - 1.0).abs() > 1e-3 {
+        let cause = format!("the shares of `{path}` add up to {:.1} %", 100.0 * all);
+        decoder.problem(node.origin, cause, "let them add up to 100 %");
+    }
+    kinds
+}
+
+fn server_kind(decoder: &mut Decoder, node: &Node, path: &str) -> Option<ServerKind> {
+    let mut fields = decoder.fields(node, path, &SERVER_KIND)?;
+    let share: Option<Fraction> = fields.need_quantity(decoder, "share");
+    if let Some(share) = &share {
+        decoder.between(share, &fields.name("share"), (1e-6, 1.0), "expected more than 0 %, up to 100 %");
+    }
+    let speed: Option<Number> = fields.quantity(decoder, "speed");
+    if let Some(speed) = &speed {
+        decoder.between(speed, &fields.name("speed"), (1e-3, 1e3), "expected 0.001 to 1000");
+    }
+    let link = fields.quantity::<BitsPerSecond>(decoder, "link");
+    fields.finish(decoder);
+    Some(ServerKind { share: share?, speed: speed.unwrap_or_else(|| Number::given(1.0, "1")), link })
 }
 
 fn batch(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Batch> {
@@ -453,7 +533,7 @@ fn autoscale(decoder: &mut Decoder, node: &Node, path: &str, servers: Option<&Co
         fields.need(decoder, "max", "100");
     }
     let min = fields.whole(decoder, "min", (1, SERVERS_MAX), "10").or_else(|| servers.cloned());
-    let target: Option<units::Fraction> = fields.quantity_like(decoder, "target", "60 %");
+    let target: Option<Fraction> = fields.quantity_like(decoder, "target", "60 %");
     if let Some(target) = &target {
         decoder.between(target, &fields.name("target"), (0.01, 1.0), "expected 1 % to 100 %");
     }
@@ -467,7 +547,7 @@ fn autoscale(decoder: &mut Decoder, node: &Node, path: &str, servers: Option<&Co
         decoder.problem(origin, cause, "let `max` be the larger");
     }
     Some(Autoscale {
-        target: target.unwrap_or_else(|| units::Fraction::given(0.6, "60 %")),
+        target: target.unwrap_or_else(|| Fraction::given(0.6, "60 %")),
         min: min?,
         max: max?,
         delay: delay.unwrap_or_else(|| units::Duration::given(120.0, "2 min")),
@@ -504,6 +584,7 @@ fn replication(decoder: &mut Decoder, fields: &mut Fields<'_>, path: &str) -> Re
     let copies = fields.number(decoder, "copies", (1, COPIES_MAX), "3");
     let plain = |count: u32, origin: Origin| Replication {
         scheme: Scheme::Copies { count, write: count / 2 + 1, read: 1 },
+        lag: None,
         origin,
     };
     let Some(node) = fields.take("replication") else { return plain(copies.unwrap_or(1), fields.origin) };
@@ -520,11 +601,14 @@ fn schemed(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Replication
     let count = fields.number(decoder, "copies", (1, COPIES_MAX), "3");
     let write = fields.number(decoder, "write_quorum", (1, COPIES_MAX), "2");
     let read = fields.number(decoder, "read_quorum", (1, COPIES_MAX), "1");
+    let lag_path = fields.name("lag");
+    let lag_node = fields.take("lag");
+    let lag = lag_node.and_then(|n| laws::duration(decoder, n, &lag_path));
     let erasure = fields.take("erasure");
     let misspelt = fields.misspelt("copies") || fields.misspelt("erasure");
     fields.finish(decoder);
     if let Some(node) = erasure {
-        if count.or(write).or(read).is_some() {
+        if count.or(write).or(read).is_some() || lag_node.is_some() {
             let cause = format!("`{path}` has both an erasure code and copies");
             decoder.problem(origin, cause, "keep one of them");
         }
@@ -536,7 +620,8 @@ fn schemed(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Replication
             fields.need(decoder, "parity", "4");
         }
         fields.finish(decoder);
-        return Some(Replication { scheme: Scheme::Erasure { data: data?, parity: parity? }, origin });
+        let scheme = Scheme::Erasure { data: data?, parity: parity? };
+        return Some(Replication { scheme, lag: None, origin });
     }
     if count.is_none() && !misspelt {
         let cause = format!("`{path}` says neither `copies` nor `erasure`");
@@ -550,7 +635,7 @@ fn schemed(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Replication
             decoder.problem(origin, cause, "ask for at most as many as there are");
         }
     }
-    Some(Replication { scheme: Scheme::Copies { count, write, read }, origin })
+    Some(Replication { scheme: Scheme::Copies { count, write, read }, lag, origin })
 }
 
 fn sharding(decoder: &mut Decoder, node: &Node, path: &str) -> Option<Sharding> {

@@ -13,4 +13,5 @@ pub mod queues;
 pub mod reliability;
 pub mod replication;
 pub mod retries;
+pub mod staleness;
 pub mod statistics;

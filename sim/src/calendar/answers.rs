@@ -2,7 +2,6 @@
 
 use super::frame::{Frame, NONE, Role};
 use super::machine::{COPIES, Machine};
-use super::program::Site;
 use super::queue::{Due, Kind};
 
 /// What an answer means to who waits.
@@ -33,34 +32,14 @@ impl Machine<'_> {
         if self.frames[at].holding {
             self.let_go(at, site.tier);
         }
-        let delay = site.half_trip(self.frames[at].region) + self.on_the_link(at, site);
+        if site.sends && self.send_body(at, site) {
+            return false;
+        }
+        let delay = site.half_trip(self.frames[at].region);
         if delay > 0.0 {
             self.queue.push(self.now + delay, Due::new(Kind::Deliver, at));
         }
         delay <= 0.0
-    }
-
-    /// The time that an answer waits for its tier's link; its bytes keep the link busy.
-    #[inline]
-    fn on_the_link(&mut self, at: u32, site: &Site) -> f64 {
-        self.tiers[site.tier].link.map_or(0.0, |link| self.wait_for_link(at, site, link))
-    }
-
-    fn wait_for_link(&mut self, at: u32, site: &Site, link: f64) -> f64 {
-        if self.frames[at].failed {
-            return 0.0;
-        }
-        let server = self.frames[at].server;
-        let which = if self.tiers[site.tier].station.is_some() && server != NONE {
-            (server - self.tiers[site.tier].first_server) as usize
-        } else {
-            self.instance(at, site.tier)
-        };
-        let tier = &mut self.tiers[site.tier];
-        let Some(free_s) = tier.links.get_mut(which) else { return 0.0 };
-        let begins = free_s.max(self.now);
-        *free_s = begins + site.response_bits / (link * tier.cut);
-        begins - self.now
     }
 
     /// An answer reaches who waits for it, and theirs who waits for them, as far as that goes at once.
@@ -97,7 +76,11 @@ impl Machine<'_> {
                 (Told::Waits, _) => return,
                 (_, Role::Client) => {}
                 (Told::GoesOn, Role::Call) if self.frames[parent].step == COPIES => {
-                    self.frames[parent].step = self.site(parent).body.from;
+                    let site = self.site(parent);
+                    self.frames[parent].step = site.body.from;
+                    if site.lags && site.write {
+                        self.written(parent, site);
+                    }
                     self.served(parent);
                     return;
                 }

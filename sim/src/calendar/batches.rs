@@ -58,7 +58,7 @@ impl Machine<'_> {
             self.leave(at, tier);
             if lost {
                 self.refuse(at);
-            } else {
+            } else if self.is_through(at) {
                 self.soon.push_back(Due::new(Kind::Served, at));
             }
             at = next;

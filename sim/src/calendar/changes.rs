@@ -110,7 +110,7 @@ impl Machine<'_> {
         let Some((_, change)) = self.changes.list.pop() else { return };
         match change {
             Change::Slower(tier, factor) => self.tiers[tier].slower *= factor,
-            Change::Cut(tier, factor) => self.tiers[tier].cut *= factor,
+            Change::Cut(tier, factor) => self.cut_links(tier, factor),
             Change::Flush(tier) => self.flush(tier),
             Change::Crash(tier, share) => self.each_server(tier, (0.0, share), None, |machine, server| {
                 if machine.servers[server as usize].health == Health::Up {

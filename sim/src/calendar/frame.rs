@@ -25,6 +25,8 @@ pub enum Role {
     Client,
     /// An open connection: `code` is the action.
     Connection,
+    /// A body on its way over a link: `code` is the call that it answers.
+    Flow,
 }
 
 /// Something under way.

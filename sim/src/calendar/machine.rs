@@ -14,6 +14,8 @@ use super::arrivals::Arrivals;
 use super::changes::Changes;
 use super::clients::Clients;
 use super::frame::{Frame, Frames, NONE, Role};
+use super::holders::Holders;
+use super::links::{Bodies, Link};
 use super::program::{Part, Program, Site, Step, Times};
 use super::queue::{Due, INDEX_MAX, Kind, Queue};
 use super::slice::Slice;
@@ -31,9 +33,10 @@ pub struct Setup<'a> {
     pub ids: Ids,
     pub laws: Vec<Option<RankSampler>>,
     pub priorities: Vec<u8>,
-    /// By action: bits of the response.
-    pub bits: Vec<f64>,
-    pub entries: Vec<Option<TierId>>,
+    /// By action: seconds that the response takes where nothing but the user's own access bounds it.
+    pub access_s: Vec<f64>,
+    /// Bits per second that one flow to a user gets at most.
+    pub downlink: f64,
     pub leads: Vec<Lead>,
 }
 
@@ -56,11 +59,12 @@ impl<'a> Setup<'a> {
         let law = |(id, dataset): (usize, &plimsoll_scenarios::Dataset)| {
             drawn(id).then(|| dataset.popularity.over(dataset.count.get() as u64).sampler())
         };
-        let entry = |root: &super::program::Root| match program.steps.get(root.request.from as usize) {
-            Some(Step::Call(site)) if root.request.from < root.request.to => {
-                Some(program.sites[*site as usize].tier)
-            }
-            _ => None,
+        let access = scenario.population.downlink.as_ref();
+        let downlink = access.map_or(f64::INFINITY, plimsoll_scenarios::units::Quantity::get);
+        let over_access = |(action, root): (&plimsoll_scenarios::Action, &super::program::Root)| {
+            // On a link it is a flow.
+            let flows = program.answers_by_link(root);
+            if flows { 0.0 } else { action.response.get() * 8.0 / downlink }
         };
         let ids = Ids::of(scenario);
         let lead = |(action, root): (&plimsoll_scenarios::Action, &super::program::Root)| Lead {
@@ -75,8 +79,8 @@ impl<'a> Setup<'a> {
             ids,
             laws: scenario.datasets.values().enumerate().map(law).collect(),
             priorities: scenario.actions.values().map(|a| a.priority as u8).collect(),
-            bits: scenario.actions.values().map(|a| a.response.get() * 8.0).collect(),
-            entries: program.roots.iter().map(entry).collect(),
+            access_s: scenario.actions.values().zip(&program.roots).map(over_access).collect(),
+            downlink,
             program,
         }
     }
@@ -100,6 +104,12 @@ pub struct Machine<'a> {
     pub(super) tiers: Vec<TierPlay>,
     pub(super) pools: Vec<Pool>,
     pub(super) servers: Vec<Server>,
+    pub(super) links: Vec<Link>,
+    /// Requests with bodies on their way, by frame; empty until there is one.
+    pub(super) bodies: Vec<Bodies>,
+    /// When the disks of every server are free of what they have been given; empty where no tier has any.
+    pub(super) disks: Vec<f64>,
+    pub(super) holders: Holders,
     pub(super) clients: Clients,
     pub(super) changes: Changes,
     pub(super) tally: Tally,
@@ -121,6 +131,8 @@ impl<'a> Machine<'a> {
         (from_s, end_s): (f64, f64),
     ) -> Self {
         let stage = Stage::new(setup, seed, replication);
+        let any_disks = setup.program.sites.iter().any(|site| site.disk.is_some());
+        let disks = vec![from_s; if any_disks { stage.servers.len() } else { 0 }];
         let mut machine = Self {
             setup,
             now: from_s,
@@ -131,6 +143,10 @@ impl<'a> Machine<'a> {
             tiers: stage.tiers,
             pools: stage.pools,
             servers: stage.servers,
+            links: stage.links,
+            bodies: Vec::new(),
+            disks,
+            holders: Holders::new(setup.scenario),
             changes,
             tally,
             draws: Stream::new(seed, "calendar", "branches", replication),
@@ -225,6 +241,8 @@ impl<'a> Machine<'a> {
             Kind::Retry => self.attempt(at),
             Kind::Beat => self.beat(at),
             Kind::Scale => self.look_at_load(at),
+            Kind::Sent => self.sent(at),
+            Kind::Disk => self.disk_is_free(at),
         }
     }
 
@@ -260,7 +278,7 @@ impl<'a> Machine<'a> {
             Role::Root => program.roots[frame.code as usize].request,
             Role::Strand => program.branches[frame.code as usize].part,
             Role::Call => program.sites[frame.code as usize].body,
-            Role::Copy | Role::Client | Role::Connection => Part::default(),
+            Role::Copy | Role::Client | Role::Connection | Role::Flow => Part::default(),
         }
     }
 
@@ -416,9 +434,7 @@ impl<'a> Machine<'a> {
         frame.since = self.now;
         let (region, slot, code) = (frame.region, frame.slot, frame.code);
         self.tally.call(code, region, slot);
-        if self.frames.under_way() > FRAMES_MAX.min(u64::from(INDEX_MAX))
-            && self.tiers[site.tier].station.is_some()
-        {
+        if self.is_overfull() && self.tiers[site.tier].station.is_some() {
             self.refuse(at);
         } else if site.copies == 1 && self.tiers[site.tier].simple {
             self.queue_up(at, site);
@@ -427,8 +443,18 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// Whether more is under way than a system that does not drown ever has.
+    #[inline]
+    pub(super) const fn is_overfull(&self) -> bool {
+        let most = if FRAMES_MAX < INDEX_MAX as u64 { FRAMES_MAX } else { INDEX_MAX as u64 };
+        self.frames.under_way() > most
+    }
+
     #[inline(never)]
     fn arrive_elsewhere(&mut self, at: u32, site: &Site) {
+        if site.lags && !site.write {
+            self.read_version(at, site);
+        }
         if self.tiers[site.tier].station.is_some() {
             if site.copies > 1 {
                 self.send_copies(at, site);

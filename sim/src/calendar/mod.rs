@@ -15,18 +15,23 @@ mod answers;
 mod arrivals;
 mod balance;
 mod batches;
+mod beside;
 mod caching;
 mod changes;
 mod clients;
 mod connections;
+mod disks;
 mod draws;
 mod frame;
+mod holders;
 mod kept;
+mod links;
 mod machine;
 mod program;
 mod queue;
 mod recursion;
 mod requests;
+mod sharing;
 pub mod slice;
 mod slots;
 mod station;
@@ -35,6 +40,7 @@ mod tally;
 mod tests;
 mod tiers;
 mod times;
+mod versions;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -140,6 +146,7 @@ fn replicate(
         let mut machine = Machine::new(setup, tally, changes, draws, (plan.from_s, end_s));
         if setup.slice.is_some_and(|slice| slice.standing) {
             machine.open_standing(draws);
+            machine.hold_standing(draws);
         }
         machine.run(requests, stop)?
     };

@@ -8,6 +8,7 @@ use plimsoll_scenarios::{
     ActionId, Call, Calls, Client, DatasetId, Jitter, Scenario, Scheme, Scope, TierId, WaitFor,
 };
 
+use super::disks::DISK_QUEUE_MAX;
 use crate::analytic::caches;
 use crate::model;
 
@@ -56,6 +57,26 @@ impl Times {
     }
 }
 
+/// What a call, or a copy's share of one, does to the disks of its server.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Disk {
+    /// Seconds that its operations keep them busy.
+    pub busy_s: f64,
+    /// Wait beyond which one more is turned away.
+    pub wait_max_s: f64,
+}
+
+/// What becomes of the body of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// It goes to a user, who has the first byte at once.
+    ToUser,
+    /// The caller passes it on as it comes.
+    PassedOn,
+    /// The caller needs all of it.
+    Whole,
+}
+
 /// One call of the plan.
 #[expect(clippy::struct_excessive_bools, reason = "what is worked out beforehand, once a call")]
 #[derive(Debug, Clone)]
@@ -80,6 +101,13 @@ pub struct Site {
     /// The same by region, where they differ.
     half_trips: Vec<f64>,
     pub response_bits: f64,
+    /// The answer has a body, and the tier a link that it goes over; what becomes of it.
+    pub sends: bool,
+    pub arrives: Body,
+    pub disk: Option<Disk>,
+    /// It asks for an object, and copies of it lag behind writes.
+    pub lags: bool,
+    pub write: bool,
     /// What the tier does before it answers.
     pub body: Part,
     /// Once it is served it is answered: nothing is looked up, called, or waited for on the way back.
@@ -157,6 +185,15 @@ pub struct Program {
     pub roots: Vec<Root>,
 }
 
+/// What a call does to the disks of each server that takes part in it; `None` where these are no limit.
+fn disk(scenario: &Scenario, call: &Call) -> Option<Disk> {
+    let tier = &scenario.tiers[call.tier];
+    let store = tier.store.as_ref().filter(|_| tier.station.is_some())?;
+    let each_s = 1.0 / store.iops.as_ref()?.get();
+    let operations = model::disk_operations_of_one(scenario, call);
+    Some(Disk { busy_s: operations * each_s, wait_max_s: f64::from(DISK_QUEUE_MAX) * each_s })
+}
+
 /// Most calls that one step makes at once when it is played.
 pub const FAN_OUT_MAX: f64 = 10_000.0;
 
@@ -165,6 +202,8 @@ pub const FAN_OUT_MAX: f64 = 10_000.0;
 struct Context {
     caller: Option<TierId>,
     of: Option<DatasetId>,
+    /// Bits that the caller answers with.
+    bits: f64,
 }
 
 impl Program {
@@ -178,9 +217,18 @@ impl Program {
         program
     }
 
+    /// Whether a request's answer comes over the link of the tier that it calls.
+    #[must_use]
+    pub fn answers_by_link(&self, root: &Root) -> bool {
+        match self.steps.get(root.request.from as usize) {
+            Some(Step::Call(site)) if root.request.from < root.request.to => self.sites[*site as usize].sends,
+            _ => false,
+        }
+    }
+
     fn root(&mut self, scenario: &Scenario, id: ActionId) -> Root {
         let action = &scenario.actions[id];
-        let context = Context { caller: None, of: action.of };
+        let context = Context { caller: None, of: action.of, bits: action.response.get() * 8.0 };
         let mut root = Root { request: self.part(scenario, &action.calls, context), ..Root::default() };
         // On the device nothing queues: what it does not answer goes on.
         while let [Step::Call(site)] = self.steps[root.request.from as usize..root.request.to as usize] {
@@ -230,7 +278,7 @@ impl Program {
                 let here = self.sites.len();
                 let site = self.site(scenario, call, context);
                 self.sites.push(site);
-                let inner = Context { caller: Some(call.tier), of: call.of };
+                let inner = Context { caller: Some(call.tier), of: call.of, bits: call.response.get() * 8.0 };
                 let body = self.part(scenario, &call.next, inner);
                 let site = &mut self.sites[here];
                 site.body = body;
@@ -238,7 +286,8 @@ impl Program {
                     && !site.spoils
                     && body.from == body.to
                     && site.half_trip == 0.0
-                    && scenario.tiers[site.tier].link.is_none();
+                    && !site.sends
+                    && site.disk.is_none();
                 steps.push(Step::Call(here as u32));
             }
             Calls::Sequence(list) => {
@@ -274,6 +323,9 @@ impl Program {
         let regions = 0..scenario.population.regions.len();
         let half_trips: Vec<f64> = regions.map(|r| scenario.round_trip(call, r) / 2.0).collect();
         let alike = half_trips.iter().all(|half| *half == half_trips[0]);
+        let bits = call.response.get() * 8.0;
+        let on_device = context.caller.is_none_or(|t| scenario.tiers[t].scope == Scope::User);
+        let same = call.of.is_some() && call.of == context.of && bits == context.bits;
         let pulled = context.caller.is_some_and(|t| scenario.tiers[t].queue.is_some());
         Site {
             tier: call.tier,
@@ -289,7 +341,16 @@ impl Program {
             draws: call.of.is_some() && call.of != context.of,
             half_trip: half_trips.iter().copied().fold(0.0, f64::max),
             half_trips: if alike { Vec::new() } else { half_trips },
-            response_bits: call.response.get() * 8.0,
+            response_bits: bits,
+            sends: bits > 0.0 && tier.link.is_some() && tier.scope != Scope::User,
+            disk: disk(scenario, call),
+            lags: call.of.is_some() && tier.replication.lag.is_some(),
+            write: call.write,
+            arrives: match (on_device, same) {
+                (true, _) => Body::ToUser,
+                (_, true) => Body::PassedOn,
+                _ => Body::Whole,
+            },
             body: Part::default(),
             ends: false,
             client,

@@ -43,9 +43,13 @@ pub enum Kind {
     Beat,
     /// The number of servers is looked at.
     Scale,
+    /// The last byte of a body has left a link.
+    Sent,
+    /// The disks have come to what a service reads or writes.
+    Disk,
 }
 
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 14] = [
     Kind::Arrive,
     Kind::Finish,
     Kind::Answer,
@@ -58,6 +62,8 @@ const KINDS: [Kind; 12] = [
     Kind::Retry,
     Kind::Beat,
     Kind::Scale,
+    Kind::Sent,
+    Kind::Disk,
 ];
 
 impl Due {

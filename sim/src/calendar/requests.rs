@@ -42,6 +42,10 @@ impl Machine<'_> {
         let setup = self.setup;
         let root = &setup.program.roots[frame.code as usize];
         frame.step = root.request.from;
+        if !local && setup.leads[frame.code as usize].lasts.is_some() && !self.opens(&frame) {
+            self.tally.left((frame.action, frame.region, frame.slot), frame.born, None);
+            return;
+        }
         for &branch in &root.messages {
             self.send_off(&frame, branch);
         }
@@ -68,31 +72,24 @@ impl Machine<'_> {
     /// A request has its answer, or will have none.
     #[inline]
     pub(super) fn left(&mut self, at: u32) {
+        if !self.bodies.is_empty() && self.awaits_bodies(at) {
+            return;
+        }
+        self.complete(at, self.now);
+    }
+
+    /// A request has all that it gets; its first byte was there at `first_s`.
+    #[inline]
+    pub(super) fn complete(&mut self, at: u32, first_s: f64) {
         self.roots -= 1;
+        let last_s = if self.bodies.is_empty() { 0.0 } else { self.last_byte_s(at) };
         let frame = &self.frames[at];
         let took = (!frame.failed).then(|| {
-            let first_byte = self.now - frame.born;
-            (first_byte, first_byte + self.transfer(frame.action as usize))
+            let first_byte = first_s - frame.born;
+            let complete = first_byte + self.setup.access_s[frame.action as usize];
+            (first_byte, complete.max(last_s - frame.born))
         });
         self.tally.left((frame.action, frame.region, frame.slot), frame.born, took);
         self.frames.close(at);
-    }
-
-    /// Seconds for the body over the slower of the user's own access and the entry tier's link.
-    fn transfer(&self, action: usize) -> f64 {
-        let bits = self.setup.bits[action];
-        if bits == 0.0 {
-            return 0.0;
-        }
-        let access = self
-            .setup
-            .scenario
-            .population
-            .downlink
-            .as_ref()
-            .map_or(f64::INFINITY, plimsoll_scenarios::units::Quantity::get);
-        let entry = self.setup.entries[action].map(|t| &self.tiers[t]);
-        let link = entry.and_then(|t| t.link.map(|l| l * t.cut)).unwrap_or(f64::INFINITY);
-        bits / access.min(link)
     }
 }

@@ -172,10 +172,9 @@ impl Machine<'_> {
         let here = &self.servers[server as usize];
         let local = (server - self.tiers[tier].first_server) as usize;
         let (inside, room) = match station.discipline {
-            Discipline::ProcessorSharing => (
-                station.shared[local].inside.len() as u32,
-                station.queue_max.saturating_add(station.concurrency),
-            ),
+            Discipline::ProcessorSharing => {
+                (station.shared[local].len() as u32, station.queue_max.saturating_add(station.concurrency))
+            }
             Discipline::Priority => (station.levels[local].iter().map(|l| l.len).sum(), station.queue_max),
             Discipline::Fcfs => (here.queue.len, station.queue_max),
         };
@@ -215,8 +214,10 @@ impl Machine<'_> {
     pub(super) fn start(&mut self, at: u32, tier: TierId, server: u32) {
         let play = &mut self.tiers[tier];
         let Some(station) = &mut play.station else { return };
-        let duration = station.services.next() * play.slower;
+        let local = (server - play.first_server) as usize;
+        let duration = station.services.next() * play.slower * station.slowness(local);
         let blocking = station.blocking;
+        let kind = station.kinds.get(local).map(|kind| kind.kind);
         let here = &mut self.servers[server as usize];
         here.busy += 1;
         let frame = &mut self.frames[at];
@@ -225,6 +226,9 @@ impl Machine<'_> {
         pool.work_s += duration;
         let wait = self.now - frame.since;
         self.tally.start(tier, pool.place, wait, if blocking { 0.0 } else { duration });
+        if let Some(kind) = kind {
+            self.tally.beside.served((tier, kind, self.tally.slot()), duration);
+        }
         self.queue.push(self.now + duration, Due::new(Kind::Finish, at));
     }
 
@@ -259,7 +263,7 @@ impl Machine<'_> {
         }
         if ends {
             self.deliver(at);
-        } else {
+        } else if self.is_through(at) {
             self.served(at);
         }
     }
@@ -284,7 +288,9 @@ impl Machine<'_> {
             self.leave(at, tier);
             self.free_slot(tier, server);
         }
-        self.served(at);
+        if self.is_through(at) {
+            self.served(at);
+        }
     }
 
     /// Whether the server has crashed since the service began.
@@ -349,68 +355,56 @@ impl Machine<'_> {
 
     /// A request joins those that a server serves all at once.
     fn share_in(&mut self, at: u32, tier: TierId, server: u32) {
-        self.virtual_time(tier, server);
+        let now = self.now;
         let play = &mut self.tiers[tier];
         let local = (server - play.first_server) as usize;
         let Some(station) = &mut play.station else { return };
-        let work = station.services.next() * play.slower;
+        let work = station.services.next() * play.slower * station.slowness(local);
+        let kind = station.kinds.get(local).map(|kind| kind.kind);
         let shared = &mut station.shared[local];
-        shared.inside.insert(((shared.virtual_s + work).to_bits(), at));
-        self.frames[at].began = self.now;
+        shared.advance(now, pace(station.concurrency, shared.len()));
+        shared.join(work, at);
+        self.frames[at].began = now;
         let here = &self.servers[server as usize];
         self.frames[at].crashes = here.crashes;
         let pool = &mut self.pools[here.pool as usize];
         pool.work_s += work;
         self.tally.start(tier, pool.place, 0.0, work);
-        self.next_departure(tier, server);
-    }
-
-    /// Brings a server's virtual time up to now.
-    fn virtual_time(&mut self, tier: TierId, server: u32) {
-        let play = &mut self.tiers[tier];
-        let local = (server - play.first_server) as usize;
-        let Some(station) = &mut play.station else { return };
-        let shared = &mut station.shared[local];
-        if shared.inside.is_empty() {
-            // Nobody is there to whom it matters: small numbers keep their digits.
-            shared.virtual_s = 0.0;
-        } else {
-            shared.virtual_s += (self.now - shared.last_s) * pace(station.concurrency, shared.inside.len());
+        if let Some(kind) = kind {
+            self.tally.beside.served((tier, kind, self.tally.slot()), work);
         }
-        shared.last_s = self.now;
+        self.next_departure(tier, server);
     }
 
     fn next_departure(&mut self, tier: TierId, server: u32) {
         let play = &self.tiers[tier];
         let Some(station) = &play.station else { return };
         let shared = &station.shared[(server - play.first_server) as usize];
-        let here = &mut self.servers[server as usize];
-        let Some(&(first, _)) = shared.inside.first() else {
-            here.due_s = f64::NAN;
-            return;
-        };
-        let left = (f64::from_bits(first) - shared.virtual_s).max(0.0);
-        here.due_s = self.now + left / pace(station.concurrency, shared.inside.len());
-        self.queue.push(here.due_s, Due::new(Kind::Share, server));
+        let next = shared.first_s(self.now, pace(station.concurrency, shared.len()));
+        self.servers[server as usize].due_s = next.unwrap_or(f64::NAN);
+        if let Some(at) = next {
+            self.queue.push(at, Due::new(Kind::Share, server));
+        }
     }
 
     /// The next of those served all at once departs, unless that has changed.
     pub(super) fn share_out(&mut self, server: u32) {
-        let here = &self.servers[server as usize];
-        if here.due_s.to_bits() != self.now.to_bits() {
+        let (now, here) = (self.now, &self.servers[server as usize]);
+        if here.due_s.to_bits() != now.to_bits() {
             return;
         }
         let tier = self.pools[here.pool as usize].tier;
-        self.virtual_time(tier, server);
         let play = &mut self.tiers[tier];
         let local = (server - play.first_server) as usize;
         let Some(station) = &mut play.station else { return };
         let shared = &mut station.shared[local];
-        let Some((finish, at)) = shared.inside.pop_first() else { return };
-        shared.virtual_s = f64::from_bits(finish);
+        shared.advance(now, pace(station.concurrency, shared.len()));
+        let Some(at) = shared.pop() else { return };
         self.next_departure(tier, server);
         self.leave(at, tier);
-        self.served(at);
+        if self.is_through(at) {
+            self.served(at);
+        }
     }
 
     /// A server is lost with all that it has.
@@ -419,6 +413,9 @@ impl Machine<'_> {
         here.crashes = here.crashes.wrapping_add(1);
         here.busy = 0;
         here.due_s = f64::NAN;
+        if let Some(free_s) = self.disks.get_mut(server as usize) {
+            *free_s = self.now;
+        }
         let tier = self.pools[here.pool as usize].tier;
         let mut lost = Vec::new();
         while let Some(at) = here.queue.pop(&self.frames) {
@@ -434,7 +431,7 @@ impl Machine<'_> {
                 }
             }
             if let Some(shared) = station.shared.get_mut(local) {
-                lost.extend(std::mem::take(&mut shared.inside).into_iter().map(|(_, at)| at));
+                lost.extend(shared.clear());
             }
         }
         for at in lost {

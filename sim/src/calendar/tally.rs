@@ -4,6 +4,7 @@
 
 use plimsoll_scenarios::Scenario;
 
+use super::beside::BesideTally;
 use super::frame::UNCOUNTED;
 use super::slots::Slots;
 use super::times::{COARSE, FINE, Times};
@@ -73,6 +74,7 @@ pub struct Tally {
     before: Vec<(u32, f64)>,
     part_s: f64,
     little: Vec<Little>,
+    pub beside: BesideTally,
     pub simulated_requests: u64,
     pub simulated_customers: u64,
 }
@@ -115,6 +117,7 @@ impl Tally {
             before: Vec::new(),
             part_s: f64::INFINITY,
             little: vec![Little::default(); tiers],
+            beside: BesideTally::new(scenario, slots),
             simulated_requests: 0,
             simulated_customers: 0,
         }
@@ -448,6 +451,7 @@ impl Tally {
         }
         pour(counted.first_byte_slots.iter_mut().flatten(), &self.first_byte_slots);
         counted.before.clone_from(&self.before);
+        counted.beside = self.beside.counted();
         counted.simulated_requests = self.simulated_requests;
         counted.simulated_customers = self.simulated_customers;
         counted

@@ -1,6 +1,6 @@
 //! The tiers in motion: pools of servers, caches, links and limits, as the scenario has them at the start.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 use plimsoll_scenarios::distribution::Sampler;
@@ -10,7 +10,10 @@ use plimsoll_scenarios::{Balance, DatasetId, Discipline, Scenario, Scope, ShardB
 use super::draws::Draws;
 use super::frame::{List, NONE};
 use super::kept::{Kept, Object};
+use super::links::Link;
 use super::machine::Setup;
+use super::sharing::Shared;
+use super::versions::Versions;
 use crate::cache::{Keeper, Rules, Sizes};
 use crate::model;
 
@@ -92,15 +95,26 @@ pub struct StationPlay {
     /// Points of the ring and their shards, in order; empty unless the ring is consistent.
     pub ring: Vec<(u64, u32)>,
     pub by_range: bool,
+    /// For every server; empty where all are alike.
+    pub kinds: Vec<KindPlay>,
 }
 
-/// A server that serves all at once. In virtual time everybody gets a second of service a second.
-#[derive(Debug, Clone, Default)]
-pub struct Shared {
-    pub virtual_s: f64,
-    pub last_s: f64,
-    /// Departures in virtual time, in order.
-    pub inside: BTreeSet<(u64, u32)>,
+/// What a server is among others that differ.
+#[derive(Debug, Clone, Copy)]
+pub struct KindPlay {
+    pub kind: u16,
+    /// What service takes, as a multiple of what the tier says.
+    pub slower: f64,
+    pub weight: f64,
+    /// What a balancer in turn owes it.
+    pub owed: f64,
+}
+
+impl StationPlay {
+    /// What service takes at a server, by its position in the tier, as a multiple of what the tier says.
+    pub fn slowness(&self, local: usize) -> f64 {
+        self.kinds.get(local).map_or(1.0, |kind| kind.slower)
+    }
 }
 
 /// A tier.
@@ -117,14 +131,15 @@ pub struct TierPlay {
     /// Calls that somebody else's service takes, 1/s, and by instance what it would take now.
     pub rate_max: Option<f64>,
     pub tokens: Vec<(f64, f64)>,
-    /// Bits per second, and by server or instance when it is free again.
-    pub link: Option<f64>,
-    pub links: Vec<f64>,
+    /// The first of its links, where it has any: one for every server, or one an instance.
+    pub first_link: Option<u32>,
     /// What its caches have: one an instance, or one a server.
     pub kept: Kept,
     pub cache_per_server: bool,
     /// Objects being fetched, by cache and object, and who waits for them.
     pub fetches: HashMap<u64, List>,
+    /// Copies that lag, where they do.
+    pub versions: Option<Versions>,
     /// What service takes, as a multiple of usual, and what is left of the link.
     pub slower: f64,
     pub cut: f64,
@@ -190,12 +205,13 @@ pub struct Stage {
     pub tiers: Vec<TierPlay>,
     pub pools: Vec<Pool>,
     pub servers: Vec<Server>,
+    pub links: Vec<Link>,
 }
 
 impl Stage {
     #[must_use]
     pub fn new(setup: &Setup<'_>, seed: u64, replication: u64) -> Self {
-        let mut stage = Self { tiers: Vec::new(), pools: Vec::new(), servers: Vec::new() };
+        let mut stage = Self { tiers: Vec::new(), pools: Vec::new(), servers: Vec::new(), links: Vec::new() };
         for tier in 0..setup.scenario.tiers.len() {
             let play = stage.tier(setup, tier, (seed, replication));
             stage.tiers.push(play);
@@ -244,6 +260,7 @@ impl Stage {
                 ShardBy::Consistent { virtual_nodes } => ring(s.shards, virtual_nodes),
                 _ => Vec::new(),
             }),
+            kinds: self.kinds(station, first_pool),
             by_range: here.sharding.as_ref().is_some_and(|s| s.by == ShardBy::Range),
         });
         let cache = here.cache.as_ref().filter(|_| here.scope != Scope::User);
@@ -257,7 +274,7 @@ impl Stage {
             scope: here.scope,
             first_pool: if here.station.is_some() { first_pool } else { NONE },
             first_server,
-            simple: here.station.as_ref().is_some_and(is_simple),
+            simple: here.station.as_ref().is_some_and(is_simple) && here.replication.lag.is_none(),
             station,
             latency: here.external.as_ref().map(|e| (e.latency.sampler(), stream("latency"))),
             rate_max: here
@@ -266,8 +283,7 @@ impl Stage {
                 .and_then(|e| e.rate_max.as_ref())
                 .map(plimsoll_scenarios::units::Quantity::get),
             tokens: vec![(1.0, 0.0); instances],
-            link: here.link.as_ref().map(plimsoll_scenarios::units::Quantity::get),
-            links: vec![0.0; if servers > 0 { servers } else { instances }],
+            first_link: self.links(scenario, tier, (first_pool, first_server)),
             kept: match setup.slice.and_then(|slice| Some((slice.laws.as_ref()?, slice.factor))) {
                 Some((laws, weight)) if caches > 0 => {
                     Kept::drawn(laws, tier, caches, weight, &setup.ids.sizes, stream("hits"))
@@ -278,9 +294,51 @@ impl Stage {
             },
             cache_per_server: per_server,
             fetches: HashMap::new(),
+            versions: Versions::new(&here.replication, stream("lags"), stream("copies asked")),
             slower: 1.0,
             cut: 1.0,
         }
+    }
+
+    /// What each server of a tier is, by the pools from the first on; empty where all are alike.
+    fn kinds(&self, station: &Station, first_pool: u32) -> Vec<KindPlay> {
+        let weights = station.weights();
+        let kind = |kind: usize| KindPlay {
+            kind: kind as u16,
+            slower: 1.0 / station.kinds[kind].speed.get(),
+            weight: weights[kind],
+            owed: 0.0,
+        };
+        let pools = &self.pools[first_pool as usize..];
+        pools.iter().flat_map(|pool| station.kinds_of(u64::from(pool.servers))).map(kind).collect()
+    }
+
+    /// The links of a tier: one for every server from the first on, or one an instance. Returns the first.
+    fn links(
+        &mut self,
+        scenario: &Scenario,
+        tier: TierId,
+        (first_pool, first_server): (u32, u32),
+    ) -> Option<u32> {
+        let bits_per_s = scenario.tiers[tier].link.as_ref()?.get();
+        let first = self.links.len() as u32;
+        let mut places: Vec<u16> = self.servers[first_server as usize..]
+            .iter()
+            .map(|server| self.pools[server.pool as usize].place)
+            .collect();
+        if places.is_empty() && scenario.tiers[tier].scope != Scope::User {
+            let at = |place| (0..model::instances_at(scenario, tier, place)).map(move |_| place as u16);
+            places = (0..model::places(scenario, tier)).flat_map(at).collect();
+        }
+        let station = scenario.tiers[tier].station.as_ref();
+        let kinds = station.map(|station| self.kinds(station, first_pool)).unwrap_or_default();
+        let of_kind = |i: usize| {
+            let kind = &station?.kinds[usize::from(kinds.get(i)?.kind)];
+            kind.link.as_ref().map(plimsoll_scenarios::units::Quantity::get)
+        };
+        let links = places.into_iter().enumerate();
+        self.links.extend(links.map(|(i, place)| Link::new(tier, place, of_kind(i).unwrap_or(bits_per_s))));
+        Some(first)
     }
 
     /// The servers of one instance at a place. An autoscaled pool has room for all it may get.
@@ -319,6 +377,7 @@ pub const fn is_simple(station: &Station) -> bool {
         && station.batch.is_none()
         && !station.single_writer
         && !station.blocking
+        && station.kinds.is_empty()
 }
 
 /// An empty cache of a tier.

@@ -21,6 +21,12 @@ pub struct Times<const BITS: u32> {
     sum_s: f64,
 }
 
+impl<const BITS: u32> Default for Times<BITS> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<const BITS: u32> Times<BITS> {
     const SHIFT: u32 = 52 - BITS;
     const LOW: u64 = LEAST_S.to_bits() >> Self::SHIFT;

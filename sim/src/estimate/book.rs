@@ -4,7 +4,7 @@ use plimsoll_reports::record::{Resource, Unit};
 use plimsoll_scenarios::distribution::Distribution;
 use plimsoll_scenarios::prices::PriceList;
 use plimsoll_scenarios::units::Seconds;
-use plimsoll_scenarios::{DatasetId, Scenario, Scope, TierId};
+use plimsoll_scenarios::{Balance, DatasetId, Scenario, Scope, Station, TierId};
 
 use super::RESOURCES_MAX;
 use crate::flow::Flow;
@@ -263,6 +263,9 @@ impl<'s> Book<'s> {
                     .to_owned(),
             );
         }
+        notes.extend(
+            self.scenario.tiers.iter().filter_map(|(name, tier)| uneven(name, tier.station.as_ref()?)),
+        );
         if self.sheet.uncertain().is_empty() {
             return notes;
         }
@@ -273,4 +276,19 @@ impl<'s> Book<'s> {
         );
         notes
     }
+}
+
+/// What to say of a tier whose balancer gives its kinds of servers more than they are worth.
+fn uneven(name: &str, station: &Station) -> Option<String> {
+    let busy = station.busy_by_kind();
+    let (most, least) = busy.iter().fold((f64::MIN, f64::MAX), |(high, low), b| (high.max(*b), low.min(*b)));
+    let even = !busy.is_empty() && most / least > 1.01;
+    even.then(|| {
+        let why = if station.balance == Balance::Weighted {
+            "`balance: weighted` goes by their links."
+        } else {
+            "its balancer does not go by what each is worth, as `balance: weighted` does."
+        };
+        format!("Of {name}'s servers one kind is {:.2} times as busy as another: {why}", most / least)
+    })
 }

@@ -5,6 +5,8 @@ use plimsoll_scenarios::TierId;
 use plimsoll_scenarios::quantities::WHOLE;
 
 use super::book::Book;
+use crate::analytic::queues::erlang_b;
+use crate::model;
 use crate::sheet::CellId;
 
 const GROUP: &str = "connections";
@@ -73,6 +75,12 @@ impl Book<'_> {
             let used = self.sheet.quotient(open, room);
             let label = format!("{name}, connections used at the peak");
             self.limit(tier, "connections_utilisation_peak", label, used, true);
+            let places = model::instances(scenario, tier).max(1) as f64;
+            let refused = self.sheet.function("Erlang's loss formula", vec![open, servers, most], move |x| {
+                erlang_b((x[1] * x[2] / places).floor().max(0.0) as u64, x[0] / places)
+            });
+            let label = format!("{name}, connections refused at the peak");
+            self.detail(format!("{name}.connections_refused_peak"), GROUP, label, refused, Unit::Share);
         }
     }
 }

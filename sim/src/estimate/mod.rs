@@ -12,6 +12,7 @@ mod cost;
 mod demand;
 mod distance;
 mod events;
+mod hardware;
 mod latency;
 mod ranges;
 mod servers;

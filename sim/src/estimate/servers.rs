@@ -96,6 +96,14 @@ impl Book<'_> {
 
     fn station_load(&mut self, tier: TierId, name: &str, station: &Station, work: CellId) {
         let mut service = self.mean_time(format!("{name} service time"), &station.service_time, tier);
+        if !station.kinds.is_empty() {
+            let slowness = self.sheet.constant(
+                "its servers' slowness, as requests meet it",
+                station.slowness(),
+                Unit::Number,
+            );
+            service = self.sheet.product(vec![service, slowness]);
+        }
         if station.blocking {
             let behind = self.behind(tier);
             let held = self.sheet.sum(vec![service, behind]);
@@ -106,12 +114,18 @@ impl Book<'_> {
         let slots = self.sheet.input("slots of one", &station.concurrency, (1.0, Unit::Count));
         let busy = self.sheet.product(vec![work, service]);
         let room = self.sheet.product(vec![servers, slots]);
-        let used = self.sheet.quotient(busy, room);
+        let mut used = self.sheet.quotient(busy, room);
+        if let Some(factor) = busiest_kind(station) {
+            let label = format!("{name}, all servers busy at the peak");
+            let all = self.detail(format!("{name}.utilisation_all_kinds"), GROUP, label, used, Unit::Share);
+            let factor = self.sheet.constant("its busiest kind of servers over all", factor, Unit::Number);
+            used = self.sheet.product(vec![all, factor]);
+        }
         self.tiers[tier].utilisation =
             Some(self.sheet.named(used, format!("{name}, busy at the peak"), Unit::Share));
         let (pools, pooled) = pools(self, tier, station);
         let cv = station.service_time.cv();
-        let round_robin = station.balance == Balance::RoundRobin;
+        let round_robin = matches!(station.balance, Balance::RoundRobin | Balance::Weighted);
         let wait = self.sheet.function(
             "mean wait in GI/G/c (Erlang C, Kimura)",
             vec![work, service, servers, slots],
@@ -153,6 +167,7 @@ impl Book<'_> {
         self.by_link(tier, &name, &mut needed);
         self.by_disk(tier, &name, &mut needed);
         self.by_connections(tier, &name, &mut needed);
+        self.stale_reads(tier, &name);
         if let Some(external) = here.external.as_ref().and_then(|e| e.rate_max.as_ref()) {
             let most = self.sheet.input("calls that it takes", external, (1.0, Unit::PerSecond));
             let used = self.sheet.quotient(work, most);
@@ -206,6 +221,12 @@ impl Book<'_> {
         let busy = self.sheet.named(busy, format!("busy slots of {name} at the peak"), Unit::Number);
         let at_target = self.sheet.product(vec![slots_cell, target]);
         let cell = self.sheet.quotient(busy, at_target);
+        let cell = if let Some(factor) = busiest_kind(station) {
+            let factor = self.sheet.constant("its busiest kind of servers over all", factor, Unit::Number);
+            self.sheet.product(vec![cell, factor])
+        } else {
+            cell
+        };
         let cell = self.sheet.ceil(cell);
         let label = format!("{name}, servers for {} % busy", TARGET * 100.0);
         needed.push(self.detail(format!("{name}.servers_by_utilisation"), GROUP, label, cell, Unit::Count));
@@ -332,7 +353,14 @@ impl Book<'_> {
             self.sheet.stated(format!("number of {name}"), instances, Unit::Count, here.origin)
         };
         let room = self.sheet.product(vec![many, link]);
-        let used = self.sheet.quotient(peak, room);
+        let mut used = self.sheet.quotient(peak, room);
+        let kinds = here.station.as_ref().map_or_else(Vec::new, |s| s.links_by_kind(self.sheet.value(link)));
+        if let Some(fullest) =
+            kinds.iter().map(|kind| kind.2).reduce(f64::max).filter(|full| *full > 1.0 + 1e-9)
+        {
+            let factor = self.sheet.constant("its fullest kind of links over all", fullest, Unit::Number);
+            used = self.sheet.product(vec![used, factor]);
+        }
         self.limit(tier, "link_utilisation_peak", format!("{name}, links full at the peak"), used, true);
         let target = self.sheet.constant("utilisation to plan for", TARGET, Unit::Share);
         let at_target = self.sheet.product(vec![link, target]);
@@ -340,6 +368,7 @@ impl Book<'_> {
         let cell = self.sheet.ceil(cell);
         let label = format!("{name}, servers for links {} % full", TARGET * 100.0);
         needed.push(self.detail(format!("{name}.servers_by_link"), GROUP, label, cell, Unit::Count));
+        self.transfer(tier, name, (peak, link, many));
     }
 
     fn by_disk(&mut self, tier: TierId, name: &str, needed: &mut Vec<CellId>) {
@@ -379,6 +408,7 @@ impl Book<'_> {
                     used,
                     true,
                 );
+                self.disk_wait(tier, name, (operations, servers, most));
             }
             let target = self.sheet.constant("utilisation to plan for", TARGET, Unit::Share);
             let room = self.sheet.product(vec![most, target]);
@@ -577,6 +607,12 @@ impl Book<'_> {
     }
 }
 
+/// How busy the busiest kind of servers is over all of them together; `None` where all are alike.
+fn busiest_kind(station: &Station) -> Option<f64> {
+    let busiest = station.busy_by_kind().into_iter().reduce(f64::max)?;
+    Some(busiest / station.slowness())
+}
+
 /// Whether a tree of calls waits for a tier.
 fn waited_for(calls: &Calls, tier: TierId) -> bool {
     let mut found = false;
@@ -593,7 +629,7 @@ fn places(book: &Book<'_>, tier: TierId) -> f64 {
 fn pools(book: &Book<'_>, tier: TierId, station: &Station) -> (f64, f64) {
     match station.balance {
         Balance::LeastConnections | Balance::PowerOfTwo => (places(book, tier), places(book, tier)),
-        Balance::Random | Balance::RoundRobin | Balance::ConsistentHash => {
+        Balance::Random | Balance::RoundRobin | Balance::ConsistentHash | Balance::Weighted => {
             (station.servers.get().max(1.0), places(book, tier))
         }
     }

@@ -13,6 +13,7 @@ pub fn slos(scenario: &Scenario, quantities: &[Quantity]) -> Vec<SloVerdict> {
             Metric::HitRatio { tier } => value(&format!("{tier}.hit_ratio")),
             Metric::Utilisation { tier } => value(&format!("{tier}.utilisation_peak")),
             Metric::Headroom { tier } => value(&format!("{tier}.utilisation_peak")).map(|used| 1.0 - used),
+            Metric::Stale { tier } => value(&format!("{tier}.stale_reads")),
             Metric::Availability => availability(scenario, &value),
             Metric::Durability { .. }
             | Metric::Loss { .. }

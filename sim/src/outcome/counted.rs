@@ -5,6 +5,7 @@
 
 use plimsoll_scenarios::Scenario;
 
+use super::Beside;
 use crate::flow::Flow;
 use crate::histogram::Latencies;
 use crate::model;
@@ -36,6 +37,8 @@ pub struct Counted {
     /// Before what counts: number and sum of latencies to the first byte, seconds, by equal parts of the time. Empty
     /// where the engine has no such time.
     pub before: Vec<(u32, f64)>,
+    /// Links and what else stands beside servers.
+    pub beside: Beside,
     pub simulated_requests: u64,
     pub simulated_customers: u64,
 }
@@ -72,6 +75,7 @@ impl Counted {
             complete: vec![Latencies::default(); actions],
             first_byte_slots: vec![vec![Latencies::coarse(); slots]; actions],
             before: Vec::new(),
+            beside: Beside::default(),
             simulated_requests: 0,
             simulated_customers: 0,
         }

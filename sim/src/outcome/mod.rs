@@ -1,6 +1,7 @@
 //! From what an engine counted to the record of a run. Both engines count the same things.
 
 mod actions;
+mod beside;
 mod counted;
 mod interval;
 mod means;
@@ -16,6 +17,7 @@ use plimsoll_scenarios::slo::Metric;
 use crate::analytic::caches;
 use means::Means;
 
+pub use beside::{Beside, BesideSums, KindSums};
 pub use counted::{Counted, Grid, StationSlot};
 pub use interval::interval;
 pub use warmup::mser5;
@@ -44,13 +46,13 @@ pub fn summarise(scenario: &Scenario, outcome: &Outcome, provenance: Provenance)
     let tiers: Vec<TierRun> = (0..scenario.tiers.len()).map(|t| tiers::tier_run(&means, &chain, t)).collect();
     let actions: Vec<ActionRun> =
         (0..scenario.actions.len()).map(|a| actions::action_run(&means, a)).collect();
-    let disks = (0..scenario.tiers.len()).filter_map(|t| tiers::disks(&means, t)).collect();
-    let bottleneck = verdicts::bottleneck(&tiers, disks);
+    let bottleneck = verdicts::bottleneck(&tiers);
     let slos = verdicts::judge(scenario, &tiers, &actions);
     let mut notes = outcome.notes.clone();
     for slo in scenario.slos.iter().filter(|slo| !slos.iter().any(|judged| judged.text == slo.text)) {
         let why = match slo.metric {
             Metric::Durability { .. } => "a day does not show it",
+            Metric::Stale { .. } => "only a run of every request sees which reads are stale (`--window`)",
             _ => "there were no requests to judge it by",
         };
         notes.push(format!("`{}` is not judged: {why}", slo.text));

@@ -37,7 +37,8 @@ pub(super) fn station_run(means: &Means<'_>, tier: TierId) -> Option<StationRun>
         .map(|s| (0..model::places(scenario, tier)).map(|p| means.stations[tier][p][s].queue).sum::<f64>())
         .fold(0.0, f64::max);
     let held = means.stations[tier][place][slot].held_mean_s;
-    let held = if station.blocking && held > 0.0 { held } else { station.service_time.mean() };
+    let own = station.service_time.mean() * station.slowness();
+    let held = if station.blocking && held > 0.0 { held } else { own };
     Some(StationRun {
         servers: station.servers.get() as u64,
         concurrency: station.concurrency.get() as u64,
@@ -94,7 +95,9 @@ fn formula_wait(
     let several = pool.servers.min(together.max(1));
     let (servers, arrival_rate, arrival_cv) = match station.balance {
         Balance::Random | Balance::ConsistentHash => (pool.concurrency, per_server, 1.0),
-        Balance::RoundRobin => (pool.concurrency, per_server, (1.0 / several as f64).sqrt()),
+        Balance::RoundRobin | Balance::Weighted => {
+            (pool.concurrency, per_server, (1.0 / several as f64).sqrt())
+        }
         // Two choices come close to the best of all (Mitzenmacher 2001).
         Balance::LeastConnections | Balance::PowerOfTwo => {
             (pool.concurrency * several, per_server * several as f64, 1.0)

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use plimsoll_reports::record::{Bottleneck, CacheRun, Interval, LinkRun, TierRun, TierSeries};
+use plimsoll_reports::record::{CacheRun, Interval, LinkRun, TierRun, TierSeries};
 use plimsoll_scenarios::{Cache, OnWrite, Region, Scope, TierId};
 
 use super::Counted;
+use super::beside::{connections, disks, kinds, staleness, transfers};
 use super::means::Means;
 use super::stations::{local_time, place_name, pool_mean, station_run};
 use crate::analytic::caches::Chain;
@@ -40,6 +41,10 @@ pub(super) fn tier_run(means: &Means<'_>, chain: &Chain, tier: TierId) -> TierRu
         bytes_out: egress.iter().sum::<f64>() * outcome.slot_s / 8.0,
         egress_peak_bit_per_s: egress.iter().copied().fold(0.0, f64::max),
         link: link_run(means, tier),
+        disks: disks(means, tier),
+        connections: connections(means, tier),
+        kinds: kinds(means, tier),
+        staleness: staleness(means, tier),
         cache,
         station,
         series: TierSeries { rate_per_s: rates, egress_bit_per_s: egress, hit_ratio, utilisation, queue },
@@ -118,6 +123,9 @@ fn described(cache: &Cache) -> String {
 fn link_run(means: &Means<'_>, tier: TierId) -> Option<LinkRun> {
     let (scenario, outcome) = (means.scenario, means.outcome);
     let capacity = scenario.tiers[tier].link.as_ref()?.get();
+    // Of servers that differ, the links that their balancer fills most.
+    let kinds = scenario.tiers[tier].station.as_ref().map_or_else(Vec::new, |s| s.links_by_kind(capacity));
+    let fullest = kinds.iter().map(|kind| kind.2).reduce(f64::max).unwrap_or(1.0);
     let links_at = |place| {
         model::instances_at(scenario, tier, place)
             * model::pool(scenario, tier, place).map_or(1, |p| p.servers)
@@ -132,6 +140,7 @@ fn link_run(means: &Means<'_>, tier: TierId) -> Option<LinkRun> {
             }
         }
     }
+    let highest = highest * fullest;
     Some(LinkRun {
         capacity_bit_per_s: capacity,
         instances: (0..places).map(links_at).sum(),
@@ -139,30 +148,6 @@ fn link_run(means: &Means<'_>, tier: TierId) -> Option<LinkRun> {
         peak_at_s: (slot as f64 + 0.5) * outcome.slot_s,
         peak_local_s: local_time(means, tier, place, slot),
         peak_region: place_name(scenario, tier, place),
-    })
-}
-
-/// How full a tier's disks are with operations where and when they are fullest.
-pub(super) fn disks(means: &Means<'_>, tier: TierId) -> Option<Bottleneck> {
-    let (scenario, outcome) = (means.scenario, means.outcome);
-    let iops = scenario.tiers[tier].store.as_ref()?.iops.as_ref()?.get();
-    let (mut place, mut slot, mut highest) = (0, 0, 0.0);
-    for p in 0..model::places(scenario, tier) {
-        let servers = model::pool(scenario, tier, p)?.servers * model::instances_at(scenario, tier, p);
-        for s in 0..outcome.slots {
-            let used = means.operations(tier, p, s) / outcome.slot_s / (servers as f64 * iops);
-            if used > highest {
-                (place, slot, highest) = (p, s, used);
-            }
-        }
-    }
-    Some(Bottleneck {
-        tier: scenario.tier_name(tier).to_owned(),
-        resource: "disks".to_owned(),
-        utilisation: highest,
-        at_s: (slot as f64 + 0.5) * outcome.slot_s,
-        local_s: local_time(means, tier, place, slot),
-        region: place_name(scenario, tier, place),
-        headroom: 1.0 / highest.max(f64::MIN_POSITIVE),
+        transfer: transfers(means, tier, (place, slot)),
     })
 }

@@ -4,8 +4,7 @@ use plimsoll_reports::record::{ActionRun, Bottleneck, SloVerdict, TierRun, Unit}
 use plimsoll_scenarios::Scenario;
 use plimsoll_scenarios::slo::Metric;
 
-/// `disks` are those of tiers that have any.
-pub(super) fn bottleneck(tiers: &[TierRun], disks: Vec<Bottleneck>) -> Option<Bottleneck> {
+pub(super) fn bottleneck(tiers: &[TierRun]) -> Option<Bottleneck> {
     let mut found: Option<Bottleneck> = None;
     let mut consider = |candidate: Bottleneck| {
         if candidate.utilisation > 0.0 && found.as_ref().is_none_or(|f| candidate.utilisation > f.utilisation)
@@ -13,7 +12,6 @@ pub(super) fn bottleneck(tiers: &[TierRun], disks: Vec<Bottleneck>) -> Option<Bo
             found = Some(candidate);
         }
     };
-    disks.into_iter().for_each(&mut consider);
     for tier in tiers {
         if let Some(s) = &tier.station {
             // What arrives and not what is let in: a tier that turns requests away has no headroom.
@@ -26,6 +24,17 @@ pub(super) fn bottleneck(tiers: &[TierRun], disks: Vec<Bottleneck>) -> Option<Bo
                 local_s: s.peak_local_s,
                 region: s.peak_region.clone(),
                 headroom: 1.0 / offered.max(f64::MIN_POSITIVE),
+            });
+        }
+        if let Some(disks) = &tier.disks {
+            consider(Bottleneck {
+                tier: tier.name.clone(),
+                resource: "disks".to_owned(),
+                utilisation: disks.utilisation_peak,
+                at_s: disks.peak_at_s,
+                local_s: disks.peak_local_s,
+                region: disks.peak_region.clone(),
+                headroom: 1.0 / disks.utilisation_peak.max(f64::MIN_POSITIVE),
             });
         }
         if let Some(l) = &tier.link {
@@ -76,6 +85,9 @@ pub(super) fn judge(scenario: &Scenario, tiers: &[TierRun], actions: &[ActionRun
                 (tier(name).and_then(|t| t.station.as_ref()).map(|s| s.rejected_share), Unit::Share)
             }
             Metric::Loss { tier: None } => (failed_share(actions), Unit::Share),
+            Metric::Stale { tier: name } => {
+                (tier(name).and_then(|t| t.staleness.as_ref()).map(|s| s.stale_share.value), Unit::Share)
+            }
             // No day is long enough to see it.
             Metric::Durability { .. } => (None, Unit::Share),
             Metric::Availability => (failed_share(actions).map(|failed| 1.0 - failed), Unit::Share),

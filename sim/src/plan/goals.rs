@@ -153,7 +153,8 @@ impl<'a, 'p> State<'a, 'p> {
         let pooled = station.balance == Balance::LeastConnections;
         let (servers, arrival_rate) =
             if pooled { ((k * slots).round().max(1.0) as u64, rate) } else { (slots as u64, rate / k) };
-        let arrival_cv = if station.balance == Balance::RoundRobin { (1.0 / k.max(1.0)).sqrt() } else { 1.0 };
+        let in_turn = matches!(station.balance, Balance::RoundRobin | Balance::Weighted);
+        let arrival_cv = if in_turn { (1.0 / k.max(1.0)).sqrt() } else { 1.0 };
         Some((
             GiGc { servers, arrival_rate, arrival_cv, service },
             if pooled { queue_max * k } else { queue_max },

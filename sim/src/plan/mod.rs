@@ -74,6 +74,11 @@ pub enum PlanError {
          into a tier"
     )]
     NothingFree { scenario: String },
+    #[error(
+        "tiers.{tier} has servers of several kinds, and a plan sizes servers that are alike\nhint: leave `kinds` out, and let \
+         `price.server: auto` choose the type"
+    )]
+    Kinds { tier: String },
     #[error("{cause}\nhint: {fix}")]
     Prices { cause: String, fix: String },
     #[error("no sizes keep all targets: {cause}\nhint: {fix}")]

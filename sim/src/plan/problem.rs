@@ -122,6 +122,11 @@ impl<'p> Problem<'p> {
     /// Missing or unknown prices, and bounds that contradict each other.
     pub fn new(open: &Open, prices: &'p PriceList, assumed: &Assumed) -> Result<Self, PlanError> {
         let scenario = open.scenario.clone();
+        let differ =
+            |tier: &plimsoll_scenarios::Tier| tier.station.as_ref().is_some_and(|s| !s.kinds.is_empty());
+        if let Some((name, _)) = scenario.tiers.iter().find(|(_, tier)| differ(tier)) {
+            return Err(PlanError::Kinds { tier: name.clone() });
+        }
         let by_default = open.free.is_empty() && open.sites.is_empty();
         let free = if by_default { default_free(&scenario) } else { open.free.clone() };
         if free.is_empty() && open.sites.is_empty() {
@@ -184,7 +189,8 @@ impl<'p> Problem<'p> {
                 Metric::Durability { dataset } => {
                     scenario.datasets.get_index_of(dataset).map(GoalMetric::Durability)
                 }
-                Metric::Utilisation { .. } | Metric::Headroom { .. } => None,
+                // Quorums and lags are nothing that a plan chooses.
+                Metric::Utilisation { .. } | Metric::Headroom { .. } | Metric::Stale { .. } => None,
             };
             let Some(metric) = metric else { continue };
             let mut under: Vec<Option<Failure>> = vec![None];

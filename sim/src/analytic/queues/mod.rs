@@ -11,6 +11,7 @@ mod mdc;
 mod mg1;
 mod mmc;
 mod priority;
+mod shared_link;
 mod sizing;
 
 pub use erlang::{erlang_b, erlang_c};
@@ -24,4 +25,5 @@ pub use mmc::{
 pub use priority::{
     Class, mg1_nonpreemptive_waits, mg1_preemptive_waits, mmc_nonpreemptive_waits, mmc_preemptive_waits,
 };
+pub use shared_link::SharedLink;
 pub use sizing::{servers_for_loss, servers_for_mean_wait, servers_for_wait, servers_for_wait_quantile};

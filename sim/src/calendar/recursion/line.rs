@@ -28,7 +28,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// `None` where something asks for the machine: events, policies of callers, caches, links, copies, branches,
+    /// `None` where something asks for the machine: events, policies of callers, caches, links, disks, copies, branches,
     /// messages, connections, other disciplines, balancers that look at how busy servers are, and regions that are not
     /// equally far from their sites.
     #[must_use]
@@ -72,7 +72,11 @@ fn chain(setup: &Setup<'_>, part: Part) -> Option<Vec<u32>> {
             // Calls are laid out callers first, so that this ends.
             [Step::Call(site)] if sites.last().is_none_or(|&last| last < site) => {
                 let call = &program.sites[site as usize];
-                let plain = call.is_plain() && call.copies == 1 && !call.lookup && !call.pulled;
+                let plain = call.is_plain()
+                    && call.copies == 1
+                    && !call.lookup
+                    && !call.pulled
+                    && call.disk.is_none();
                 if !plain || !plays(setup, call.tier) {
                     return None;
                 }
@@ -94,7 +98,7 @@ fn plays(setup: &Setup<'_>, tier: TierId) -> bool {
         (0..model::places(setup.scenario, tier)).filter_map(|p| model::pool(setup.scenario, tier, p));
     let alone = pools.all(|pool| pool.servers == 1);
     let blind = matches!(station.balance, Balance::Random | Balance::RoundRobin) && here.sharding.is_none();
-    here.link.is_none() && here.external.is_none() && (alone || blind)
+    here.link.is_none() && here.external.is_none() && here.replication.lag.is_none() && (alone || blind)
 }
 
 /// Tiers in an order in which no chain goes back; `None` where there is none.

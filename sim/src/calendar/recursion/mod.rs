@@ -165,13 +165,11 @@ impl<'a> Play<'a> {
                 slots: [(); 3].map(|()| tally.slots()),
             });
         }
-        let access = setup.scenario.population.downlink.as_ref();
-        let access = access.map_or(f64::INFINITY, plimsoll_scenarios::units::Quantity::get);
         Self {
             line,
             tally,
             tiers: played.into_iter().flatten().collect(),
-            bodies_s: setup.bits.iter().map(|bits| if *bits == 0.0 { 0.0 } else { bits / access }).collect(),
+            bodies_s: setup.access_s.clone(),
             spans: Vec::new(),
             begun: 0,
             left: 0,

@@ -1,11 +1,15 @@
 //! The calendar against closed forms, against the recursion of stations, and against itself.
 
+mod beside;
 mod clients;
 mod coverage;
 mod events;
+mod kinds;
+mod links;
 mod queues;
 mod random;
 mod recursion;
+mod staleness;
 mod storm;
 mod trees;
 

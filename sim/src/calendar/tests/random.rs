@@ -83,6 +83,7 @@ impl Draw {
                     "least-connections",
                     "power-of-two",
                     "consistent-hash",
+                    "weighted",
                 ]);
                 let _ = write!(
                     tier,
@@ -102,6 +103,20 @@ impl Draw {
                 }
                 if self.chance(0.2) {
                     tier += ", autoscale: {max: 30, min: 1, delay: 20 s}";
+                }
+                if self.chance(0.3) {
+                    tier += ", kinds: [{share: 30 %, speed: 2}, {share: 70 %}]";
+                }
+                if self.chance(0.2) {
+                    tier = tier.replacen(
+                        ", copies: ",
+                        ", replication: {lag: 20 ms, write_quorum: 1, copies: ",
+                        1,
+                    );
+                    tier = tier.replacen(", single_writer", "}, single_writer", 1);
+                }
+                if self.chance(0.3) {
+                    tier += ", store: {iops: 200/s}";
                 }
                 if self.chance(0.2) {
                     tier += ", link: 10 Mbit/s, shards: {count: 8, by: consistent}";

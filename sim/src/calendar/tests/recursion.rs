@@ -156,6 +156,10 @@ fn what_feeds_back_is_left_to_the_machine() {
         ("[t]", ", balance: least-connections", ""),
         ("[t]", ", batch: {size: 4, wait: 10 ms}", ""),
         ("[t]", ", link: 1 Gbit/s", ""),
+        ("[t]", ", store: {iops: 100/s}", ""),
+        ("[t]", ", kinds: [{share: 50 %, speed: 2}, {share: 50 %}]", ""),
+        ("[t]", ", balance: weighted", ""),
+        ("[t]", ", replication: {copies: 2, lag: 1 s}", ""),
         ("[t]", ", autoscale: {max: 9}", ""),
         ("[t]", "", "events: [{at: 0:02, slow: {tier: t, factor: 5}, for: 2 min}]\n"),
     ] {
