@@ -8,6 +8,10 @@
 //! without bound Jung, Berger and Balakrishnan, "Modeling TTL-based Internet caches", INFOCOM 2003:
 //! `rate x ttl / (1 + rate x ttl)`). What is stale stays in its place until it is fetched again or pushed out, so `T` is
 //! that of the same cache without a time to live.
+//!
+//! Of a cache in memory and on disk, memory has what was asked for last: a hit is one of memory if its own gap is shorter
+//! than the characteristic time of an LRU list of that many bytes (Mattson et al. 1970: what a smaller LRU cache has, a
+//! larger one has too).
 
 use super::{Atom, lru_characteristic_time};
 
@@ -82,6 +86,56 @@ impl LruLaw {
         }
         let hits = hits_per_fetch(rate, self.time, self.ttl, churn + writes);
         if hits == f64::INFINITY { after } else { after * hits / (1.0 + hits) }
+    }
+
+    /// The characteristic time of the cache's memory: `memory` (in the atoms' count) of what it has, the latest asked for.
+    #[must_use]
+    pub fn memory_time(&self, atoms: &[Atom], memory: f64) -> f64 {
+        let kept = |a: &Atom| Atom { count: a.count * self.after_request(a.p, 0.0), p: a.p };
+        let time = if self.history.is_some() {
+            lru_characteristic_time(&atoms.iter().map(kept).collect::<Vec<Atom>>(), memory)
+        } else {
+            lru_characteristic_time(atoms, memory)
+        };
+        time.min(self.time)
+    }
+
+    /// Probability that a request for an object of this rate is a hit, and in memory of this characteristic time; the
+    /// rest of [`Self::hit_with`] is on disk.
+    #[must_use]
+    pub fn hit_in_memory(&self, memory_time: f64, rate: f64, churn: f64, writes: f64) -> f64 {
+        if rate <= 0.0 {
+            return 0.0;
+        }
+        let time = memory_time.min(self.time);
+        let (after, ends) = (self.after_request(rate, churn), churn + writes);
+        if self.ttl == f64::INFINITY {
+            return after * found(rate, ends, time);
+        }
+        let soon = -(-rate * time).exp_m1();
+        let hits = hits_per_fetch(rate, self.time, self.ttl, ends);
+        if hits == f64::INFINITY {
+            return after * soon;
+        }
+        if self.ttl <= time {
+            return after * hits / (1.0 + hits);
+        }
+        // Of the requests after a fetch all come soon enough at first; then those with a gap that is short enough, of all
+        // as long as nothing can have been pushed out, and of those with a gap that the cache bears later on.
+        let at_first = until(rate, ends, time);
+        let surely = until(rate, ends, self.ttl.min(self.time)) - at_first;
+        let later = (hits - at_first - surely).max(0.0);
+        let of_later = soon / -(-rate * self.time).exp_m1();
+        after * (at_first + soon * surely + of_later * later) / (1.0 + hits)
+    }
+
+    /// Probability that a request is a miss after which the cache has the object.
+    #[must_use]
+    pub fn kept(&self, rate: f64, churn: f64, writes: f64) -> f64 {
+        if rate <= 0.0 {
+            return 0.0;
+        }
+        (self.after_request(rate, churn) - self.hit_with(rate, churn, writes)).max(0.0)
     }
 
     /// Probability that an object is in the cache at a time, fresh or stale.
@@ -181,9 +235,15 @@ mod tests {
 
     /// One object of a rate, played: present while gaps are short, fresh for so long, replaced and written at rates.
     fn played(law: LruLaw, rate: f64, churn: f64, writes: f64) -> f64 {
+        played_twice(law, 0.0, rate, churn, writes)[0]
+    }
+
+    /// The same: hits, those of memory, and misses after which it is there.
+    fn played_twice(law: LruLaw, memory_time: f64, rate: f64, churn: f64, writes: f64) -> [f64; 3] {
         let mut draws = Stream::new(5, "law", "one object", 0);
         let n = 400_000;
         let (mut hits, mut there, mut known, mut age) = (0, false, false, 0.0);
+        let (mut in_memory, mut kept) = (0, 0);
         for _ in 0..n {
             let gap = draws.exponential() / rate;
             let of = |rate: f64, draws: &mut Stream| rate > 0.0 && draws.exponential() / rate < gap;
@@ -196,13 +256,44 @@ mod tests {
             there &= !replaced && gap < law.time;
             if there && age < law.ttl {
                 hits += 1;
+                in_memory += i32::from(gap < memory_time);
             } else {
                 there |= law.history.is_none() || remembered;
+                kept += i32::from(there);
                 age = 0.0;
             }
             known = true;
         }
-        f64::from(hits) / f64::from(n)
+        [hits, in_memory, kept].map(|count| f64::from(count) / f64::from(n))
+    }
+
+    #[test]
+    fn memory_answers_what_comes_back_soonest_and_disks_keep_what_the_law_says() {
+        for (rate, time, memory, ttl, history, churn, writes) in [
+            (1.0, 2.0, 0.5, f64::INFINITY, None, 0.0, 0.0),
+            (1.0, 2.0, 0.5, f64::INFINITY, None, 0.1, 0.3),
+            (1.0, 2.0, 0.5, 0.3, None, 0.0, 0.0),
+            (1.0, 2.0, 0.5, 1.5, None, 0.0, 0.1),
+            (1.0, 2.0, 0.5, 7.0, None, 0.0, 0.0),
+            (0.3, 2.0, 0.5, 30.0, None, 0.0, 0.05),
+            (4.0, 1.5, 0.2, 60.0, None, 0.0, 0.0),
+            (1.0, f64::INFINITY, 0.7, 4.0, None, 0.0, 0.0),
+            (1.0, 2.0, 0.5, f64::INFINITY, Some(0.7), 0.0, 0.0),
+            (1.0, 2.0, 0.5, 3.0, Some(0.7), 0.0, 0.1),
+        ] {
+            let law = LruLaw { time, ttl, history };
+            let [_, in_memory, kept] = played_twice(law, memory, rate, churn, writes);
+            let case = (rate, time, memory, ttl, history, churn, writes);
+            let want = law.hit_in_memory(memory, rate, churn, writes);
+            assert!((want - in_memory).abs() < 0.006, "{case:?}: {want} by the law, {in_memory} played");
+            let want = law.kept(rate, churn, writes);
+            assert!((want - kept).abs() < 0.006, "{case:?}: {want} kept by the law, {kept} played");
+            assert_eq!(
+                law.hit_in_memory(time, rate, churn, writes),
+                law.hit_with(rate, churn, writes),
+                "{case:?}"
+            );
+        }
     }
 
     #[test]

@@ -170,6 +170,7 @@ const SERVER_KIND: Shape = Shape {
 const CACHE: Shape = Shape {
     fields: &[
         must("capacity", Kind::Any(&[quantity::<Bytes>(), Kind::Auto]), "bytes of one instance"),
+        field("memory", quantity::<Bytes>(), "bytes of it in memory, the rest is on disk (no disk is asked)"),
         field(
             "policy",
             Kind::Any(&[
@@ -357,7 +358,19 @@ fn together(decoder: &mut Decoder, tier: &Tier, path: &str, has_servers: bool) {
 
 fn cache(decoder: &mut Decoder, node: &Node, path: &str, datasets: Option<&[String]>) -> Option<Cache> {
     let mut fields = decoder.fields(node, path, &CACHE)?;
-    let capacity = fields.need_quantity(decoder, "capacity");
+    let capacity: Option<Size> = fields.need_quantity(decoder, "capacity");
+    let memory_node = fields.take("memory").map(|n| n.origin);
+    let memory: Option<Size> = fields.quantity_like(decoder, "memory", "64 GB");
+    if let (Some(origin), Some(memory), Some(capacity)) = (memory_node, &memory, &capacity)
+        && !(memory.get() >= 1.0 && memory.get() <= capacity.get())
+    {
+        let cause = format!("`{path}.memory` is {}, of a cache of {}", memory.text, capacity.text);
+        decoder.problem(
+            origin,
+            cause,
+            "`capacity` counts memory and disks together: let `memory` be a part of it",
+        );
+    }
     let policy_name = fields.name("policy");
     let policy = fields
         .take("policy")
@@ -382,6 +395,7 @@ fn cache(decoder: &mut Decoder, node: &Node, path: &str, datasets: Option<&[Stri
     fields.finish(decoder);
     Some(Cache {
         capacity: capacity?,
+        memory,
         policy,
         per_server,
         of,

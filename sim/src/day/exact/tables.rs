@@ -34,9 +34,11 @@ const SPARE_MAX: f64 = 4.0;
 pub(super) struct ByBucket {
     /// Probability that the cache holds it.
     pub hit: Vec<f32>,
+    /// The same of memory; empty where no part of the cache is on disk.
+    pub in_memory: Vec<f32>,
     /// How often all lookups of the tier ask for it, 1/s.
     pub rate: Vec<f32>,
-    /// How it stands with the rules of the cache; empty where it has none.
+    /// How it stands with the rules of the cache; empty where it has none and is in memory alone.
     pub standing: Vec<Standing>,
 }
 
@@ -123,7 +125,10 @@ impl<'s, 'a> Tables<'s, 'a> {
             let capacity = here.map_or(0.0, |c| c.capacity.get());
             let ruled = here.is_some_and(plimsoll_scenarios::Cache::has_rules);
             let each = if ruled { BYTES_ASKED + BYTES_RULED } else { BYTES_ASKED };
-            each * f64::from(asked.ids) + BYTES_HELD * (capacity / size).min(f64::from(asked.ids))
+            let held = |bytes: f64| BYTES_HELD * (bytes / size).min(f64::from(asked.ids));
+            let memory = here.and_then(plimsoll_scenarios::Cache::in_memory);
+            let in_memory = memory.map_or(0.0, |bytes| BYTES_ASKED * f64::from(asked.ids) + held(bytes));
+            each * f64::from(asked.ids) + held(capacity) + in_memory
         };
         let at = |level: Level| {
             let of = self.asked.iter().filter(|a| a.level == level && !a.mean_field);
@@ -250,16 +255,22 @@ fn ask(setup: &Setup<'_>, laws: &[Option<Law>], tier: TierId, level: Level) -> R
 fn by_bucket(setup: &Setup<'_>, law: &Law, tier: TierId, dataset: DatasetId) -> ByBucket {
     let n = buckets(law.count());
     let (mut hit, mut rate, mut standing) = (Vec::with_capacity(n), Vec::with_capacity(n), Vec::new());
-    let ruled = setup.scenario.tiers[tier].cache.as_ref().is_some_and(plimsoll_scenarios::Cache::has_rules);
+    let cache = setup.scenario.tiers[tier].cache.as_ref();
+    let levels = cache.is_some_and(|cache| cache.memory.is_some());
+    let ruled = levels || cache.is_some_and(plimsoll_scenarios::Cache::has_rules);
+    let mut in_memory = Vec::new();
     for bucket in 0..n {
         let middle = (first(bucket) + first(bucket + 1).min(law.count()) - 1) / 2;
         let p = law.p(middle);
         let asked = mean_field::asked(setup, tier, dataset, p);
         rate.push(asked as f32);
         hit.push(mean_field::found(setup, tier, dataset, p) as f32);
+        if levels {
+            in_memory.push(mean_field::found_in_memory(setup, tier, dataset, p) as f32);
+        }
         if let Some(cache) = setup.chain.caches[tier].filter(|_| ruled) {
             standing.push(cache.standing(asked, mean_field::written(setup, tier, dataset, p)));
         }
     }
-    ByBucket { hit, rate, standing }
+    ByBucket { hit, in_memory, rate, standing }
 }
