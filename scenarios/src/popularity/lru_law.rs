@@ -125,7 +125,7 @@ impl LruLaw {
         let at_first = until(rate, ends, time);
         let surely = until(rate, ends, self.ttl.min(self.time)) - at_first;
         let later = (hits - at_first - surely).max(0.0);
-        let of_later = soon / -(-rate * self.time).exp_m1();
+        let of_later = if later > 0.0 { shorter_gaps(rate * self.time, time / self.time) } else { 0.0 };
         after * (at_first + soon * surely + of_later * later) / (1.0 + hits)
     }
 
@@ -207,6 +207,27 @@ fn hits_per_fetch(rate: f64, time: f64, ttl: f64, ends: f64) -> f64 {
         }
     }
     sum.max(0.0)
+}
+
+/// Of the requests that come at gaps below the characteristic time, long after a fetch, the share with gaps below the part
+/// `shorter` of it; `x` requests come in the time.
+///
+/// There are ever fewer of them, in proportion to `exp(-c t)`: those with long gaps began when there were more. With
+/// `y = c - rate` in the unit of the time, `y = x (exp(y) - 1)`, and not 0.
+fn shorter_gaps(x: f64, shorter: f64) -> f64 {
+    const NEAR: f64 = 1e-4;
+    if (x - 1.0).abs() < NEAR {
+        return shorter;
+    }
+    let over = |y: f64| x * y.exp_m1() - y;
+    let (mut low, mut high) = if x > 1.0 { (-x, -NEAR) } else { (NEAR, 2.0 - 2.0 * x.ln()) };
+    let falls = x > 1.0;
+    for _ in 0..50 {
+        let y = 0.5 * (low + high);
+        if (over(y) > 0.0) == falls { low = y } else { high = y }
+    }
+    let y = 0.5 * (low + high);
+    (x * (y * shorter).exp_m1() / y).clamp(0.0, 1.0)
 }
 
 /// `rate` times the integral of `exp(-ends t)` up to a time.

@@ -7,6 +7,7 @@
 //! the next.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::rc::Rc;
 
 use plimsoll_scenarios::arrivals::DAY_S;
@@ -28,12 +29,89 @@ pub struct CacheSize {
 }
 
 /// By call: share of the arriving calls that its tier's cache answers.
-pub type Hits = Vec<f64>;
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Hits {
+    of: Vec<f64>,
+    /// Where a part of the cache is on disk: shares that are answered from there, and that are missed and kept.
+    levels: BTreeMap<usize, (f64, f64)>,
+}
 
-/// One cache solved: by call of its tier, the share of hits, and by atom the probability of one.
+impl Deref for Hits {
+    type Target = [f64];
+
+    fn deref(&self) -> &[f64] {
+        &self.of
+    }
+}
+
+impl Hits {
+    fn none(calls: usize) -> Self {
+        Self { of: vec![0.0; calls], levels: BTreeMap::new() }
+    }
+
+    /// Share of a call's lookups that are read from disk.
+    #[must_use]
+    pub fn on_disk(&self, node: usize) -> f64 {
+        self.levels.get(&node).map_or(0.0, |(on_disk, _)| *on_disk)
+    }
+
+    /// Share that uses the disks of the cache, to read or to write what was fetched.
+    #[must_use]
+    pub fn disk_uses(&self, node: usize) -> f64 {
+        self.levels.get(&node).map_or(0.0, |(on_disk, kept)| on_disk + kept)
+    }
+
+    /// The cache of a call is empty.
+    pub fn forget(&mut self, node: usize) {
+        self.of[node] = 0.0;
+        self.levels.entry(node).and_modify(|levels| *levels = (0.0, 1.0));
+    }
+
+    /// A share of a call's requests is for an object that the cache has in memory.
+    pub fn warm(&mut self, node: usize, share: f64) {
+        self.of[node] = share + (1.0 - share) * self.of[node];
+        let rest = |(on_disk, kept): &mut (f64, f64)| {
+            *on_disk *= 1.0 - share;
+            *kept *= 1.0 - share;
+        };
+        self.levels.entry(node).and_modify(rest);
+    }
+}
+
+/// One cache solved: by call of its tier, the share of hits, what of that is on disk and what is kept, and by atom the
+/// probability of a hit.
+#[derive(Default)]
 struct Solved {
     hits: BTreeMap<usize, f64>,
+    levels: BTreeMap<usize, (f64, f64)>,
     found: BTreeMap<usize, Vec<f64>>,
+}
+
+/// A cache of a size, solved.
+struct Filled {
+    law: Approximation,
+    /// Characteristic time of the part in memory, where the rest is on disk.
+    memory_time: Option<f64>,
+}
+
+impl Filled {
+    /// By atom, asked for at these rates: probabilities that a request is answered from disk, and that it is missed and
+    /// kept; `None` where nothing is on disk.
+    fn levels(
+        &self,
+        admitted: f64,
+        churn: f64,
+        asked: &[f64],
+        writes: &dyn Fn(usize) -> f64,
+    ) -> Option<(Vec<f64>, Vec<f64>)> {
+        let (law, time) = (&self.law, self.memory_time?);
+        let of = |(i, &rate): (usize, &f64)| {
+            let on_disk =
+                law.hit_with(rate, churn, writes(i)) - law.hit_in_memory(time, rate, churn, writes(i));
+            (admitted * on_disk.max(0.0), admitted * law.kept(rate, churn, writes(i)))
+        };
+        Some(asked.iter().enumerate().map(of).unzip())
+    }
 }
 
 /// What a solution rests on: the tier, the sites, and the sizes of it and of all caches before it.
@@ -143,7 +221,7 @@ impl<'s> HitModel<'s> {
     }
 
     fn solved(&mut self, sizes: &[Option<CacheSize>]) -> (Hits, Vec<Rc<Solved>>) {
-        let mut hits = vec![0.0; self.flow.nodes.len()];
+        let mut hits = Hits::none(self.flow.nodes.len());
         let mut solved: Vec<Rc<Solved>> = Vec::with_capacity(self.order.len());
         for (position, &tier) in self.order.iter().enumerate() {
             let size = |at: usize| {
@@ -158,8 +236,9 @@ impl<'s> HitModel<'s> {
                 self.kept.entry(key).or_insert_with(|| Rc::clone(&one));
             }
             for (&node, &hit) in &one.hits {
-                hits[node] = hit;
+                hits.of[node] = hit;
             }
+            hits.levels.extend(&one.levels);
             solved.push(one);
         }
         (hits, solved)
@@ -202,21 +281,30 @@ impl<'s> HitModel<'s> {
         let written = self.together(&spoiling, &writes);
         let cache = size.and_then(|size| self.cache(tier, size, &asked));
         let instances = self.instances(tier);
-        let mut one = Solved { hits: BTreeMap::new(), found: BTreeMap::new() };
+        let mut one = Solved::default();
         for (&node, (arriving, atoms)) in nodes.iter().zip(&streams) {
             let Some(dataset) = self.flow.nodes[node].call.of else { continue };
             let churn = self.scenario.datasets[dataset].churn_per_day.get() / DAY_S * instances;
-            let found: Vec<f64> = match (cache, asked.get(&dataset)) {
+            let found: Vec<f64> = match (&cache, asked.get(&dataset)) {
                 (Some(cache), Some(asked)) => {
                     let admitted = self.kept_by_size[tier][dataset].0;
                     let written = written.get(&dataset);
                     let writes = |i: usize| written.and_then(|rates| rates.get(i)).copied().unwrap_or(0.0);
-                    let hit = |(i, &rate): (usize, &f64)| admitted * cache.hit_with(rate, churn, writes(i));
+                    let hit =
+                        |(i, &rate): (usize, &f64)| admitted * cache.law.hit_with(rate, churn, writes(i));
                     asked.iter().enumerate().map(hit).collect()
                 }
                 _ => vec![0.0; atoms.len()],
             };
             one.hits.insert(node, self.share(dataset, *arriving, atoms, &found));
+            if let (Some(cache), Some(asked)) = (&cache, asked.get(&dataset)) {
+                let admitted = self.kept_by_size[tier][dataset].0;
+                let written = written.get(&dataset);
+                let writes = |i: usize| written.and_then(|rates| rates.get(i)).copied().unwrap_or(0.0);
+                let levels = cache.levels(admitted, churn, asked, &writes);
+                let share = |of: &[f64]| self.share(dataset, *arriving, atoms, of);
+                one.levels.extend(levels.map(|(on_disk, kept)| (node, (share(&on_disk), share(&kept)))));
+            }
             one.found.insert(node, found);
         }
         one
@@ -245,12 +333,7 @@ impl<'s> HitModel<'s> {
     }
 
     /// The cache under all streams together, weighed in bytes.
-    fn cache(
-        &self,
-        tier: TierId,
-        size: CacheSize,
-        asked: &BTreeMap<usize, Vec<f64>>,
-    ) -> Option<Approximation> {
+    fn cache(&self, tier: TierId, size: CacheSize, asked: &BTreeMap<usize, Vec<f64>>) -> Option<Filled> {
         let mut mixed = Vec::new();
         for (&dataset, asked) in asked {
             let (admitted, bytes) = self.kept_by_size[tier][dataset];
@@ -263,12 +346,17 @@ impl<'s> HitModel<'s> {
         }
         let cache = self.scenario.tiers[tier].cache.as_ref()?;
         let bounds = Bounds::of(cache, self.instances(tier));
-        Approximation::bounded(size.policy, bounds, &mixed, size.capacity)
-            .or_else(|| Approximation::bounded(Policy::Lru, bounds, &mixed, self.like_lru(tier, size)))
+        let law = Approximation::bounded(size.policy, bounds, &mixed, size.capacity)
+            .or_else(|| Approximation::bounded(Policy::Lru, bounds, &mixed, self.like_lru(tier, size)))?;
+        let memory_time = cache.memory.as_ref().map(|memory| {
+            let capacity = memory.get().min(size.capacity);
+            law.memory_time(&mixed, self.like_lru(tier, CacheSize { capacity, ..size }))
+        });
+        Some(Filled { law, memory_time })
     }
 
     fn on_device(&self, nodes: &[usize], streams: &[(f64, Vec<f64>)]) -> Solved {
-        let mut one = Solved { hits: BTreeMap::new(), found: BTreeMap::new() };
+        let mut one = Solved::default();
         for (&node, (arriving, atoms)) in nodes.iter().zip(streams) {
             let here = &self.flow.nodes[node];
             let (Some(device), Some(dataset)) = (&self.devices[here.action], here.call.of) else { continue };
