@@ -14,7 +14,7 @@ use plimsoll_scenarios::rng::Stream;
 use plimsoll_scenarios::units::Quantity;
 use plimsoll_scenarios::{DatasetId, Scenario, Scope};
 
-use crate::analytic::caches::{Approximation, chain_of};
+use crate::analytic::caches::{Approximation, Asked, chain_of};
 use crate::cache::{Found, Keeper, Sizes};
 use crate::flow::Flow;
 use crate::model;
@@ -27,7 +27,7 @@ pub struct Law {
     asked: f64,
     /// By dataset: groups of ranks as the rank after the last, and how often each object of it is asked for and written,
     /// 1/s.
-    groups: Vec<Vec<(f64, f64, f64)>>,
+    groups: Vec<Vec<(f64, Asked, f64)>>,
     /// By dataset: how often an object gives way to another, times the instances, 1/s.
     churn: Vec<f64>,
     instances: f64,
@@ -65,7 +65,10 @@ impl Laws {
                 let mut rank = 0.0;
                 let written = chain.written[tier].get(&dataset);
                 let writes = |i: usize| written.and_then(|atoms| atoms.get(i)).map_or(0.0, |atom| atom.p);
-                let group = |(i, atom): (usize, &Atom)| (step(&mut rank, atom.count), atom.p, writes(i));
+                let group = |(i, atom): (usize, &Atom)| {
+                    let asked = Asked { rate: atom.p, before: chain.asked_before(tier, dataset, i) };
+                    (step(&mut rank, atom.count), asked, writes(i))
+                };
                 groups[dataset] = atoms.iter().enumerate().map(group).collect();
                 asked += atoms.iter().map(|atom| atom.count * atom.p).sum::<f64>();
             }
@@ -73,7 +76,7 @@ impl Laws {
                 scenario.datasets.values().map(|d| d.churn_per_day.get() / DAY_S * instances).collect();
             let size_max = stated.admit.max_size.as_ref().map_or(f64::INFINITY, Quantity::get);
             let ttl_s = stated.ttl.as_ref().map_or(f64::INFINITY, Quantity::get);
-            let empty = || stated.in_memory().map(|memory| cache.memory_time(&[], memory));
+            let empty = || stated.in_memory().map(|memory| cache.memory_time(&[], &[], memory));
             let memory_time = chain.memory_times[tier].or_else(empty);
             Some(Arc::new(Law { cache, asked, groups, churn, instances, size_max, ttl_s, memory_time }))
         };
@@ -88,32 +91,32 @@ fn step(sum: &mut f64, by: f64) -> f64 {
 
 impl Law {
     /// How often an object is asked for and written, 1/s; `None` where nothing is known of it.
-    fn rates(&self, dataset: DatasetId, rank: u32) -> Option<(f64, f64)> {
+    fn rates(&self, dataset: DatasetId, rank: u32) -> Option<(Asked, f64)> {
         let groups = &self.groups[dataset];
         let group = groups.partition_point(|(end, ..)| *end <= f64::from(rank));
-        groups.get(group).or(groups.last()).map(|&(_, rate, writes)| (rate, writes))
+        groups.get(group).or(groups.last()).map(|&(_, asked, writes)| (asked, writes))
     }
 
     /// Probability that an object is there when all have been asked for so often since the cache was empty.
     fn has(&self, dataset: DatasetId, rank: u32, requests: f64) -> f64 {
-        let Some((rate, writes)) = self.rates(dataset, rank) else { return 0.0 };
-        self.cache.within(requests / self.asked).hit_with(rate, self.churn[dataset], writes)
+        let Some((asked, writes)) = self.rates(dataset, rank) else { return 0.0 };
+        self.cache.within(requests / self.asked).hit_with(asked, self.churn[dataset], writes)
     }
 
     /// The same of memory, which may have been empty later than the cache; without disks all is in memory.
     fn has_in_memory(&self, dataset: DatasetId, rank: u32, (requests, of_memory): (f64, f64)) -> f64 {
         let Some(time) = self.memory_time else { return 1.0 };
-        let Some((rate, writes)) = self.rates(dataset, rank) else { return 0.0 };
+        let Some((asked, writes)) = self.rates(dataset, rank) else { return 0.0 };
         let time = time.min(of_memory / self.asked);
-        self.cache.within(requests / self.asked).hit_in_memory(time, rate, self.churn[dataset], writes)
+        self.cache.within(requests / self.asked).hit_in_memory(time, asked, self.churn[dataset], writes)
     }
 
     /// Probability that what a miss fetched is kept.
     fn keeps_missed(&self, dataset: DatasetId, rank: u32) -> f64 {
-        let Some((rate, writes)) = self.rates(dataset, rank) else { return 1.0 };
+        let Some((asked, writes)) = self.rates(dataset, rank) else { return 1.0 };
         let churn = self.churn[dataset];
-        let missed = 1.0 - self.cache.hit_with(rate, churn, writes);
-        if missed > 0.0 { self.cache.kept(rate, churn, writes) / missed } else { 1.0 }
+        let missed = 1.0 - self.cache.hit_with(asked, churn, writes);
+        if missed > 0.0 { self.cache.kept(asked, churn, writes) / missed } else { 1.0 }
     }
 }
 
@@ -300,7 +303,7 @@ mod tests {
         let law = laws.0[edge].as_ref().unwrap();
         let mut from = 0.0;
         let (mut hits, mut all) = (0.0, 0.0);
-        for &(end, rate, _) in &law.groups[song] {
+        for &(end, Asked { rate, .. }, _) in &law.groups[song] {
             // A rank in the middle of its group.
             let has = law.has(song, (0.5 * (from + end)) as u32, f64::INFINITY);
             hits += (end - from) * rate * has;
