@@ -429,14 +429,12 @@ impl<'s> HitModel<'s> {
         let each = asked.iter().flat_map(|(&d, rates)| (0..rates.len()).map(move |i| (d, i)));
         let asked_before: Vec<Option<f64>> = each.map(|(d, i)| gaps?.asked(d, i)).collect();
         let cache = self.scenario.tiers[tier].cache.as_ref()?;
-        let law = match gaps {
-            Some(gaps) => Approximation::behind(&mixed, &asked_before, self.like_lru(tier, size), gaps.law),
-            None => {
-                let bounds = Bounds::of(cache, self.instances(tier));
-                Approximation::bounded(size.policy, bounds, &mixed, size.capacity).or_else(|| {
-                    Approximation::bounded(Policy::Lru, bounds, &mixed, self.like_lru(tier, size))
-                })?
-            }
+        let law = if let Some(gaps) = gaps {
+            Approximation::behind(&mixed, &asked_before, self.like_lru(tier, size), gaps.law)
+        } else {
+            let bounds = Bounds::of(cache, self.instances(tier));
+            Approximation::bounded(size.policy, bounds, &mixed, size.capacity)
+                .or_else(|| Approximation::bounded(Policy::Lru, bounds, &mixed, self.like_lru(tier, size)))?
         };
         let memory_time = cache.memory.as_ref().map(|memory| {
             let capacity = memory.get().min(size.capacity);
