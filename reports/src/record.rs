@@ -302,9 +302,30 @@ pub struct CacheRun {
     pub hit_ratio: Interval,
     /// Che's approximation for the same cache, where it applies.
     pub che_hit_ratio: Option<f64>,
+    /// Where its hits come from, of one that is in memory and on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub levels: Option<LevelsRun>,
     /// The hit ratio for each region's users, of a cache that each site or region has; empty where all are one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_region: Vec<(String, f64)>,
+}
+
+/// A cache in memory and on disk. Shares are of its lookups.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LevelsRun {
+    /// Of the bytes of one instance, those in memory.
+    pub memory_bytes: f64,
+    pub memory_hit_ratio: Interval,
+    pub disk_hit_ratio: Interval,
+    /// Che's approximation of the first, where it applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formula_memory_hit_ratio: Option<f64>,
+    /// Hits read from disk in the highest slot, over all servers, 1/s.
+    pub reads_peak_per_s: f64,
+    /// What was fetched and kept in the highest slot, 1/s.
+    pub writes_peak_per_s: f64,
+    /// Bits of both in the highest slot, 1/s.
+    pub throughput_peak_bit_per_s: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -93,7 +93,8 @@ impl Knob {
         let text = |text: &str| Value::Text(text.to_owned());
         match self {
             Self::Servers | Self::Copies | Self::Zones | Self::Shards | Self::Concurrency => text("1"),
-            Self::Capacity => text("1 GB"),
+            // Whatever has to fit into it does.
+            Self::Capacity => text("1 EB"),
             Self::Policy => text("lru"),
             Self::Link => text("10 Gbit/s"),
             Self::Instance => Value::Null,

@@ -52,11 +52,12 @@ fn single(calls: &Calls) -> bool {
     calls.chain().is_some_and(|chain| chain.len() == 1)
 }
 
-fn features(tier: &Tier) -> [(bool, &'static str); 14] {
+fn features(tier: &Tier) -> [(bool, &'static str); 15] {
     let is = |of: fn(&crate::tier::Station) -> bool| tier.station.as_ref().is_some_and(of);
     let cache = tier.cache.as_ref();
     let admission = cache.is_some_and(|c| c.admit.on_second || c.admit.max_size.is_some());
     [
+        (cache.is_some_and(|c| c.memory.is_some()), "a cache in memory and on disk"),
         (cache.is_some_and(|c| c.ttl.is_some()), "a cache's `ttl`"),
         (admission, "a cache's `admit`"),
         (cache.is_some_and(|c| c.on_write != OnWrite::Nothing), "a cache's `on_write`"),

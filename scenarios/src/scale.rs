@@ -161,7 +161,9 @@ impl Scenario {
         let tier = &mut scaled.tiers[id];
         tier.link = None;
         if let Some(cache) = &mut tier.cache {
-            cache.capacity = cache.capacity.times(load.scale.objects * size_factor);
+            let smaller = load.scale.objects * size_factor;
+            cache.capacity = cache.capacity.times(smaller);
+            cache.memory = cache.memory.as_ref().map(|memory| memory.times(smaller));
             cache.admit.max_size = cache.admit.max_size.as_ref().map(|size| size.times(size_factor));
         }
         if let Some(station) = &mut tier.station {

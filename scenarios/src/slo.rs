@@ -63,6 +63,10 @@ pub enum Metric {
     HitRatio {
         tier: String,
     },
+    /// Hits that a cache answers from memory, over its lookups.
+    MemoryHitRatio {
+        tier: String,
+    },
     /// Highest over the day.
     Utilisation {
         tier: String,
@@ -137,6 +141,7 @@ impl Slo {
             "first_byte" => Ok(Metric::FirstByte { action: name, p: p()? }),
             "complete" => Ok(Metric::Complete { action: name, p: p()? }),
             "hit_ratio" => Ok(Metric::HitRatio { tier: name }),
+            "memory_hit_ratio" => Ok(Metric::MemoryHitRatio { tier: name }),
             "utilisation" => Ok(Metric::Utilisation { tier: name }),
             "headroom" => Ok(Metric::Headroom { tier: name }),
             "loss" => Ok(Metric::Loss { tier: Some(name) }),
@@ -168,6 +173,8 @@ mod tests {
         assert!((slo.bound - 0.85).abs() < 1e-12);
         let slo = Slo::parse("song.durability > 99.999999999 %").unwrap();
         assert_eq!(slo.metric, Metric::Durability { dataset: "song".into() });
+        let slo = Slo::parse("edge.memory_hit_ratio > 60 %").unwrap();
+        assert_eq!(slo.metric, Metric::MemoryHitRatio { tier: "edge".into() });
         assert_eq!(Slo::parse("loss < 0.1 %").unwrap().metric, Metric::Loss { tier: None });
         assert_eq!(Slo::parse("db.stale < 1 %").unwrap().metric, Metric::Stale { tier: "db".into() });
         assert!(Slo::parse("edge.hit_ratio = 85 %").is_err());

@@ -55,6 +55,9 @@ pub struct Tier {
 pub struct Cache {
     /// Bytes of one instance: per user, site, region; per server where `per_server`.
     pub capacity: Size,
+    /// Bytes of `capacity` in memory; the rest is on the disks of the tier's servers. `None`: nothing is asked of disks
+    /// for what the cache has.
+    pub memory: Option<Size>,
     pub policy: Policy,
     /// Each server has a cache of its own (in memory) rather than one shared by the instance.
     pub per_server: bool,
@@ -91,6 +94,12 @@ impl Cache {
     pub fn size_max(&self) -> f64 {
         let most = self.admit.max_size.as_ref().map_or(f64::INFINITY, Size::get);
         most.min(self.capacity.get())
+    }
+
+    /// Bytes in memory, where the rest is on disk; no more than the capacity, which may be a planner's or a world's.
+    #[must_use]
+    pub fn in_memory(&self) -> Option<f64> {
+        self.memory.as_ref().map(|memory| memory.get().min(self.capacity.get()))
     }
 
     /// Whether it is more than a policy and a capacity.

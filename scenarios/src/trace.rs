@@ -44,6 +44,8 @@ pub struct DeviceCache {
     pub repeat: f64,
     /// The cache, in requests of one user that are not repeats.
     pub law: LruLaw,
+    /// Characteristic time of the part in memory, where the rest is not.
+    pub memory_time: Option<f64>,
     /// Share of the objects that are small enough to be kept.
     pub admitted: f64,
 }
@@ -65,11 +67,17 @@ impl DeviceCache {
             dataset.popularity.over(dataset.count.get() as u64).atoms().into_iter().map(kept).collect();
         let each_s = scenario.mean_rate(action) / scenario.people(action) * (1.0 - action.repeat.get());
         let ttl = cache.ttl.as_ref().map_or(f64::INFINITY, |ttl| ttl.get() * each_s);
-        Some(Self {
-            repeat: action.repeat.get(),
-            law: LruLaw::solve(&atoms, cache.capacity.get() / bytes, ttl, cache.admit.on_second),
-            admitted,
-        })
+        let law = LruLaw::solve(&atoms, cache.capacity.get() / bytes, ttl, cache.admit.on_second);
+        let memory_time = cache.in_memory().map(|memory| law.memory_time(&atoms, memory / bytes));
+        Some(Self { repeat: action.repeat.get(), law, memory_time, admitted })
+    }
+
+    /// Probability that a request for an object of probability `p` is answered from memory; a repeat is, whatever else
+    /// the device has asked for since.
+    #[must_use]
+    pub fn hit_in_memory(&self, p: f64) -> f64 {
+        let time = self.memory_time.unwrap_or(self.law.time);
+        self.repeat + (1.0 - self.repeat) * self.admitted * self.law.hit_in_memory(time, p, 0.0, 0.0)
     }
 
     /// Probability that a request that is no repeat, for an object of probability `p`, is a hit.

@@ -194,6 +194,7 @@ impl Scenario {
             tier.link.iter_mut().for_each(|q| visit(format_args!("{name}, link"), q));
             if let Some(cache) = &mut tier.cache {
                 visit(format_args!("{name}, cache"), &mut cache.capacity);
+                cache.memory.iter_mut().for_each(|q| visit(format_args!("{name}, memory of the cache"), q));
                 cache.ttl.iter_mut().for_each(|q| visit(format_args!("{name}, time to live"), q));
                 if let Some(size) = &mut cache.admit.max_size {
                     visit(format_args!("{name}, largest object kept"), size);

@@ -1,6 +1,6 @@
 //! What both engines read off a scenario once, instead of at every request.
 
-use plimsoll_scenarios::{Action, Call, Scenario, Scheme, Scope, TierId};
+use plimsoll_scenarios::{Action, Call, Scenario, Scheme, Scope, Tier, TierId};
 
 /// Servers of a station at one place (a site, a region, or everywhere).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,12 +75,29 @@ pub fn work(scenario: &Scenario, call: &Call) -> f64 {
     }
 }
 
+/// Whether a call is looked up in a cache in memory and on disk: hits on disk and what is kept use the disks, nothing else.
+#[must_use]
+pub fn has_levels(scenario: &Scenario, call: &Call) -> bool {
+    let tier = &scenario.tiers[call.tier];
+    let levels = tier.scope != Scope::User && has_disks_of_its_own(tier);
+    levels && scenario.call_looks_up(call)
+}
+
+/// Whether a tier's disks are those of its cache.
+fn has_disks_of_its_own(tier: &Tier) -> bool {
+    tier.cache.as_ref().is_some_and(|cache| cache.memory.is_some())
+}
+
 /// Reads and writes of disks that one call makes at all copies or pieces together, each of the tier's size of
-/// one operation.
+/// one operation. At a cache in memory and on disk: that each call makes which uses them, if any does.
 #[must_use]
 pub fn disk_operations(scenario: &Scenario, call: &Call) -> f64 {
     let tier = &scenario.tiers[call.tier];
-    let work = if call.write { tier.replication.write_work() } else { tier.replication.read_work() };
+    let work = match (has_levels(scenario, call), call.write) {
+        (true, _) => 1.0,
+        (false, true) => tier.replication.write_work(),
+        (false, false) => tier.replication.read_work(),
+    };
     disk_operations_of_one(scenario, call) * work
 }
 
@@ -89,8 +106,20 @@ pub fn disk_operations(scenario: &Scenario, call: &Call) -> f64 {
 pub fn disk_operations_of_one(scenario: &Scenario, call: &Call) -> f64 {
     let tier = &scenario.tiers[call.tier];
     let Some(store) = &tier.store else { return 0.0 };
+    if has_disks_of_its_own(tier) && !has_levels(scenario, call) {
+        return 0.0;
+    }
     let bytes = if call.write { call.request.get() } else { call.response.get() };
     (bytes / store.io_size.get()).ceil().max(1.0)
+}
+
+/// Seconds that the disks of one server are busy with a call that uses them, where they are limited.
+#[must_use]
+pub fn disk_time(scenario: &Scenario, call: &Call) -> Option<f64> {
+    let tier = &scenario.tiers[call.tier];
+    let store = tier.store.as_ref().filter(|_| tier.station.is_some())?;
+    let operations = disk_operations_of_one(scenario, call);
+    (operations > 0.0).then_some(operations / store.iops.as_ref()?.get())
 }
 
 /// Copies (or pieces) that a call asks at once, and how many of their answers it waits for.

@@ -3,7 +3,7 @@
 use super::element::{Column, Row, definitions, escape, id, list, table};
 use super::pictures::{COMPARISON, comparison_row};
 use crate::format::{human, signed, with_margin, with_separators};
-use crate::record::{Latency, Measurement, Report, Run, Served, Unit};
+use crate::record::{Latency, Measurement, Report, Run, Served, TierRun, Unit};
 use crate::story;
 use Column::{Number, Text};
 
@@ -53,6 +53,7 @@ fn tables_of(run: &Run, links: bool) -> String {
         actions(run, links),
         traffic(run, links),
         caches(run, links),
+        level_table(run),
         stations(run, links),
         kind_table(run),
         link_table(run, links),
@@ -154,6 +155,38 @@ fn caches(run: &Run, links: bool) -> String {
         Number("less Che"),
     ];
     table("Caches", &columns, &rows)
+}
+
+fn level_table(run: &Run) -> String {
+    let of = |t: &TierRun| Some((t.name.clone(), t.cache.as_ref()?.levels.clone()?));
+    let rows: Vec<Row> = run
+        .tiers
+        .iter()
+        .filter_map(of)
+        .map(|(name, l)| {
+            Row::of([
+                name,
+                human(l.memory_bytes, Unit::Bytes),
+                with_margin(&l.memory_hit_ratio, Unit::Share),
+                l.formula_memory_hit_ratio.map(|v| human(v, Unit::Share)).unwrap_or_default(),
+                with_margin(&l.disk_hit_ratio, Unit::Share),
+                human(l.reads_peak_per_s, Unit::PerSecond),
+                human(l.writes_peak_per_s, Unit::PerSecond),
+                human(l.throughput_peak_bit_per_s, Unit::BitsPerSecond),
+            ])
+        })
+        .collect();
+    let columns = [
+        Text("tier"),
+        Number("memory of one"),
+        Number("hits from memory"),
+        Number("by Che"),
+        Number("from disk"),
+        Number("read at peak"),
+        Number("written"),
+        Number("of both"),
+    ];
+    table("Memory and disk", &columns, &rows)
 }
 
 fn stations(run: &Run, links: bool) -> String {

@@ -31,6 +31,7 @@ pub fn run(record: &Run, style: Style) -> String {
     out.push_str(&section(style, "served by", &served_by(record, style)));
     out.push_str(&section(style, "traffic", &traffic(record, style)));
     out.push_str(&section(style, "caches", &caches(record, style)));
+    out.push_str(&section(style, "memory and disk", &levels(record, style)));
     out.push_str(&section(style, "servers", &stations(record, style)));
     out.push_str(&section(style, "kinds of servers", &kinds(record, style)));
     out.push_str(&section(style, "links", &links(record, style)));
@@ -124,6 +125,32 @@ fn caches(record: &Run, style: Style) -> String {
             with_margin(&cache.hit_ratio, Unit::Share).into(),
             che.map(|c| human(c, Unit::Share)).unwrap_or_default().into(),
             che.map(|c| signed(cache.hit_ratio.value - c, Unit::Share)).unwrap_or_default().into(),
+        ]);
+    }
+    table.render(style, 3)
+}
+
+fn levels(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .right("memory of one")
+        .right("hits from memory")
+        .right("by Che")
+        .right("from disk")
+        .right("read at peak")
+        .right("written")
+        .right("of both");
+    for tier in &record.tiers {
+        let Some(levels) = tier.cache.as_ref().and_then(|cache| cache.levels.as_ref()) else { continue };
+        table.push([
+            tier.name.as_str().into(),
+            human(levels.memory_bytes, Unit::Bytes).into(),
+            with_margin(&levels.memory_hit_ratio, Unit::Share).into(),
+            levels.formula_memory_hit_ratio.map(|c| human(c, Unit::Share)).unwrap_or_default().into(),
+            with_margin(&levels.disk_hit_ratio, Unit::Share).into(),
+            human(levels.reads_peak_per_s, Unit::PerSecond).into(),
+            human(levels.writes_peak_per_s, Unit::PerSecond).into(),
+            human(levels.throughput_peak_bit_per_s, Unit::BitsPerSecond).into(),
         ]);
     }
     table.render(style, 3)

@@ -8,6 +8,10 @@
 //! without bound Jung, Berger and Balakrishnan, "Modeling TTL-based Internet caches", INFOCOM 2003:
 //! `rate x ttl / (1 + rate x ttl)`). What is stale stays in its place until it is fetched again or pushed out, so `T` is
 //! that of the same cache without a time to live.
+//!
+//! Of a cache in memory and on disk, memory has what was asked for last: a hit is one of memory if its own gap is shorter
+//! than the characteristic time of an LRU list of that many bytes (Mattson et al. 1970: what a smaller LRU cache has, a
+//! larger one has too).
 
 use super::{Atom, lru_characteristic_time};
 
@@ -84,6 +88,56 @@ impl LruLaw {
         if hits == f64::INFINITY { after } else { after * hits / (1.0 + hits) }
     }
 
+    /// The characteristic time of the cache's memory: `memory` (in the atoms' count) of what it has, the latest asked for.
+    #[must_use]
+    pub fn memory_time(&self, atoms: &[Atom], memory: f64) -> f64 {
+        let kept = |a: &Atom| Atom { count: a.count * self.after_request(a.p, 0.0), p: a.p };
+        let time = if self.history.is_some() {
+            lru_characteristic_time(&atoms.iter().map(kept).collect::<Vec<Atom>>(), memory)
+        } else {
+            lru_characteristic_time(atoms, memory)
+        };
+        time.min(self.time)
+    }
+
+    /// Probability that a request for an object of this rate is a hit, and in memory of this characteristic time; the
+    /// rest of [`Self::hit_with`] is on disk.
+    #[must_use]
+    pub fn hit_in_memory(&self, memory_time: f64, rate: f64, churn: f64, writes: f64) -> f64 {
+        if rate <= 0.0 {
+            return 0.0;
+        }
+        let time = memory_time.min(self.time);
+        let (after, ends) = (self.after_request(rate, churn), churn + writes);
+        if self.ttl == f64::INFINITY {
+            return after * found(rate, ends, time);
+        }
+        let soon = -(-rate * time).exp_m1();
+        let hits = hits_per_fetch(rate, self.time, self.ttl, ends);
+        if hits == f64::INFINITY {
+            return after * soon;
+        }
+        if self.ttl <= time {
+            return after * hits / (1.0 + hits);
+        }
+        // Of the requests after a fetch all come soon enough at first; then those with a gap that is short enough, of all
+        // as long as nothing can have been pushed out, and of those with a gap that the cache bears later on.
+        let at_first = until(rate, ends, time);
+        let surely = until(rate, ends, self.ttl.min(self.time)) - at_first;
+        let later = (hits - at_first - surely).max(0.0);
+        let of_later = if later > 0.0 { shorter_gaps(rate * self.time, time / self.time) } else { 0.0 };
+        after * (at_first + soon * surely + of_later * later) / (1.0 + hits)
+    }
+
+    /// Probability that a request is a miss after which the cache has the object.
+    #[must_use]
+    pub fn kept(&self, rate: f64, churn: f64, writes: f64) -> f64 {
+        if rate <= 0.0 {
+            return 0.0;
+        }
+        (self.after_request(rate, churn) - self.hit_with(rate, churn, writes)).max(0.0)
+    }
+
     /// Probability that an object is in the cache at a time, fresh or stale.
     #[must_use]
     pub fn held(&self, rate: f64) -> f64 {
@@ -155,6 +209,27 @@ fn hits_per_fetch(rate: f64, time: f64, ttl: f64, ends: f64) -> f64 {
     sum.max(0.0)
 }
 
+/// Of the requests that come at gaps below the characteristic time, long after a fetch, the share with gaps below the part
+/// `shorter` of it; `x` requests come in the time.
+///
+/// There are ever fewer of them, in proportion to `exp(-c t)`: those with long gaps began when there were more. With
+/// `y = c - rate` in the unit of the time, `y = x (exp(y) - 1)`, and not 0.
+fn shorter_gaps(x: f64, shorter: f64) -> f64 {
+    const NEAR: f64 = 1e-4;
+    if (x - 1.0).abs() < NEAR {
+        return shorter;
+    }
+    let over = |y: f64| x * y.exp_m1() - y;
+    let (mut low, mut high) = if x > 1.0 { (-x, -NEAR) } else { (NEAR, 2.0 - 2.0 * x.ln()) };
+    let falls = x > 1.0;
+    for _ in 0..50 {
+        let y = 0.5 * (low + high);
+        if (over(y) > 0.0) == falls { low = y } else { high = y }
+    }
+    let y = 0.5 * (low + high);
+    (x * (y * shorter).exp_m1() / y).clamp(0.0, 1.0)
+}
+
 /// `rate` times the integral of `exp(-ends t)` up to a time.
 fn until(rate: f64, ends: f64, to: f64) -> f64 {
     if ends > 0.0 { rate / ends * -(-ends * to).exp_m1() } else { rate * to }
@@ -181,9 +256,15 @@ mod tests {
 
     /// One object of a rate, played: present while gaps are short, fresh for so long, replaced and written at rates.
     fn played(law: LruLaw, rate: f64, churn: f64, writes: f64) -> f64 {
+        played_twice(law, 0.0, rate, churn, writes)[0]
+    }
+
+    /// The same: hits, those of memory, and misses after which it is there.
+    fn played_twice(law: LruLaw, memory_time: f64, rate: f64, churn: f64, writes: f64) -> [f64; 3] {
         let mut draws = Stream::new(5, "law", "one object", 0);
         let n = 400_000;
         let (mut hits, mut there, mut known, mut age) = (0, false, false, 0.0);
+        let (mut in_memory, mut kept) = (0, 0);
         for _ in 0..n {
             let gap = draws.exponential() / rate;
             let of = |rate: f64, draws: &mut Stream| rate > 0.0 && draws.exponential() / rate < gap;
@@ -196,13 +277,44 @@ mod tests {
             there &= !replaced && gap < law.time;
             if there && age < law.ttl {
                 hits += 1;
+                in_memory += i32::from(gap < memory_time);
             } else {
                 there |= law.history.is_none() || remembered;
+                kept += i32::from(there);
                 age = 0.0;
             }
             known = true;
         }
-        f64::from(hits) / f64::from(n)
+        [hits, in_memory, kept].map(|count| f64::from(count) / f64::from(n))
+    }
+
+    #[test]
+    fn memory_answers_what_comes_back_soonest_and_disks_keep_what_the_law_says() {
+        for (rate, time, memory, ttl, history, churn, writes) in [
+            (1.0, 2.0, 0.5, f64::INFINITY, None, 0.0, 0.0),
+            (1.0, 2.0, 0.5, f64::INFINITY, None, 0.1, 0.3),
+            (1.0, 2.0, 0.5, 0.3, None, 0.0, 0.0),
+            (1.0, 2.0, 0.5, 1.5, None, 0.0, 0.1),
+            (1.0, 2.0, 0.5, 7.0, None, 0.0, 0.0),
+            (0.3, 2.0, 0.5, 30.0, None, 0.0, 0.05),
+            (4.0, 1.5, 0.2, 60.0, None, 0.0, 0.0),
+            (1.0, f64::INFINITY, 0.7, 4.0, None, 0.0, 0.0),
+            (1.0, 2.0, 0.5, f64::INFINITY, Some(0.7), 0.0, 0.0),
+            (1.0, 2.0, 0.5, 3.0, Some(0.7), 0.0, 0.1),
+        ] {
+            let law = LruLaw { time, ttl, history };
+            let [_, in_memory, kept] = played_twice(law, memory, rate, churn, writes);
+            let case = (rate, time, memory, ttl, history, churn, writes);
+            let want = law.hit_in_memory(memory, rate, churn, writes);
+            assert!((want - in_memory).abs() < 0.006, "{case:?}: {want} by the law, {in_memory} played");
+            let want = law.kept(rate, churn, writes);
+            assert!((want - kept).abs() < 0.006, "{case:?}: {want} kept by the law, {kept} played");
+            assert_eq!(
+                law.hit_in_memory(time, rate, churn, writes),
+                law.hit_with(rate, churn, writes),
+                "{case:?}"
+            );
+        }
     }
 
     #[test]

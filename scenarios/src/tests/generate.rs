@@ -120,14 +120,17 @@ impl Plan {
             text += &self.maybe(0.2, |_| "connections_max: 10 K".into());
         }
         if cached {
+            let capacity = self.draw.one(SIZES);
             text += &format!(
                 ", cache: {{capacity: {}, policy: {}",
-                self.draw.one(SIZES),
+                capacity,
                 self.draw.one(&["lru", "sieve", "fifo"])
             );
             text += &self.maybe(0.2, |d| format!("ttl: {}", d.one(&["30 s", "1 h", "7 days"])));
             text += &self.maybe(0.2, |d| format!("admit: {}", d.one(&["{on: 2}", "{max_size: 20 MB}"])));
             text += &self.maybe(0.2, |_| "on_write: invalidate".into());
+            // No size of the list is less than any part of itself.
+            text += &self.maybe(0.3, |d| format!("memory: {}", d.one(&["100 B", "200 B", capacity])));
             text += "}";
         } else if kind == 3 {
             text += ", queue: {retention: 7 days}";

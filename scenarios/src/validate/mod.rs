@@ -143,6 +143,7 @@ fn scenario(decoder: &mut Decoder, root: &Node, sources: &[SourceFile]) -> Optio
     let load = fields.take("load").and_then(|n| load::load(decoder, n, &parts, region_names.as_deref()));
     fields.finish(decoder);
     rules::paths(decoder, &parts);
+    rules::disks(decoder, &parts);
     let (tiers, datasets, actions) = (whole(parts.tiers)?, whole(parts.datasets)?, whole(parts.actions)?);
     let mut scenario = Scenario {
         name: name?,

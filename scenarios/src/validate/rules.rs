@@ -78,6 +78,7 @@ fn check_slo(decoder: &mut Decoder, slo: &Slo, origin: Origin, parts: &Parts<'_>
             ("action", action, &parts.names.actions)
         }
         Metric::HitRatio { tier }
+        | Metric::MemoryHitRatio { tier }
         | Metric::Utilisation { tier }
         | Metric::Headroom { tier }
         | Metric::Stale { tier }
@@ -99,6 +100,9 @@ fn check_slo(decoder: &mut Decoder, slo: &Slo, origin: Origin, parts: &Parts<'_>
     let Some(Some(tier)) = parts.tiers.get(name) else { return };
     let missing = match &slo.metric {
         Metric::HitRatio { .. } if tier.cache.is_none() => "cache",
+        Metric::MemoryHitRatio { .. } if tier.cache.as_ref().is_none_or(|c| c.memory.is_none()) => {
+            "cache.memory"
+        }
         Metric::Stale { .. } if tier.replication.lag.is_none() => "replication.lag",
         Metric::Utilisation { .. } | Metric::Headroom { .. } | Metric::Loss { .. }
             if tier.station.is_none() =>
@@ -146,6 +150,20 @@ fn quantities(parts: &Parts<'_>) -> Option<Vec<(String, Measure)>> {
         quantities::TOTAL.iter().map(|(q, measure)| (format!("{}.{q}", quantities::WHOLE), *measure)),
     );
     Some(known)
+}
+
+/// Disks that have what does not fit into a cache's memory keep nothing else.
+pub fn disks(decoder: &mut Decoder, parts: &Parts<'_>) {
+    for (name, dataset) in &parts.datasets {
+        let Some(dataset) = dataset else { continue };
+        let Some((tier, Some(here))) = dataset.stored_in.and_then(|id| parts.tiers.get_index(id)) else {
+            continue;
+        };
+        if here.cache.as_ref().is_some_and(|cache| cache.memory.is_some()) {
+            let cause = format!("`{name}` is kept in `{tier}`, whose disks are those of its cache");
+            decoder.problem(dataset.origin, cause, "keep it in a tier of its own, or drop `cache.memory`");
+        }
+    }
 }
 
 /// Names of actions, datasets and tiers are subjects of quantities, so no two parts share one.

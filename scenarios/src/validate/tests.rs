@@ -126,6 +126,10 @@ fn one_mistake_is_one_problem_with_a_fix() {
         ("cache: {capacity: 1 GB, policy: lru}", "cahce: {capacity: 1 GB}"),
         ("policy: lru", "policy: lruu"),
         ("policy: lru", "ttl: 0 s"),
+        ("policy: lru", "memory: 2 GB"),
+        ("policy: lru", "memory: 0 B"),
+        ("policy: lru", "memory: half"),
+        ("policy: lru", "memry: 1 MB"),
         ("policy: lru", "ttl: 20 years"),
         ("policy: lru", "ttl: 5"),
         ("policy: lru", "tll: 5 s"),
@@ -338,4 +342,29 @@ fn a_file_of_one_long_line_or_of_many_fields_costs_little() {
     let fields: String = (0..100_000).fold(String::new(), |text, i| text + &format!("usrs{i}: 1\n"));
     assert!(read(&fields).unwrap_err().to_string().contains("the file has 100000 fields"));
     assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
+fn what_memory_of_a_cache_cannot_be_is_told() {
+    let (cause, fix) = problem("policy: lru", "memory: 2 GB");
+    assert_eq!(cause, "`tiers.edge.cache.memory` is 2 GB, of a cache of 1 GB");
+    assert!(fix.contains("`capacity` counts memory and disks together"), "{fix}");
+    let (cause, fix) = problem("edge.hit_ratio > 50 %", "edge.memory_hit_ratio > 50 %");
+    assert!(
+        cause.contains("`edge` has no cache.memory") && fix.contains("add `cache.memory`"),
+        "{cause}: {fix}"
+    );
+    let text =
+        SHOP.replacen("policy: lru", "memory: 1 GB, policy: lru", 1).replacen("in: store", "in: edge", 1);
+    let problems = read(&text).unwrap_err().to_string();
+    assert!(problems.contains("is kept in `edge`, whose disks are those of its cache"), "{problems}");
+    let scenario = read(&SHOP.replacen("policy: lru", "memory: 200 MB, policy: lru", 1)).unwrap();
+    assert_eq!(scenario.tiers["edge"].cache.as_ref().unwrap().in_memory(), Some(2e8));
+    assert!(scenario.not_emulated().iter().any(|what| what.contains("a cache in memory and on disk")));
+    let scaled = scenario.scaled_for_load().unwrap();
+    let cache = scaled.tiers["edge"].cache.as_ref().unwrap();
+    assert!(
+        (cache.in_memory().unwrap() / cache.capacity.get() - 0.2).abs() < 1e-9,
+        "as much of it as before"
+    );
 }

@@ -257,9 +257,9 @@ fn root(over: impl Fn(f64) -> f64, first: f64) -> f64 {
     let mut last: Option<(f64, f64)> = None;
     for _ in 0..ITERATIONS {
         if value < 0.0 {
-            low = t
+            low = t;
         } else {
-            high = t
+            high = t;
         }
         let slope = last.map(|(other, before)| (value - before) / (t / other).ln());
         // It rises about as the root of the time, until nearly all is held.

@@ -132,6 +132,50 @@ impl Approximation {
         }
     }
 
+    /// The characteristic time of `memory` (in the atoms' count) of what the cache has, by its own policy. `asked_before` is
+    /// as in [`Self::behind`].
+    #[must_use]
+    pub fn memory_time(&self, atoms: &[Atom], asked_before: &[Option<f64>], memory: f64) -> f64 {
+        match self {
+            Self::Lru(law) => law.memory_time(atoms, memory),
+            Self::Fifo(law) => law.memory_time(atoms, memory),
+            Self::Behind(law) => BehindLaw::solve(atoms, asked_before, memory, law.before).time.min(law.time),
+        }
+    }
+
+    /// Probability that a request is a hit of memory with this characteristic time, as [`Self::hit_with`] says of both
+    /// memory and disk.
+    #[must_use]
+    pub fn hit_in_memory(&self, memory_time: f64, asked: impl Into<Asked>, churn: f64, writes: f64) -> f64 {
+        let asked = asked.into();
+        let rate = asked.rate;
+        match self {
+            Self::Behind(law) => law.within(memory_time).hit(asked, churn),
+            Self::Lru(law) => law.hit_in_memory(memory_time, rate, churn, writes),
+            Self::Fifo(law) if churn > 0.0 && rate > 0.0 => {
+                rate / (rate + churn) * law.hit_in_memory(memory_time, rate + churn, writes)
+            }
+            Self::Fifo(law) => law.hit_in_memory(memory_time, rate, writes),
+        }
+    }
+
+    /// Probability that a request is a miss after which the cache has the object.
+    #[must_use]
+    pub fn kept(&self, asked: impl Into<Asked>, churn: f64, writes: f64) -> f64 {
+        let asked = asked.into();
+        let rate = asked.rate;
+        match self {
+            Self::Behind(_) => 1.0 - self.hit_with(asked, churn, writes),
+            Self::Lru(law) => law.kept(rate, churn, writes),
+            Self::Fifo(law) => {
+                // Of an object's misses as many as if it gave way to none.
+                let missed = 1.0 - law.hit(rate, writes);
+                let part = if missed > 0.0 { law.kept(rate, writes) / missed } else { 0.0 };
+                part * (1.0 - self.hit_with(asked, churn, writes))
+            }
+        }
+    }
+
     /// The same cache no longer than a time after it was empty; time in that of the rates.
     #[must_use]
     pub fn within(&self, time: f64) -> Self {
@@ -195,6 +239,10 @@ pub struct Chain {
     pub hit_ratio: Vec<Option<f64>>,
     /// By tier: the solved cache.
     pub caches: Vec<Option<Approximation>>,
+    /// By tier of which a part is in memory: the characteristic time of that, and the share of lookups that it answers,
+    /// where that is known.
+    pub memory_times: Vec<Option<f64>>,
+    pub memory_hit_ratio: Vec<Option<f64>>,
     /// By tier and dataset: how often its caches are asked for each object, 1/s, all instances together.
     pub asked: Vec<BTreeMap<usize, Vec<Atom>>>,
     /// By tier and dataset: the tier whose caches are all that its own are asked by, where it is solved with their gaps.
@@ -209,6 +257,10 @@ pub struct Chain {
     pub arriving: Vec<Vec<f64>>,
     /// By call (as in [`Flow`]): share of the arriving calls that its tier's cache answers; 0 without one.
     pub hits: Vec<f64>,
+    /// By call: share of the arriving calls that memory answers, and of those that are missed and kept; 0 where the cache
+    /// has no disks.
+    pub memory_hits: Vec<f64>,
+    pub kept: Vec<f64>,
     /// By call: share of the arriving calls that the most popular object has, and the sum of the squares of
     /// all objects' shares; 0 where nothing asks which objects they are.
     pub concentration: Vec<(f64, f64)>,
@@ -220,6 +272,19 @@ impl Chain {
     pub fn found(&self, tier: TierId, dataset: DatasetId, asked: impl Into<Asked>, writes: f64) -> f64 {
         let hit = self.caches[tier].map_or(0.0, |cache| cache.hit_with(asked, 0.0, writes));
         self.admitted[tier][dataset] * hit
+    }
+
+    /// The same of memory, where a part of the cache is in memory.
+    #[must_use]
+    pub fn found_in_memory(
+        &self,
+        tier: TierId,
+        dataset: DatasetId,
+        asked: impl Into<Asked>,
+        writes: f64,
+    ) -> f64 {
+        let (Some(cache), Some(time)) = (self.caches[tier], self.memory_times[tier]) else { return 0.0 };
+        self.admitted[tier][dataset] * cache.hit_in_memory(time, asked, 0.0, writes)
     }
 
     /// How often the caches before those of a tier are asked for an object of an atom, 1/s, where they alone ask these.
@@ -278,12 +343,16 @@ pub fn chain_of(scenario: &Scenario, flow: &Flow<'_>) -> Chain {
     let chain = Chain {
         hit_ratio: vec![None; tiers],
         caches: vec![None; tiers],
+        memory_times: vec![None; tiers],
+        memory_hit_ratio: vec![None; tiers],
         asked: vec![BTreeMap::new(); tiers],
         behind: vec![BTreeMap::new(); tiers],
         written: vec![BTreeMap::new(); tiers],
         admitted: vec![vec![1.0; scenario.datasets.len()]; tiers],
         arriving: Vec::new(),
         hits: vec![0.0; flow.nodes.len()],
+        memory_hits: vec![0.0; flow.nodes.len()],
+        kept: vec![0.0; flow.nodes.len()],
         concentration: vec![(0.0, 0.0); flow.nodes.len()],
     };
     let streams = flow.nodes.iter().map(|_| None).collect();
@@ -366,6 +435,44 @@ impl Solver<'_, '_> {
         atoms.iter().enumerate().map(|(i, a)| Atom { count: a.count, p: a.p * number * pass(i) }).collect()
     }
 
+    /// Shares of a call's lookups that its cache's memory answers, and that are missed and kept.
+    fn levels_of(&self, node: usize, asked: &[Atom]) -> (f64, f64) {
+        let here = &self.flow.nodes[node];
+        let tier = here.call.tier;
+        let Some(stream) = self.streams[node].as_ref().filter(|s| s.arriving > 0.0) else {
+            return (0.0, 0.0);
+        };
+        let share = |of: &dyn Fn(usize) -> f64| {
+            let parts = stream.atoms.iter().enumerate().map(|(i, a)| a.count * a.p * of(i));
+            parts.sum::<f64>() / stream.arriving
+        };
+        if self.scenario.tiers[tier].scope == Scope::User {
+            let device = DeviceCache::of(self.scenario, &self.scenario.actions[here.action]);
+            let Some(device) = device.filter(|d| d.memory_time.is_some()) else { return (0.0, 0.0) };
+            return (share(&|i| device.hit_in_memory(stream.atoms[i].p / stream.arriving)), 0.0);
+        }
+        let (Some(cache), Some(time)) = (self.chain.caches[tier], self.chain.memory_times[tier]) else {
+            return (0.0, 0.0);
+        };
+        let Some(dataset) = here.call.of else { return (0.0, 0.0) };
+        let churn = self.churn(tier, dataset);
+        let admitted = self.chain.admitted[tier][dataset];
+        let written = self.chain.written[tier].get(&dataset);
+        let writes = |i: usize| written.and_then(|atoms| atoms.get(i)).map_or(0.0, |atom| atom.p);
+        let of = |i: usize| Asked {
+            rate: asked.get(i).map_or(0.0, |atom| atom.p),
+            before: self.chain.asked_before(tier, dataset, i),
+        };
+        let memory = share(&|i| admitted * cache.hit_in_memory(time, of(i), churn, writes(i)));
+        (memory, share(&|i| admitted * cache.kept(of(i), churn, writes(i))))
+    }
+
+    /// How often an object of a dataset gives way to another in the caches of a tier, all together, 1/s.
+    fn churn(&self, tier: TierId, dataset: DatasetId) -> f64 {
+        let churn = self.scenario.datasets[dataset].churn_per_day.get() / DAY_S;
+        churn * model::cache_instances(self.scenario, tier) as f64
+    }
+
     /// Probabilities that a call finds its object in its tier's cache, by atom. `asked` is how often all
     /// calls of the tier ask for an object of the atom, 1/s.
     fn hits_of(&self, node: usize, asked: &[Atom]) -> Vec<f64> {
@@ -379,8 +486,7 @@ impl Solver<'_, '_> {
             return stream.atoms.iter().map(|a| hit(a.p / stream.arriving)).collect();
         }
         let (Some(cache), Some(dataset)) = (self.chain.caches[tier], here.call.of) else { return Vec::new() };
-        let churn = self.scenario.datasets[dataset].churn_per_day.get() / DAY_S;
-        let churn = churn * model::cache_instances(self.scenario, tier) as f64;
+        let churn = self.churn(tier, dataset);
         let admitted = self.chain.admitted[tier][dataset];
         let written = self.chain.written[tier].get(&dataset);
         let writes = |i: usize| written.and_then(|atoms| atoms.get(i)).map_or(0.0, |atom| atom.p);
@@ -417,14 +523,19 @@ impl Solver<'_, '_> {
             (cache.capacity.get(), model::cache_instances(self.scenario, tier) as f64);
         let before = if cache.policy == Policy::Fifo { None } else { self.before(tier, instances) };
         if let Some(before) = before {
-            let each = asked.iter().flat_map(|(&d, atoms)| (0..atoms.len()).map(move |i| (d, i)));
-            let asked_before: Vec<_> = each.map(|(d, i)| self.chain.asked_before(tier, d, i)).collect();
+            let asked_before = self.asked_before(tier, asked);
             return Some(Approximation::behind(mixed, &asked_before, capacity, before));
         }
         let bounds = Bounds::of(cache, instances);
         // A policy without an approximation of its own passes for LRU towards what is behind it.
         Approximation::bounded(cache.policy, bounds, mixed, capacity)
             .or_else(|| Approximation::bounded(Policy::Lru, bounds, mixed, capacity))
+    }
+
+    /// By atom of all datasets in their order, how often the caches before those of a tier are asked for an object.
+    fn asked_before(&self, tier: TierId, asked: &BTreeMap<usize, Vec<Atom>>) -> Vec<Option<f64>> {
+        let each = asked.iter().flat_map(|(&d, atoms)| (0..atoms.len()).map(move |i| (d, i)));
+        each.map(|(d, i)| self.chain.asked_before(tier, d, i)).collect()
     }
 
     /// The caches before those of a tier, where these are solved with their gaps.
@@ -459,17 +570,25 @@ impl Solver<'_, '_> {
             let mixed: Vec<Atom> = asked.iter().flat_map(bytes).collect();
             if mixed.iter().any(|a| a.p > 0.0) {
                 self.chain.caches[tier] = self.law(tier, cache, &asked, &mixed);
+                let asked_before = self.asked_before(tier, &asked);
+                let time =
+                    |law: Approximation| Some(law.memory_time(&mixed, &asked_before, cache.in_memory()?));
+                self.chain.memory_times[tier] = self.chain.caches[tier].and_then(time);
             }
         }
-        let (mut hits, mut lookups) = (0.0, 0.0);
+        let (mut hits, mut lookups, mut in_memory) = (0.0, 0.0, 0.0);
         for node in looked_up {
             let of = self.flow.nodes[node].call.of;
-            let found = self.hits_of(node, of.and_then(|d| asked.get(&d)).map_or(&[], Vec::as_slice));
+            let asked = of.and_then(|d| asked.get(&d)).map_or(&[][..], Vec::as_slice);
+            let found = self.hits_of(node, asked);
+            let (memory, kept) = self.levels_of(node, asked);
             let Some(stream) = &self.streams[node] else { continue };
             let hit: f64 = stream.atoms.iter().zip(&found).map(|(a, hit)| a.count * a.p * hit).sum();
             let rate = self.scenario.mean_rate(&self.scenario.actions[self.flow.nodes[node].action]);
             lookups += rate * stream.arriving;
             hits += rate * hit;
+            in_memory += rate * stream.arriving * memory;
+            (self.chain.memory_hits[node], self.chain.kept[node]) = (memory, kept);
             self.chain.hits[node] = if stream.arriving > 0.0 { hit / stream.arriving } else { 0.0 };
             self.found[node] = found;
         }
@@ -477,6 +596,8 @@ impl Solver<'_, '_> {
         let own = self.scenario.tiers[tier].cache.as_ref().is_some_and(|c| Approximation::known(c.policy));
         if (own || on_device) && known && lookups > 0.0 {
             self.chain.hit_ratio[tier] = Some(hits / lookups);
+            let levels = self.scenario.tiers[tier].cache.as_ref().is_some_and(|c| c.memory.is_some());
+            self.chain.memory_hit_ratio[tier] = levels.then(|| in_memory / lookups);
         }
         self.chain.asked[tier] = asked;
     }

@@ -72,6 +72,53 @@ impl FifoLaw {
         self.held(rate) * self.fresh(rate, writes)
     }
 
+    /// Time that objects stay in the cache's memory: `memory` (in the atoms' count) of what it has, FIFO as well. It sees all
+    /// requests for what the cache has, and an object comes back into it from disk.
+    #[must_use]
+    pub fn memory_time(&self, atoms: &[Atom], memory: f64) -> f64 {
+        let on_disk = |a: &Atom| Atom { count: a.count * self.held(a.p), p: a.p };
+        let time = if self.history.is_some() {
+            let there: Vec<Atom> = atoms.iter().map(on_disk).collect();
+            Self::solve(&there, memory, f64::INFINITY, false).time
+        } else {
+            Self::solve(atoms, memory, f64::INFINITY, false).time
+        };
+        time.min(self.time)
+    }
+
+    /// Probability that a request is a hit, and in memory in which objects stay so long; the rest of [`Self::hit`] is on disk.
+    ///
+    /// What the cache has let go may linger in its memory, and is a miss. How likely memory has it then is taken as at any
+    /// other time, which is exact where stays on disk are many stays in memory.
+    #[must_use]
+    pub fn hit_in_memory(&self, memory_time: f64, rate: f64, writes: f64) -> f64 {
+        let (hit, held) = (self.hit(rate, writes), self.held(rate));
+        if memory_time >= self.time || held <= 0.0 {
+            return hit;
+        }
+        let stay = rate * memory_time;
+        let there = stay / (1.0 + stay);
+        let both = if self.history.is_some() {
+            held * there
+        } else {
+            let next_in_time = if stay > 0.0 { 1.0 + (-stay).exp_m1() / stay } else { 0.0 };
+            there - (1.0 - held) * there * next_in_time
+        };
+        hit * (both / held).clamp(0.0, 1.0)
+    }
+
+    /// Probability that a request is a miss after which the cache has the object: it comes in, or was there and stale.
+    #[must_use]
+    pub fn kept(&self, rate: f64, writes: f64) -> f64 {
+        let (hit, held) = (self.hit(rate, writes), self.held(rate));
+        let comes_in = if self.time == f64::INFINITY || rate <= 0.0 {
+            0.0
+        } else {
+            1.0 / (self.requests_away(rate) + rate * self.time)
+        };
+        (comes_in + held - hit).max(0.0)
+    }
+
     /// The same cache no longer than a time after it was empty.
     #[must_use]
     pub fn within(&self, time: f64) -> Self {

@@ -8,6 +8,7 @@ use std::hint::black_box;
 use plimsoll_scenarios::{OnWrite, Policy};
 
 use super::freshness::Freshness;
+use super::levels::{Found, Levels};
 use super::lru::Lru;
 use super::table::Table;
 use super::{BATCH, Cache, Eviction, Sizes};
@@ -52,6 +53,8 @@ pub enum Keeper {
     /// It has none.
     Plain(Cache),
     Ruled(Box<Ruled>),
+    /// A part of it is in memory; rules or none.
+    Levels(Box<Levels>),
 }
 
 /// A cache that has some.
@@ -75,6 +78,20 @@ struct History {
 }
 
 impl Keeper {
+    /// An empty cache of a scenario for ids `0..objects` (fewer than `u32::MAX`).
+    #[must_use]
+    pub fn of(cache: &plimsoll_scenarios::Cache, objects: u32, sizes: Sizes) -> Self {
+        let (policy, capacity) = (cache.policy, cache.capacity.get() as u64);
+        let whole = Self::new(policy, Rules::of(cache), objects, capacity, sizes.clone());
+        match cache.in_memory() {
+            Some(memory) => {
+                let bytes = (capacity, memory as u64);
+                Self::Levels(Box::new(Levels::new(whole, policy, bytes, objects, sizes)))
+            }
+            None => whole,
+        }
+    }
+
     /// An empty cache for ids `0..objects` (fewer than `u32::MAX`) with a budget of `capacity` bytes.
     #[must_use]
     pub fn new(policy: Policy, rules: Rules, objects: u32, capacity: u64, sizes: Sizes) -> Self {
@@ -98,8 +115,10 @@ impl Keeper {
     /// Sizes of objects by which they are admitted, where the budget counts something else: an id stands for several, or
     /// every object counts as one. Until it [grows](Self::grow).
     pub fn set_own(&mut self, own: impl FnOnce() -> Sizes) {
-        if let Self::Ruled(ruled) = self {
-            ruled.own = own();
+        match self {
+            Self::Plain(_) => {}
+            Self::Ruled(ruled) => ruled.own = own(),
+            Self::Levels(levels) => levels.whole_mut().set_own(own),
         }
     }
 
@@ -109,6 +128,7 @@ impl Keeper {
         match self {
             Self::Plain(cache) => cache.lookup(id),
             Self::Ruled(ruled) => ruled.lookup(id, now_s),
+            Self::Levels(levels) => levels.lookup(id, now_s) != Found::Nowhere,
         }
     }
 
@@ -118,6 +138,30 @@ impl Keeper {
         match self {
             Self::Plain(cache) => cache.insert(id),
             Self::Ruled(ruled) => ruled.insert(id, now_s),
+            Self::Levels(levels) => {
+                levels.insert(id, now_s);
+            }
+        }
+    }
+
+    /// Whether it would keep an object that is fetched after a lookup, where it fits at all.
+    pub(super) fn admits(&self, id: u32) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Ruled(ruled) => {
+                let known = ruled.history.as_ref().is_none_or(|history| history.known[id as usize] != 0);
+                known && self.is_small_enough(id)
+            }
+            Self::Levels(levels) => levels.whole().admits(id),
+        }
+    }
+
+    /// Whether its rules let an object of this size in.
+    pub(super) fn is_small_enough(&self, id: u32) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Ruled(ruled) => ruled.own.of(id) <= ruled.size_max,
+            Self::Levels(levels) => levels.whole().is_small_enough(id),
         }
     }
 
@@ -127,6 +171,7 @@ impl Keeper {
         match self {
             Self::Plain(cache) => cache.request(id),
             Self::Ruled(ruled) => ruled.request(id, now_s),
+            Self::Levels(levels) => !matches!(levels.request(id, now_s), super::Answer::Missed { .. }),
         }
     }
 
@@ -135,6 +180,9 @@ impl Keeper {
         match self {
             Self::Plain(cache) => cache.request_batch(ids, hits),
             Self::Ruled(ruled) => ruled.request_all(ids, |_| now_s, hits),
+            Self::Levels(levels) => {
+                levels.request_all(ids, now_s, hits);
+            }
         }
     }
 
@@ -143,16 +191,23 @@ impl Keeper {
         match self {
             Self::Plain(cache) => cache.request_batch(ids, hits),
             Self::Ruled(ruled) => ruled.request_all(ids, |i| times_s.get(i).copied().unwrap_or(0.0), hits),
+            Self::Levels(levels) => {
+                levels.request_each(ids, |i| times_s.get(i).copied().unwrap_or(0.0), hits);
+            }
         }
     }
 
     /// An object is written: it is stale where writes make it so.
     #[inline]
     pub fn write(&mut self, id: u32) {
-        if let Self::Ruled(ruled) = self
-            && let Some(ages) = &mut ruled.ages
-        {
-            ages.spoil(id);
+        match self {
+            Self::Plain(_) => {}
+            Self::Ruled(ruled) => {
+                if let Some(ages) = &mut ruled.ages {
+                    ages.spoil(id);
+                }
+            }
+            Self::Levels(levels) => levels.whole_mut().write(id),
         }
     }
 
@@ -161,16 +216,22 @@ impl Keeper {
         match self {
             Self::Plain(cache) => cache.insert(id),
             Self::Ruled(ruled) => ruled.put(id, fetched_s),
+            Self::Levels(levels) => levels.put(id, fetched_s),
         }
     }
 
     /// Notes a request from before all requests in the history, where there is one.
     pub fn remember(&mut self, id: u32) {
-        if let Self::Ruled(ruled) = self
-            && let Some(history) = &mut ruled.history
-            && ruled.own.of(id) <= ruled.size_max
-        {
-            history.asked.insert(id);
+        match self {
+            Self::Plain(_) => {}
+            Self::Ruled(ruled) => {
+                if let Some(history) = &mut ruled.history
+                    && ruled.own.of(id) <= ruled.size_max
+                {
+                    history.asked.insert(id);
+                }
+            }
+            Self::Levels(levels) => levels.whole_mut().remember(id),
         }
     }
 
@@ -181,6 +242,7 @@ impl Keeper {
         match self {
             Self::Plain(cache) => cache.touch(id),
             Self::Ruled(ruled) => ruled.touch(id),
+            Self::Levels(levels) => levels.touch(id),
         }
     }
 
@@ -190,6 +252,7 @@ impl Keeper {
         match self {
             Self::Plain(cache) => cache.used(),
             Self::Ruled(ruled) => ruled.cache.used(),
+            Self::Levels(levels) => levels.whole().used(),
         }
     }
 
@@ -198,6 +261,7 @@ impl Keeper {
         match self {
             Self::Plain(cache) => cache.grow(objects, sizes),
             Self::Ruled(ruled) => ruled.grow(objects, sizes),
+            Self::Levels(levels) => levels.grow(objects, sizes),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Why dense ids: a simulated cache knows its catalogue, so a table by id replaces a hash map, and what is
 //! left of a hit is one or two memory accesses. One file per policy; [`Cache`] chooses among them, and [`Keeper`] is one
-//! with rules of its scenario: a time to live, admission, writes.
+//! with rules of its scenario: a time to live, admission, writes, and with [`Levels`]: memory and disks.
 //!
 //! An object larger than the whole budget is never admitted. Otherwise a miss admits the object and evicts
 //! until the budget holds again (W-TinyLFU may evict the object itself).
@@ -11,6 +11,7 @@ mod clock;
 mod fifo;
 mod freshness;
 mod keeper;
+mod levels;
 mod lfu;
 mod log;
 mod lru;
@@ -28,6 +29,7 @@ use std::hint::black_box;
 use plimsoll_scenarios::Policy;
 
 pub use keeper::{Keeper, Rules};
+pub use levels::{Answer, Answers, Found, Levels};
 pub use sizes::Sizes;
 
 /// Requests whose memory is fetched together.

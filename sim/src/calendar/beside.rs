@@ -8,9 +8,10 @@ use plimsoll_scenarios::{Scenario, Scope, TierId};
 
 use super::frame::UNCOUNTED;
 use super::times::{FINE, Times};
+use crate::flow::Flow;
 use crate::histogram::Latencies;
 use crate::model;
-use crate::outcome::{Beside, BesideSums, KindSums};
+use crate::outcome::{Beside, BesideSums, Grid, KindSums, Levels};
 
 /// The counts of a replication.
 #[derive(Debug, Default)]
@@ -21,6 +22,7 @@ pub struct BesideTally {
     disk_waits: BTreeMap<TierId, Times<FINE>>,
     /// By tier and kind of its servers, then slot.
     kinds: Vec<Vec<Vec<KindSums>>>,
+    levels: Levels,
 }
 
 /// A tier, one of its places, and a slot.
@@ -52,7 +54,8 @@ impl BesideTally {
             vec![vec![KindSums::default(); slots]; kinds]
         });
         let kinds = kinds.collect();
-        Self { sums: (0..scenario.tiers.len()).map(of).collect(), kinds, ..Self::default() }
+        let levels = Levels::new(scenario, &Flow::of(scenario), slots);
+        Self { sums: (0..scenario.tiers.len()).map(of).collect(), kinds, levels, ..Self::default() }
     }
 
     /// The sums of a tier at a place in a slot; `None` outside of what counts.
@@ -105,6 +108,16 @@ impl BesideTally {
         }
     }
 
+    /// Memory answers a call, of a region and slot, at a cache that is in memory and on disk.
+    pub fn answered_from_memory(&mut self, (call, region, slot): (u32, u16, u16)) {
+        add(&mut self.levels.in_memory, (call, region, slot));
+    }
+
+    /// What a call fetched is kept there.
+    pub fn kept(&mut self, (call, region, slot): (u32, u16, u16)) {
+        add(&mut self.levels.kept, (call, region, slot));
+    }
+
     /// Somebody wants to open a connection where this share of all that there may be is open.
     pub fn opened(&mut self, at: Where, used: f64, opened: bool) {
         if let Some(sums) = self.at(at) {
@@ -125,8 +138,18 @@ impl BesideTally {
         Beside {
             sums: self.sums,
             kinds: self.kinds,
+            levels: self.levels,
             bodies: self.bodies.into_iter().map(poured).collect(),
             disk_waits: self.disk_waits.into_iter().map(poured).collect(),
         }
+    }
+}
+
+/// One more call of a region, where its slot counts.
+fn add(grids: &mut [Grid], (call, region, slot): (u32, u16, u16)) {
+    if slot != UNCOUNTED
+        && let Some(row) = grids.get_mut(call as usize).and_then(|grid| grid.get_mut(usize::from(region)))
+    {
+        row[usize::from(slot)] += 1.0;
     }
 }

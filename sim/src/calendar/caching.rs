@@ -4,9 +4,11 @@
 use plimsoll_scenarios::{Scope, TierId};
 
 use super::frame::{List, NONE, Role};
+use super::kept::Object;
 use super::machine::Machine;
 use super::queue::{Due, Kind};
 use super::tiers::empty_cache;
+use crate::cache::Found;
 
 impl Machine<'_> {
     /// After the service: the cache, then what the tier calls.
@@ -44,9 +46,10 @@ impl Machine<'_> {
         let asked = self.setup.ids.object(object, of);
         let now = self.now;
         let play = &mut self.tiers[tier];
-        if play.kept.lookup(which, asked, now) {
-            self.count_hit(at);
-            if self.answer(at) {
+        let found = play.kept.lookup(which, asked, now);
+        if found != Found::Nowhere {
+            self.count_hit(at, found);
+            if (found == Found::InMemory || self.reads_at_once(at)) && self.answer(at) {
                 self.deliver(at);
             }
             return true;
@@ -91,9 +94,12 @@ impl Machine<'_> {
         }
     }
 
-    fn count_hit(&mut self, at: u32) {
+    fn count_hit(&mut self, at: u32, found: Found) {
         let frame = &self.frames[at];
         self.tally.hit(frame.code, frame.region, frame.slot);
+        if found == Found::InMemory {
+            self.tally.beside.answered_from_memory((frame.code, frame.region, frame.slot));
+        }
     }
 
     /// What was fetched is kept, and who waited for it goes along.
@@ -102,20 +108,30 @@ impl Machine<'_> {
         let (object, failed) = (self.frames[at].object, self.frames[at].failed);
         let which = self.cache_of(at, tier);
         let asked = self.site(at).dataset.map(|of| self.setup.ids.object(object, of));
-        let now = self.now;
-        let play = &mut self.tiers[tier];
         let key = (which as u64) << 32 | u64::from(object);
-        let mut waiting = play.fetches.remove(&key).unwrap_or(List::EMPTY);
+        let mut waiting = self.tiers[tier].fetches.remove(&key).unwrap_or(List::EMPTY);
         if let (false, Some(asked)) = (failed, asked) {
-            play.kept.insert(which, asked, now);
+            self.keep(at, (tier, which), asked);
         }
         while let Some(other) = waiting.pop(&self.frames) {
             self.frames[other].failed = failed;
             // Who waited at a cache got the answer there, and no tier behind it saw them.
             if !failed {
-                self.count_hit(other);
+                self.count_hit(other, Found::InMemory);
             }
             self.soon.push_back(Due::new(Kind::Answer, other));
+        }
+    }
+
+    /// A cache takes what was fetched; one whose disks are that far behind with writes passes it on and keeps nothing.
+    fn keep(&mut self, at: u32, (tier, which): (TierId, usize), object: Object) {
+        let (now, kept) = (self.now, &mut self.tiers[tier].kept);
+        if !kept.has_levels() {
+            kept.insert(which, object, now);
+        } else if kept.admits(which, object) && self.writes(at) {
+            self.tiers[tier].kept.insert(which, object, now);
+            let frame = &self.frames[at];
+            self.tally.beside.kept((frame.code, frame.region, frame.slot));
         }
     }
 
@@ -128,12 +144,16 @@ impl Machine<'_> {
         }
     }
 
-    /// The cache of one server starts empty, where servers have caches of their own.
+    /// The cache of one server starts empty, where servers have caches of their own; what it has on disk is still there.
     pub(super) fn flush_server(&mut self, tier: TierId, server: u32) {
         let setup = self.setup;
         let play = &mut self.tiers[tier];
         if play.cache_per_server {
             let which = (server - play.first_server) as usize;
+            if play.kept.has_levels() {
+                play.kept.forget_memory(which);
+                return;
+            }
             play.kept.flush(which, || empty_cache(setup.scenario, &setup.ids, tier));
         }
     }

@@ -3,6 +3,9 @@
 //! Why only the wait counts: an operation's own time is a part of the service time, as measured; what comes on top at a
 //! load is the operations before. All take the same time and none is given up, so that when the disks are free says it
 //! all (Lindley 1952), without an event for each.
+//!
+//! Of a cache in memory and on disk the service is what a hit in memory takes. A hit on disk comes after it, with the time
+//! of its operations; what was fetched is written while nobody waits for that.
 
 use super::frame::Role;
 use super::machine::Machine;
@@ -16,11 +19,29 @@ impl Machine<'_> {
     /// A service is done: whether it may go on at once; if not, it waits for disks, or is turned away.
     #[inline]
     pub(super) fn is_through(&mut self, at: u32) -> bool {
-        self.site(at).disk.is_none_or(|disk| self.use_disks(at, disk))
+        self.site(at).disk.is_none_or(|disk| disk.of_cache || self.use_disks(at, disk))
     }
 
-    #[cold]
-    fn use_disks(&mut self, at: u32, disk: Disk) -> bool {
+    /// A cache has an object on disk: whether who asks for it has it at once; if not, it waits for the disks and the read,
+    /// or is turned away.
+    pub(super) fn reads_at_once(&mut self, at: u32) -> bool {
+        let Some(disk) = self.site(at).disk else { return true };
+        if let Some(wait_s) = self.occupy(at, disk) {
+            self.queue.push(self.now + wait_s + disk.busy_s, Due::new(Kind::Disk, at));
+        } else {
+            self.refuse(at);
+        }
+        false
+    }
+
+    /// Whether the disks have time to write what a call fetched; then they do.
+    pub(super) fn writes(&mut self, at: u32) -> bool {
+        let disk = self.site(at).disk;
+        disk.is_none_or(|disk| self.occupy(at, disk).is_some())
+    }
+
+    /// Takes the disks of a call's server for its operations: how long they wait, or `None` where too many do already.
+    fn occupy(&mut self, at: u32, disk: Disk) -> Option<f64> {
         let frame = &self.frames[at];
         let (server, slot) = (frame.server, self.tally.slot());
         let here = &self.servers[server as usize];
@@ -30,13 +51,21 @@ impl Machine<'_> {
         let wait_s = (*free_s - self.now).max(0.0);
         if wait_s > disk.wait_max_s {
             self.tally.beside.turned_away_by_disks((tier, place, slot));
-            self.refuse(at);
-            return false;
+            return None;
         }
         *free_s = self.now + wait_s + disk.busy_s;
         self.tally.beside.used_disks((tier, place, slot), wait_s);
+        self.frames[at].crashes = crashes;
+        Some(wait_s)
+    }
+
+    #[cold]
+    fn use_disks(&mut self, at: u32, disk: Disk) -> bool {
+        let Some(wait_s) = self.occupy(at, disk) else {
+            self.refuse(at);
+            return false;
+        };
         if wait_s > 0.0 {
-            self.frames[at].crashes = crashes;
             self.queue.push(self.now + wait_s, Due::new(Kind::Disk, at));
         }
         wait_s <= 0.0
@@ -49,6 +78,10 @@ impl Machine<'_> {
             self.refuse(at);
         } else if self.frames[at].role == Role::Copy {
             self.deliver(at);
+        } else if self.site(at).disk.is_some_and(|disk| disk.of_cache) {
+            if self.answer(at) {
+                self.deliver(at);
+            }
         } else {
             self.served(at);
         }

@@ -15,7 +15,7 @@ use plimsoll_scenarios::units::Quantity;
 use plimsoll_scenarios::{DatasetId, Scenario, Scope};
 
 use crate::analytic::caches::{Approximation, Asked, chain_of};
-use crate::cache::{Keeper, Sizes};
+use crate::cache::{Found, Keeper, Sizes};
 use crate::flow::Flow;
 use crate::model;
 
@@ -34,6 +34,8 @@ pub struct Law {
     /// Bytes of the largest object that one keeps, and how long what it fetched is fresh, seconds.
     size_max: f64,
     ttl_s: f64,
+    /// Characteristic time of the part in memory, where the rest is on disk.
+    memory_time: Option<f64>,
 }
 
 /// By tier.
@@ -74,7 +76,9 @@ impl Laws {
                 scenario.datasets.values().map(|d| d.churn_per_day.get() / DAY_S * instances).collect();
             let size_max = stated.admit.max_size.as_ref().map_or(f64::INFINITY, Quantity::get);
             let ttl_s = stated.ttl.as_ref().map_or(f64::INFINITY, Quantity::get);
-            Some(Arc::new(Law { cache, asked, groups, churn, instances, size_max, ttl_s }))
+            let empty = || stated.in_memory().map(|memory| cache.memory_time(&[], &[], memory));
+            let memory_time = chain.memory_times[tier].or_else(empty);
+            Some(Arc::new(Law { cache, asked, groups, churn, instances, size_max, ttl_s, memory_time }))
         };
         Some(Self((0..scenario.tiers.len()).map(law).collect()))
     }
@@ -86,12 +90,33 @@ fn step(sum: &mut f64, by: f64) -> f64 {
 }
 
 impl Law {
-    /// Probability that an object is there when all have been asked for so often since the cache was empty.
-    fn has(&self, dataset: DatasetId, rank: u32, requests: f64) -> f64 {
+    /// How often an object is asked for and written, 1/s; `None` where nothing is known of it.
+    fn rates(&self, dataset: DatasetId, rank: u32) -> Option<(Asked, f64)> {
         let groups = &self.groups[dataset];
         let group = groups.partition_point(|(end, ..)| *end <= f64::from(rank));
-        let Some((_, asked, writes)) = groups.get(group).or(groups.last()) else { return 0.0 };
-        self.cache.within(requests / self.asked).hit_with(*asked, self.churn[dataset], *writes)
+        groups.get(group).or(groups.last()).map(|&(_, asked, writes)| (asked, writes))
+    }
+
+    /// Probability that an object is there when all have been asked for so often since the cache was empty.
+    fn has(&self, dataset: DatasetId, rank: u32, requests: f64) -> f64 {
+        let Some((asked, writes)) = self.rates(dataset, rank) else { return 0.0 };
+        self.cache.within(requests / self.asked).hit_with(asked, self.churn[dataset], writes)
+    }
+
+    /// The same of memory, which may have been empty later than the cache; without disks all is in memory.
+    fn has_in_memory(&self, dataset: DatasetId, rank: u32, (requests, of_memory): (f64, f64)) -> f64 {
+        let Some(time) = self.memory_time else { return 1.0 };
+        let Some((asked, writes)) = self.rates(dataset, rank) else { return 0.0 };
+        let time = time.min(of_memory / self.asked);
+        self.cache.within(requests / self.asked).hit_in_memory(time, asked, self.churn[dataset], writes)
+    }
+
+    /// Probability that what a miss fetched is kept.
+    fn keeps_missed(&self, dataset: DatasetId, rank: u32) -> f64 {
+        let Some((asked, writes)) = self.rates(dataset, rank) else { return 1.0 };
+        let churn = self.churn[dataset];
+        let missed = 1.0 - self.cache.hit_with(asked, churn, writes);
+        if missed > 0.0 { self.cache.kept(asked, churn, writes) / missed } else { 1.0 }
     }
 }
 
@@ -109,8 +134,9 @@ pub struct Drawn {
     law: Arc<Law>,
     /// Requests that one cache of the whole has seen for each that one cache of the slice sees.
     scale: f64,
-    /// By cache: requests since it was flushed.
+    /// By cache: requests since it was flushed, and since its memory was.
     seen: Vec<f64>,
+    seen_by_memory: Vec<f64>,
     /// Objects that the law does not know, by cache, and when they were fetched.
     new: HashMap<(u32, u32), f64>,
     sizes: Sizes,
@@ -142,24 +168,60 @@ impl Kept {
             law: Arc::clone(law),
             scale,
             seen: vec![f64::INFINITY; caches],
+            seen_by_memory: vec![f64::INFINITY; caches],
             new: HashMap::new(),
             sizes: sizes.clone(),
             draws,
         })
     }
 
-    /// Whether a cache has an object, and fresh.
-    pub fn lookup(&mut self, which: usize, object: Object, now_s: f64) -> bool {
+    /// Whether a part of them is on disk.
+    pub fn has_levels(&self) -> bool {
         match self {
-            Self::Played(caches) => caches[which].lookup(object.id, now_s),
+            Self::Played(caches) => matches!(caches.first(), Some(Keeper::Levels(_))),
+            Self::Drawn(drawn) => drawn.law.memory_time.is_some(),
+        }
+    }
+
+    /// Whether a cache has an object, and fresh, and where; in memory, where it has no disks.
+    pub fn lookup(&mut self, which: usize, object: Object, now_s: f64) -> Found {
+        let there = |is: bool| if is { Found::InMemory } else { Found::Nowhere };
+        match self {
+            Self::Played(caches) => match &mut caches[which] {
+                Keeper::Levels(levels) => levels.lookup(object.id, now_s),
+                cache => there(cache.lookup(object.id, now_s)),
+            },
             Self::Drawn(drawn) => {
                 drawn.seen[which] += drawn.scale;
+                drawn.seen_by_memory[which] += drawn.scale;
                 let Some(rank) = object.rank else {
                     let fetched = drawn.new.get(&(which as u32, object.id));
-                    return fetched.is_some_and(|fetched_s| now_s - fetched_s < drawn.law.ttl_s);
+                    return there(fetched.is_some_and(|fetched_s| now_s - fetched_s < drawn.law.ttl_s));
                 };
                 let chance = drawn.draws.uniform();
-                drawn.keeps(object.id) && chance < drawn.law.has(object.of, rank, drawn.seen[which])
+                let seen = drawn.seen[which];
+                if !drawn.keeps(object.id) || chance >= drawn.law.has(object.of, rank, seen) {
+                    return Found::Nowhere;
+                }
+                let seen = (seen, drawn.seen_by_memory[which]);
+                // The same number says both: what memory has, the cache has too.
+                let in_memory = chance < drawn.law.has_in_memory(object.of, rank, seen);
+                if in_memory { Found::InMemory } else { Found::OnDisk }
+            }
+        }
+    }
+
+    /// Whether a cache with disks would keep an object that was fetched after a lookup.
+    pub fn admits(&mut self, which: usize, object: Object) -> bool {
+        match self {
+            Self::Played(caches) => match &caches[which] {
+                Keeper::Levels(levels) => levels.admits(object.id),
+                _ => true,
+            },
+            Self::Drawn(drawn) => {
+                let keeps = drawn.keeps(object.id);
+                let Some(rank) = object.rank.filter(|_| keeps) else { return keeps };
+                drawn.draws.uniform() < drawn.law.keeps_missed(object.of, rank)
             }
         }
     }
@@ -195,8 +257,21 @@ impl Kept {
             }
             Self::Drawn(drawn) => {
                 drawn.seen[which] = 0.0;
+                drawn.seen_by_memory[which] = 0.0;
                 drawn.new.retain(|(cache, _), _| *cache as usize != which);
             }
+        }
+    }
+
+    /// The memory of a cache with disks becomes empty.
+    pub fn forget_memory(&mut self, which: usize) {
+        match self {
+            Self::Played(caches) => {
+                if let Keeper::Levels(levels) = &mut caches[which] {
+                    levels.forget_memory();
+                }
+            }
+            Self::Drawn(drawn) => drawn.seen_by_memory[which] = 0.0,
         }
     }
 
@@ -213,6 +288,10 @@ impl Kept {
 mod tests {
     use super::*;
     use plimsoll_scenarios::load;
+
+    fn has(kept: &mut Kept, which: usize, object: Object, now_s: f64) -> bool {
+        kept.lookup(which, object, now_s) != Found::Nowhere
+    }
 
     #[test]
     fn what_is_drawn_is_what_the_formula_says() {
@@ -248,11 +327,11 @@ mod tests {
         let mut kept = Kept::drawn(&laws, 1, 1, 10.0, &Sizes::Same(1), Stream::new(1, "shield", "hits", 0));
         let old = Object { id: 0, of: 0, rank: Some(0) };
         let new = Object { id: 1_000, of: 0, rank: None };
-        assert!(!kept.lookup(0, old, 0.0) && !kept.lookup(0, new, 0.0));
+        assert!(!has(&mut kept, 0, old, 0.0) && !has(&mut kept, 0, new, 0.0));
         kept.insert(0, new, 0.0);
-        assert!(kept.lookup(0, new, 0.0));
+        assert!(has(&mut kept, 0, new, 0.0));
         kept.flush(0, || None);
-        assert!(!kept.lookup(0, old, 0.0) && !kept.lookup(0, new, 0.0));
+        assert!(!has(&mut kept, 0, old, 0.0) && !has(&mut kept, 0, new, 0.0));
     }
 
     #[test]
@@ -266,16 +345,16 @@ mod tests {
         let first = Object { id: 0, of: song, rank: Some(1_000) };
         let rare = Object { id: 1, of: song, rank: Some(30_000_000) };
         let new = Object { id: 2, of: song, rank: None };
-        assert!(kept.lookup(0, first, 0.0) && !kept.lookup(0, new, 0.0));
+        assert!(has(&mut kept, 0, first, 0.0) && !has(&mut kept, 0, new, 0.0));
         kept.insert(0, new, 0.0);
-        assert!(kept.lookup(0, new, 0.0) && !kept.lookup(1, new, 0.0));
-        let warm = (0..200).filter(|_| kept.lookup(0, rare, 0.0)).count();
+        assert!(has(&mut kept, 0, new, 0.0) && !has(&mut kept, 1, new, 0.0));
+        let warm = (0..200).filter(|_| has(&mut kept, 0, rare, 0.0)).count();
         kept.flush(0, || None);
-        assert!(!kept.lookup(0, new, 0.0), "a flush forgets");
+        assert!(!has(&mut kept, 0, new, 0.0), "a flush forgets");
         // A million times two over fifty requests of the whole's caches for each: rare ones take many.
-        let cold = (0..20).filter(|_| kept.lookup(0, rare, 0.0)).count();
+        let cold = (0..20).filter(|_| has(&mut kept, 0, rare, 0.0)).count();
         assert!(warm > 20 && cold <= 2, "{warm} of 200, then {cold} of 20");
-        let again = (0..20_000).filter(|_| kept.lookup(0, rare, 0.0)).count();
+        let again = (0..20_000).filter(|_| has(&mut kept, 0, rare, 0.0)).count();
         assert!(again > 1_000, "{again}");
     }
 }

@@ -150,7 +150,9 @@ fn replicate(
         }
         machine.run(requests, stop)?
     };
-    Some(tally.counted(scenario, &Flow::of(scenario), &Machine::capacity(scenario), weight))
+    let mut counted = tally.counted(scenario, &Flow::of(scenario), &Machine::capacity(scenario), weight);
+    counted.beside.levels.scale(weight);
+    Some(counted)
 }
 
 fn notes(scenario: &Scenario, plan: Plan, slice: Option<&Slice>) -> Vec<String> {

@@ -64,6 +64,8 @@ pub struct Disk {
     pub busy_s: f64,
     /// Wait beyond which one more is turned away.
     pub wait_max_s: f64,
+    /// They are those of a cache: a call uses them if it is found there.
+    pub of_cache: bool,
 }
 
 /// What becomes of the body of an answer.
@@ -188,10 +190,10 @@ pub struct Program {
 /// What a call does to the disks of each server that takes part in it; `None` where these are no limit.
 fn disk(scenario: &Scenario, call: &Call) -> Option<Disk> {
     let tier = &scenario.tiers[call.tier];
-    let store = tier.store.as_ref().filter(|_| tier.station.is_some())?;
-    let each_s = 1.0 / store.iops.as_ref()?.get();
-    let operations = model::disk_operations_of_one(scenario, call);
-    Some(Disk { busy_s: operations * each_s, wait_max_s: f64::from(DISK_QUEUE_MAX) * each_s })
+    let each_s = 1.0 / tier.store.as_ref()?.iops.as_ref()?.get();
+    let busy_s = model::disk_time(scenario, call)?;
+    let of_cache = model::has_levels(scenario, call);
+    Some(Disk { busy_s, wait_max_s: f64::from(DISK_QUEUE_MAX) * each_s, of_cache })
 }
 
 /// Most calls that one step makes at once when it is played.

@@ -61,6 +61,7 @@ pub fn slice(scenario: &Scenario, factor: f64) -> Slice {
         }
         for cache in sliced.tiers.values_mut().filter_map(|tier| tier.cache.as_mut()) {
             cache.capacity = cache.capacity.times(part);
+            cache.memory = cache.memory.as_ref().map(|memory| memory.times(part));
         }
     }
     let mut small = Vec::new();

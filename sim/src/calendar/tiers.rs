@@ -15,7 +15,7 @@ use super::machine::Setup;
 use super::sharing::Shared;
 use super::tally::Sums;
 use super::versions::Versions;
-use crate::cache::{Keeper, Rules, Sizes};
+use crate::cache::{Keeper, Sizes};
 use crate::model;
 
 /// Levels of priority.
@@ -387,8 +387,7 @@ pub const fn is_simple(station: &Station) -> bool {
 /// An empty cache of a tier.
 pub fn empty_cache(scenario: &Scenario, ids: &Ids, tier: TierId) -> Option<Keeper> {
     let cache = scenario.tiers[tier].cache.as_ref()?;
-    let (rules, capacity) = (Rules::of(cache), cache.capacity.get() as u64);
-    Some(Keeper::new(cache.policy, rules, ids.cached, capacity, ids.sizes.clone()))
+    Some(Keeper::of(cache, ids.cached, ids.sizes.clone()))
 }
 
 /// Most points of a ring; of more shards each has fewer.

@@ -21,6 +21,8 @@ const REQUESTS_PER_CACHE: f64 = 50_000.0;
 const REQUESTS_MAX: f64 = 6.0e6;
 /// Fewest blocks that a dataset is cut into, where it has as many objects.
 const BLOCKS_MIN: f64 = 20_000.0;
+/// Blocks that a cache's memory holds at least, where the rest of it is on disk.
+const BLOCKS_IN_MEMORY_MIN: f64 = 64.0;
 /// Most blocks.
 const BLOCKS_MAX: f64 = 4e6;
 /// Share of a cache's room below which a dataset does not disturb others.
@@ -88,7 +90,7 @@ pub(super) fn cut(scenario: &Scenario, flow: &Flow<'_>, sources: &[Source]) -> V
     for (id, data) in scenario.datasets.values().enumerate() {
         // Datasets that share a cache are thinned alike, unless they take next to no room in it.
         let together = sharing(scenario, flow, id, SMALL);
-        let thinned = together.iter().map(|&d| surplus(scenario, sources, d)).fold(1.0, f64::max);
+        let thinned = together.iter().map(|&d| surplus(scenario, flow, sources, d)).fold(1.0, f64::max);
         let requests = daily(sources, id) / thinned;
         if requests <= 0.0 {
             blocks.push(None);
@@ -98,7 +100,7 @@ pub(super) fn cut(scenario: &Scenario, flow: &Flow<'_>, sources: &[Source]) -> V
         let sites = sources.iter().any(|s| s.dataset == id && s.per_site);
         let caches = if sites { scenario.sites() as usize } else { scenario.population.regions.len() };
         let target = (caches as f64 * REQUESTS_PER_CACHE).clamp(REQUESTS_TARGET, REQUESTS_MAX);
-        let coarse = (requests / target).min(count / BLOCKS_MIN);
+        let coarse = (requests / target).min(count / blocks_min(scenario, flow, id));
         let block = coarse.max(count / BLOCKS_MAX).ceil().max(1.0) as u64;
         let law = data.popularity.over(count as u64);
         let masses: Vec<f64> =
@@ -118,9 +120,23 @@ fn daily(sources: &[Source], dataset: DatasetId) -> f64 {
     sources.iter().filter(|s| s.dataset == dataset).map(|s| s.rate).sum::<f64>() * DAY_S
 }
 
+/// Fewest blocks of a dataset: so many that none is a large part of what a cache has in memory.
+fn blocks_min(scenario: &Scenario, flow: &Flow<'_>, dataset: DatasetId) -> f64 {
+    let data = &scenario.datasets[dataset];
+    let lookups = flow
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(i, n)| n.call.of == Some(dataset) && played(scenario, flow, *i));
+    let memory = lookups.filter_map(|(_, n)| scenario.tiers[n.call.tier].cache.as_ref()?.in_memory());
+    let bytes = data.count.get() * data.size.get();
+    let fine = memory.map(|memory| BLOCKS_IN_MEMORY_MIN * bytes / memory.max(1.0));
+    fine.fold(BLOCKS_MIN, f64::max).min(BLOCKS_MAX)
+}
+
 /// By what factor a dataset's requests are too many, if its blocks are as coarse as they may be.
-fn surplus(scenario: &Scenario, sources: &[Source], dataset: DatasetId) -> f64 {
-    let coarsest = (scenario.datasets[dataset].count.get() / BLOCKS_MIN).max(1.0);
+fn surplus(scenario: &Scenario, flow: &Flow<'_>, sources: &[Source], dataset: DatasetId) -> f64 {
+    let coarsest = (scenario.datasets[dataset].count.get() / blocks_min(scenario, flow, dataset)).max(1.0);
     daily(sources, dataset) / coarsest / REQUESTS_MAX
 }
 

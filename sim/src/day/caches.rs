@@ -16,7 +16,7 @@ use super::streams::Source;
 use super::turnover::Turnover;
 use super::{Plan, SLOTS};
 use crate::analytic::caches::spoils;
-use crate::cache::{Keeper, Rules, Sizes};
+use crate::cache::{Answer, Keeper, Rules, Sizes};
 use crate::model;
 
 /// Epochs of a slot: within one, tiers are played one after the other.
@@ -178,8 +178,8 @@ impl<'s, 'a> CachePlay<'s, 'a> {
             let mut made = Vec::new();
             if let Some(cache) = tier.cache.as_ref().filter(|c| !c.per_server) {
                 for instance in 0..instances {
-                    let (rules, capacity) = (Rules::of(cache), cache.capacity.get() as u64);
-                    let mut fresh = Keeper::new(cache.policy, rules, setup.ids, capacity, sizes.clone());
+                    let rules = Rules::of(cache);
+                    let mut fresh = Keeper::of(cache, setup.ids, sizes.clone());
                     fresh.set_own(|| own.clone());
                     let entity = format!("{}/{instance}", scenario.tier_name(id));
                     let mut draws = Stream::new(seed, &entity, "first content", replication);
@@ -235,6 +235,7 @@ impl<'s, 'a> CachePlay<'s, 'a> {
     /// Plays the epoch's calls at a tier, in order of time.
     fn pass(&mut self, tier: TierId) {
         let setup = self.setup;
+        let levels = setup.scenario.tiers[tier].cache.as_ref().is_some_and(|cache| cache.memory.is_some());
         for instance in 0..self.inbox[tier].len() {
             let mut items = std::mem::take(&mut self.inbox[tier][instance]);
             if !items.is_sorted_by(|a, b| a.at_s <= b.at_s) {
@@ -253,8 +254,10 @@ impl<'s, 'a> CachePlay<'s, 'a> {
                     self.caches[tier][instance].write(item.id);
                     continue;
                 }
-                let hit = if let Some(table) = &setup.mean_field[tier] {
-                    self.coins.uniform() < f64::from(table[item.id as usize])
+                let hit = if levels {
+                    self.request_of_levels(item, (tier, instance))
+                } else if let Some(table) = &setup.mean_field[tier] {
+                    self.coins.uniform() < f64::from(table.hit[item.id as usize])
                 } else {
                     let at_s = (self.from_s + f64::from(item.at_s)) / self.slower[node];
                     self.caches[tier][instance].request(item.id, at_s)
@@ -271,6 +274,33 @@ impl<'s, 'a> CachePlay<'s, 'a> {
             items.clear();
             self.inbox[tier][instance] = items;
         }
+    }
+}
+
+impl CachePlay<'_, '_> {
+    /// A call of a cache in memory and on disk: whether it is a hit.
+    fn request_of_levels(&mut self, item: Item, (tier, instance): (TierId, usize)) -> bool {
+        let node = item.node as usize;
+        let at_s = (self.from_s + f64::from(item.at_s)) / self.slower[node];
+        let (hit, in_memory, kept) = if let Some(table) = &self.setup.mean_field[tier] {
+            let (chance, id) = (self.coins.uniform(), item.id as usize);
+            let hit = chance < f64::from(table.hit[id]);
+            let in_memory = hit && chance < f64::from(table.in_memory[id]);
+            (hit, in_memory, if hit { 0.0 } else { mean_field::kept_of_missed(self.setup, node) })
+        } else if let Keeper::Levels(levels) = &mut self.caches[tier][instance] {
+            match levels.request(item.id, at_s) {
+                Answer::Missed { kept } => (false, false, f64::from(u8::from(kept))),
+                Answer::OnDisk => (true, false, 0.0),
+                Answer::InMemory => (true, true, 0.0),
+            }
+        } else {
+            (false, false, 0.0)
+        };
+        if let Some(slot) = self.slot {
+            let at = (node, item.region as usize, slot);
+            self.answers.add_levels(at, f64::from(u8::from(in_memory)), kept);
+        }
+        hit
     }
 }
 

@@ -8,11 +8,22 @@ use super::setup::Setup;
 use crate::analytic::caches::{Asked, Standing, spoils};
 use crate::cache::{Keeper, Rules};
 
+/// Probabilities by id in the per-server caches of a tier.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Table {
+    /// Of a hit.
+    pub hit: Vec<f32>,
+    /// Of one of memory; empty where no part is on disk.
+    pub in_memory: Vec<f32>,
+}
+
 /// Hit probabilities by id in the per-server caches of a tier. All servers of a tier see the same mix, so only
 /// that mix matters, not how many they are: the solved times are those of one cache that sees the rate of all.
-pub(super) fn table(setup: &Setup<'_>, tier: TierId) -> Option<Vec<f32>> {
+pub(super) fn table(setup: &Setup<'_>, tier: TierId) -> Option<Table> {
     let cache = setup.scenario.tiers[tier].cache.as_ref().filter(|c| c.per_server)?;
-    let mut table = vec![0.0_f32; setup.ids as usize];
+    let none = || vec![0.0_f32; setup.ids as usize];
+    let mut table =
+        Table { hit: none(), in_memory: if cache.memory.is_some() { none() } else { Vec::new() } };
     if setup.chain.caches[tier].is_none() || setup.scenario.tiers[tier].scope == Scope::User {
         return Some(table);
     }
@@ -24,7 +35,11 @@ pub(super) fn table(setup: &Setup<'_>, tier: TierId) -> Option<Vec<f32>> {
         }
         for (i, &mass) in blocks.masses.iter().enumerate() {
             let p = mass / blocks.block as f64;
-            table[blocks.first_id as usize + i] = found(setup, tier, dataset, p) as f32;
+            let id = blocks.first_id as usize + i;
+            table.hit[id] = found(setup, tier, dataset, p) as f32;
+            if let Some(in_memory) = table.in_memory.get_mut(id) {
+                *in_memory = found_in_memory(setup, tier, dataset, p) as f32;
+            }
         }
     }
     Some(table)
@@ -51,6 +66,18 @@ pub(super) fn written(setup: &Setup<'_>, tier: TierId, dataset: DatasetId, p: f6
 pub(super) fn found(setup: &Setup<'_>, tier: TierId, dataset: DatasetId, p: f64) -> f64 {
     let asked = asked(setup, tier, dataset, p);
     setup.chain.found(tier, dataset, asked, written(setup, tier, dataset, p))
+}
+
+/// The same of a hit of memory, where a part of the tier's cache is on disk.
+pub(super) fn found_in_memory(setup: &Setup<'_>, tier: TierId, dataset: DatasetId, p: f64) -> f64 {
+    let asked = asked(setup, tier, dataset, p);
+    setup.chain.found_in_memory(tier, dataset, asked, written(setup, tier, dataset, p))
+}
+
+/// Of a call's misses in the caches of servers, the share that is kept, by the formulas.
+pub(super) fn kept_of_missed(setup: &Setup<'_>, node: usize) -> f64 {
+    let missed = 1.0 - setup.chain.hits[node];
+    if missed > 0.0 { (setup.chain.kept[node] / missed).min(1.0) } else { 0.0 }
 }
 
 /// How often a call asks for an object that has probability `p` where it is first asked for, 1/s: what the

@@ -28,6 +28,8 @@ pub(super) struct Draws<'d> {
     pub everywhere: Option<&'d [Option<Sample>]>,
     /// By call: probability that no cache answers it.
     pub miss: &'d [f64],
+    /// By call: probability that its cache answers it from disk.
+    pub on_disk: &'d [f64],
     /// By tier of somebody else: its latency, and the share of calls beyond its limit.
     pub external: &'d [Option<(Sampler, f64)>],
     pub stream: &'d mut Stream,
@@ -35,7 +37,7 @@ pub(super) struct Draws<'d> {
     pub pools: BTreeMap<usize, Vec<f64>>,
 }
 
-impl Draws<'_> {
+impl<'d> Draws<'d> {
     /// Seconds of a tree of calls; infinite where it fails.
     pub fn time(&mut self, step: &Step) -> f64 {
         match step {
@@ -49,14 +51,38 @@ impl Draws<'_> {
         }
     }
 
-    /// What a call's tier waits for downstream: nothing where its cache answers.
+    /// What a call's tier waits for downstream, or for its cache's disks: nothing where its cache answers from memory.
     pub fn after(&mut self, node: usize) -> f64 {
         let setup = self.setup;
-        if setup.steps.after[node] == Step::Nothing {
+        let (miss, on_disk) = (self.miss[node], self.on_disk[node]);
+        if setup.steps.after[node] == Step::Nothing && on_disk <= 0.0 {
             return 0.0;
         }
-        let miss = self.miss[node];
-        if miss < 1.0 && self.stream.uniform() >= miss { 0.0 } else { self.time(&setup.steps.after[node]) }
+        if miss < 1.0 {
+            let chance = self.stream.uniform();
+            if chance >= miss + on_disk {
+                return 0.0;
+            }
+            if chance >= miss {
+                return self.read(node);
+            }
+        }
+        self.time(&setup.steps.after[node])
+    }
+
+    /// A hit on disk: the wait for the disks, and its operations.
+    fn read(&mut self, node: usize) -> f64 {
+        let Some(read_s) = self.setup.read_s[node] else { return 0.0 };
+        let Some(sample) = self.played(self.setup.flow.nodes[node].call.tier) else { return read_s };
+        if sample.disk_rejected > 0.0 && self.stream.uniform() < sample.disk_rejected {
+            return f64::INFINITY;
+        }
+        read_s + pick(&sample.disk, self.stream)
+    }
+
+    /// What was played of a tier.
+    fn played(&self, tier: TierId) -> Option<&'d Sample> {
+        self.here[tier].as_ref().or_else(|| self.everywhere.and_then(|all| all[tier].as_ref()))
     }
 
     /// A call as often as it is made.
@@ -167,18 +193,19 @@ impl Draws<'_> {
             }
             return latency.draw(self.stream);
         }
-        let played = self.here[tier].as_ref().or_else(|| self.everywhere.and_then(|all| all[tier].as_ref()));
-        let Some(sample) = played else { return 0.0 };
+        let Some(sample) = self.played(tier) else { return 0.0 };
+        let disk_rejected = if sample.disk_of_cache { 0.0 } else { sample.disk_rejected };
         let at = match &sample.hot {
             Some((share, hot)) if self.stream.uniform() < *share => hot,
             _ => sample,
         };
-        for rejected in [at.rejected_share, sample.disk_rejected] {
+        for rejected in [at.rejected_share, disk_rejected] {
             if rejected > 0.0 && self.stream.uniform() < rejected {
                 return f64::INFINITY;
             }
         }
-        pick(&at.sojourns, self.stream) + pick(&sample.disk, self.stream)
+        let sojourn = pick(&at.sojourns, self.stream);
+        if sample.disk_of_cache { sojourn } else { sojourn + pick(&sample.disk, self.stream) }
     }
 }
 

@@ -108,6 +108,8 @@ struct Servers {
     /// Those of its hottest shard, and the share of calls that go there.
     hot: Option<(PlayedStation, f64)>,
     disks: Option<PlayedStation>,
+    /// Those that a cache has the rest of what is in memory on.
+    disks_of_cache: Option<PlayedStation>,
     slots: Vec<StationSlot>,
 }
 
@@ -134,10 +136,12 @@ pub(super) fn play_place(
             return None;
         }
         let miss = misses(setup, counted, region, slot);
+        let on_disk = on_disk(setup, counted, region, slot);
         let external = fixed.external(slot);
         let mut here: Vec<Option<Sample>> = vec![None; setup.scenario.tiers.len()];
         let global = everywhere.map(|part| part.samples[slot].as_slice());
         for at in &mut servers {
+            here[at.tier] = at.play_disks_of_cache(fixed, counted, (region, slot));
             let mut draws = Draws {
                 setup,
                 // What is one for all calls no site in the users' name.
@@ -145,12 +149,21 @@ pub(super) fn play_place(
                 here: &here,
                 everywhere: global,
                 miss: &miss,
+                on_disk: &on_disk,
                 external: &external,
                 stream: &mut stream,
                 pools: BTreeMap::new(),
             };
             let (behind, failed) = behind(fixed, at.tier, (region, slot), counted, &mut draws);
             let mut sample = at.play(fixed, (region, slot), &behind, &mut part);
+            if let Some(disks) = here[at.tier].take() {
+                sample = Sample {
+                    disk: disks.disk,
+                    disk_rejected: disks.disk_rejected,
+                    disk_of_cache: true,
+                    ..sample
+                };
+            }
             sample.rejected_share = 1.0 - (1.0 - sample.rejected_share) * (1.0 - failed);
             here[at.tier] = Some(sample);
         }
@@ -161,6 +174,7 @@ pub(super) fn play_place(
                 here: &here,
                 everywhere: global,
                 miss: &miss,
+                on_disk: &on_disk,
                 external: &external,
                 stream: &mut stream,
                 pools: BTreeMap::new(),
@@ -200,12 +214,51 @@ fn servers(fixed: &Fixed<'_>, region: Option<usize>, name: &str, draws: (u64, u6
             Some((hot.of_servers(scenario, tier, servers)?, share))
         });
         let disks = PlayedStation::disks(scenario, tier, place, &entity, draws);
-        Servers { tier, pool, hot, disks, slots: Vec::with_capacity(SLOTS) }
+        let of_cache = setup.flow.at(tier).any(|n| setup.read_s[n].is_some());
+        let (disks, disks_of_cache) =
+            if of_cache { (None, disks.map(PlayedStation::of_calls)) } else { (disks, None) };
+        Servers { tier, pool, hot, disks, disks_of_cache, slots: Vec::with_capacity(SLOTS) }
     };
     setup.order.iter().rev().copied().filter(of_here).map(of).collect()
 }
 
 impl Servers {
+    /// The disks of a cache in memory and on disk. They wait for nobody, so they come first: who is answered from them may
+    /// hold a slot meanwhile.
+    fn play_disks_of_cache(
+        &mut self,
+        fixed: &Fixed<'_>,
+        counted: &Counted,
+        (region, slot): (Option<usize>, usize),
+    ) -> Option<Sample> {
+        let (setup, rates) = (fixed.setup, &fixed.rates);
+        let disks = self.disks_of_cache.as_mut()?;
+        let mut times: Vec<(f32, f64)> = Vec::new();
+        for node in setup.flow.at(self.tier) {
+            let Some(read_s) = setup.read_s[node] else { continue };
+            let uses = sum_at(region, counted.calls[node].len(), |r| {
+                counted.beside.levels.uses(counted.hits[node][r][slot], (node, r, slot))
+            });
+            times.push((read_s as f32, uses));
+        }
+        let all: f64 = times.iter().map(|(_, uses)| uses).sum();
+        let rate = rates.operations_at(setup.scenario, self.tier, region, slot);
+        let weight = rates.weight(self.tier, region, slot);
+        // Calls of several sizes in the proportion of their number.
+        let many = if let [_] = times[..] { 1.0 } else { BEHIND as f64 };
+        let parts = times
+            .iter()
+            .map(|&(time, uses)| (time, (uses / all.max(f64::MIN_POSITIVE) * many).ceil() as usize));
+        let behind: Vec<f32> = parts.flat_map(|(time, n)| std::iter::repeat_n(time, n)).collect();
+        let (_, calls) = disks.play(Demand { rate, weight }, &behind);
+        Some(Sample {
+            disk: calls.sojourns,
+            disk_rejected: calls.rejected_share,
+            disk_of_cache: true,
+            ..Sample::default()
+        })
+    }
+
     fn play(
         &mut self,
         fixed: &Fixed<'_>,
@@ -238,6 +291,29 @@ impl Servers {
         }
         sample
     }
+}
+
+/// A figure of a region, or of all together.
+fn sum_at(region: Option<usize>, regions: usize, of: impl Fn(usize) -> f64) -> f64 {
+    match region {
+        Some(region) => of(region),
+        None => (0..regions).map(of).sum(),
+    }
+}
+
+/// By call: probability that its cache answers from disk.
+fn on_disk(setup: &Setup<'_>, counted: &Counted, region: Option<usize>, slot: usize) -> Vec<f64> {
+    let share = |node: usize| {
+        let in_memory = &counted.beside.levels.in_memory[node];
+        if in_memory.is_empty() {
+            return 0.0;
+        }
+        let sum = |of: &[Vec<f64>]| sum_at(region, of.len(), |r| of[r][slot]);
+        let calls = sum(&counted.calls[node]);
+        let hits = sum(&counted.hits[node]) - sum(in_memory);
+        if calls > 0.0 { (hits / calls).clamp(0.0, 1.0) } else { 0.0 }
+    };
+    (0..setup.flow.nodes.len()).map(share).collect()
 }
 
 /// By call: probability that no cache answers. Latencies are those of requests that leave the device.

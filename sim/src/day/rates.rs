@@ -11,13 +11,14 @@ use super::answers::Answers;
 use super::setup::Setup;
 use crate::flow;
 use crate::model;
-use crate::outcome::Counted;
+use crate::outcome::{Counted, Levels};
 
 /// The requests, calls and hits of a replication.
 pub(super) fn count(setup: &Setup<'_>, answers: &Answers) -> Counted {
     let (scenario, flow) = (setup.scenario, &setup.flow);
     let mut counted = Counted::new(scenario, flow, SLOTS);
     counted.simulated_requests = answers.simulated_requests;
+    counted.beside.levels = Levels::new(scenario, flow, SLOTS);
     let slot_s = DAY_S / SLOTS as f64;
     for (id, action) in scenario.actions.values().enumerate() {
         for region in 0..scenario.population.regions.len() {
@@ -43,6 +44,12 @@ pub(super) fn count(setup: &Setup<'_>, answers: &Answers) -> Counted {
                     let share = answers.share(node, region, slot, setup.chain.hits[node]);
                     counted.hits[node][region][slot] = calls * share;
                 }
+                if model::has_levels(scenario, here.call) {
+                    let otherwise = (setup.chain.memory_hits[node], setup.chain.kept[node]);
+                    let (in_memory, kept) = answers.level_shares((node, region, slot), otherwise);
+                    counted.beside.levels.in_memory[node][region][slot] = calls * in_memory;
+                    counted.beside.levels.kept[node][region][slot] = calls * kept;
+                }
             }
         }
     }
@@ -53,7 +60,7 @@ pub(super) fn count(setup: &Setup<'_>, answers: &Answers) -> Counted {
 pub(super) struct Rates {
     /// Work of every tier by region and slot, in calls of one server, 1/s.
     work: Vec<Vec<Vec<f64>>>,
-    /// Operations of its disks, 1/s.
+    /// Operations of its disks, 1/s; of a cache in memory and on disk, calls that make some.
     operations: Vec<Vec<Vec<f64>>>,
     /// Calls.
     calls: Vec<Vec<Vec<f64>>>,
@@ -63,11 +70,32 @@ impl Rates {
     pub fn mean(setup: &Setup<'_>, counted: &[Counted]) -> Self {
         let scenario = setup.scenario;
         let work = |node: usize| model::work(scenario, setup.flow.nodes[node].call);
-        let operations = |node: usize| model::disk_operations(scenario, setup.flow.nodes[node].call);
-        Self {
+        let levels = |node: usize| model::has_levels(scenario, setup.flow.nodes[node].call);
+        let operations = |node: usize| {
+            if levels(node) { 0.0 } else { model::disk_operations(scenario, setup.flow.nodes[node].call) }
+        };
+        let mut rates = Self {
             work: sums(setup, counted, work),
             operations: sums(setup, counted, operations),
             calls: sums(setup, counted, |_| 1.0),
+        };
+        for node in (0..setup.flow.nodes.len()).filter(|&n| levels(n)) {
+            rates.add_disk_calls(setup, counted, node);
+        }
+        rates
+    }
+
+    /// Adds the calls of a node that use the disks of its cache.
+    fn add_disk_calls(&mut self, setup: &Setup<'_>, counted: &[Counted], node: usize) {
+        let per_s = SLOTS as f64 / DAY_S / counted.len().max(1) as f64;
+        let sums = &mut self.operations[setup.flow.nodes[node].call.tier];
+        for counted in counted {
+            for (region, slots) in sums.iter_mut().enumerate() {
+                for (slot, sum) in slots.iter_mut().enumerate() {
+                    let hits = counted.hits[node][region][slot];
+                    *sum += per_s * counted.beside.levels.uses(hits, (node, region, slot));
+                }
+            }
         }
     }
 

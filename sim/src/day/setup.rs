@@ -9,6 +9,7 @@ use super::steps::Steps;
 use super::streams::{self, Source};
 use crate::analytic::caches::{Chain, chain_of};
 use crate::flow::Flow;
+use crate::model;
 
 /// Objects to put into all caches of a tier before the day, at most.
 const FILL_MAX: usize = 200_000_000;
@@ -31,8 +32,10 @@ pub(super) struct Setup<'a> {
     /// By call: the lookups that a miss (or a call without a cache) leads to for the same object, and how many
     /// of each in the mean.
     pub next: Vec<Vec<(usize, f64)>>,
-    /// By tier and id: hit probability in a cache that every server has of its own.
-    pub mean_field: Vec<Option<Vec<f32>>>,
+    /// By tier: hit probabilities in a cache that every server has of its own.
+    pub mean_field: Vec<Option<mean_field::Table>>,
+    /// By call of a cache in memory and on disk: seconds that its operations take the disks, where these are limited.
+    pub read_s: Vec<Option<f64>>,
     /// By tier: what its caches hold when the day begins.
     pub steady: Vec<mean_field::Steady>,
 }
@@ -56,11 +59,16 @@ impl<'a> Setup<'a> {
             ids,
             next,
             mean_field: Vec::new(),
+            read_s: Vec::new(),
             steady: Vec::new(),
             flow,
             chain,
         };
         setup.mean_field = (0..scenario.tiers.len()).map(|t| mean_field::table(&setup, t)).collect();
+        let calls = setup.flow.nodes.iter().map(|node| node.call);
+        let read_s =
+            calls.map(|call| model::disk_time(scenario, call).filter(|_| model::has_levels(scenario, call)));
+        setup.read_s = read_s.collect();
         setup.steady = (0..scenario.tiers.len())
             .map(|t| {
                 let instances = setup.instances(t);

@@ -34,6 +34,8 @@ pub(super) struct Sample {
     /// Waits for disks.
     pub disk: Vec<f32>,
     pub disk_rejected: f64,
+    /// They are those of the tier's cache: only who is answered from disk waits.
+    pub disk_of_cache: bool,
 }
 
 /// Demand of a slot.
@@ -64,6 +66,8 @@ pub(super) struct PlayedStation {
     instances: f64,
     /// Waits are for a queue that keeps what its consumers do not get to.
     pulled: bool,
+    /// What is handed out are waits alone.
+    waits_only: bool,
     backlog: f64,
     pub customers: u64,
     pub waits: Vec<f32>,
@@ -102,6 +106,7 @@ impl PlayedStation {
             pool,
             instances: model::instances_at(scenario, tier, place) as f64,
             pulled,
+            waits_only: false,
             backlog: 0.0,
             customers: 0,
             waits: Vec::new(),
@@ -137,6 +142,15 @@ impl PlayedStation {
         disks.service_mean_s = 1.0 / iops;
         disks.sampler = Distribution::<Seconds>::constant(1.0 / iops).sampler();
         Some(disks)
+    }
+
+    /// The disks of a cache in memory and on disk, which each call takes for the time of all its operations: hand them in
+    /// as what a slot is held for.
+    pub fn of_calls(mut self) -> Self {
+        self.service_mean_s = 0.0;
+        self.sampler = Distribution::<Seconds>::constant(0.0).sampler();
+        self.waits_only = true;
+        self
     }
 
     /// Plays enough customers at this rate to know the slot. The queue goes on from the slot before, whose
@@ -183,7 +197,8 @@ impl PlayedStation {
                     self.waits.push((start - self.now) as f32);
                     self.sojourns.push((finish - self.now) as f32);
                 }
-                sojourns.push((finish - self.now) as f32);
+                let until = if self.waits_only { start } else { finish };
+                sojourns.push((until - self.now) as f32);
             }
         }
         self.customers += customers as u64;

@@ -7,6 +7,7 @@ use plimsoll_scenarios::units::Seconds;
 use plimsoll_scenarios::{Balance, DatasetId, Scenario, Scope, Station, TierId};
 
 use super::RESOURCES_MAX;
+use super::levels::LevelCells;
 use crate::flow::Flow;
 use crate::sheet::{CellId, Sheet};
 
@@ -47,6 +48,8 @@ pub struct Book<'s> {
     pub calls: Vec<CellId>,
     /// By call: hit ratio, where it is looked up.
     pub hits: Vec<Option<CellId>>,
+    /// By call: where it is looked up in a cache in memory and on disk, what of that is memory's and what is kept.
+    pub levels: Vec<Option<LevelCells>>,
     /// By tier.
     pub tiers: Vec<TierCells>,
     /// By dataset: bytes kept, replicated.
@@ -119,6 +122,7 @@ impl<'s> Book<'s> {
             demand: Vec::new(),
             calls: Vec::new(),
             hits: Vec::new(),
+            levels: Vec::new(),
             tiers: vec![TierCells::default(); scenario.tiers.len()],
             stored: Vec::new(),
             common,

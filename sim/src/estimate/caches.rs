@@ -5,6 +5,7 @@ use plimsoll_scenarios::popularity::Atom;
 use plimsoll_scenarios::{Cache, OnWrite, Policy, Scenario, Scope, TierId};
 
 use super::book::Book;
+use super::levels::LevelCells;
 use crate::analytic::caches::{Approximation, behind, chain_of};
 use crate::flow::{Cause, Flow};
 use crate::sheet::CellId;
@@ -45,11 +46,21 @@ impl Book<'_> {
             hits[node] = Some(self.sheet.named(cell, name, Unit::Share));
         }
         self.hits = hits;
+        self.levels = vec![None; self.flow.nodes.len()];
+        let leveled: Vec<usize> =
+            lookups.iter().copied().filter(|&n| is_leveled(scenario, &self.flow, n)).collect();
+        let first = cells.len() - 2 * leveled.len();
+        for (&node, pair) in leveled.iter().zip(cells[first..].chunks_exact(2)) {
+            let name = scenario.tier_name(self.flow.nodes[node].call.tier);
+            let in_memory = self.sheet.named(pair[0], format!("hits from memory of {name}"), Unit::Share);
+            let kept = self.sheet.named(pair[1], format!("missed and kept by {name}"), Unit::Share);
+            self.levels[node] = Some(LevelCells { in_memory, kept });
+        }
         self.calls();
         for tier in 0..scenario.tiers.len() {
             self.hit_ratio(tier);
         }
-        self.memory(&cells[lookups.len()..]);
+        self.memory(&cells[lookups.len()..first]);
         self.day_rule();
     }
 
@@ -119,7 +130,8 @@ impl Book<'_> {
         let cell = self.sheet.function(self.formula(tier, cache), vec![cell, capacity], |x| x[0]);
         let as_lru = if own { "" } else { " if it were LRU" };
         let label = format!("{name}, hit ratio{as_lru}");
-        self.line(format!("{name}.hit_ratio"), GROUP, label, cell, Unit::Share);
+        let cell = self.line(format!("{name}.hit_ratio"), GROUP, label, cell, Unit::Share);
+        self.level_ratios(tier, &name, cell);
     }
 
     /// How the hit ratio of a cache comes about.
@@ -188,8 +200,15 @@ fn asked_for(scenario: &Scenario, dataset: usize) -> bool {
     scenario.actions.values().any(|a| !a.write && a.of == Some(dataset))
 }
 
+/// Whether a call is looked up in a cache in memory and on disk, of users too.
+fn is_leveled(scenario: &Scenario, flow: &Flow<'_>, node: usize) -> bool {
+    let here = &flow.nodes[node];
+    here.lookup && scenario.tiers[here.call.tier].cache.as_ref().is_some_and(|cache| cache.memory.is_some())
+}
+
 /// Everything that takes a sum over a catalogue, as shares of 1: the hit ratio of each call that is looked
-/// up, and of each dataset that is asked for the share of objects in a day and the shares for the targets.
+/// up, of each dataset that is asked for the share of objects in a day and the shares for the targets, and of each call
+/// of a cache in memory and on disk what memory answers and what is missed and kept.
 fn solve(scenario: &Scenario, hot: Option<(usize, f64)>) -> Vec<f64> {
     let flow = Flow::of(scenario);
     let chain = chain_of(scenario, &flow);
@@ -216,6 +235,15 @@ fn solve(scenario: &Scenario, hot: Option<(usize, f64)>) -> Vec<f64> {
             time = time_for(&atoms, target, time);
             outputs.push(held(&atoms, time) / objects);
         }
+    }
+    for node in (0..flow.nodes.len()).filter(|&node| is_leveled(scenario, &flow, node)) {
+        let (in_memory, kept) = (chain.memory_hits[node], chain.kept[node]);
+        outputs.extend(match hot {
+            Some((dataset, share)) if flow.nodes[node].call.of == Some(dataset) => {
+                [share + (1.0 - share) * in_memory, (1.0 - share) * kept]
+            }
+            _ => [in_memory, kept],
+        });
     }
     outputs
 }

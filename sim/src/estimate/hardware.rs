@@ -71,20 +71,7 @@ impl Book<'_> {
         name: &str,
         (operations, servers, most): (CellId, CellId, CellId),
     ) {
-        let scenario = self.scenario;
-        let (mut calls, mut first, mut second) = (0.0, 0.0, 0.0);
-        for node in self.flow.at(tier).collect::<Vec<usize>>() {
-            let call = self.flow.nodes[node].call;
-            let each = self.sheet.value(self.calls[node]) * model::work(scenario, call);
-            let operations = model::disk_operations_of_one(scenario, call);
-            calls += each;
-            first += each * operations;
-            second += each * operations.powi(2);
-        }
-        if calls <= 0.0 {
-            return;
-        }
-        let (first, second) = (first / calls, second / calls);
+        let Some((first, second)) = self.disk_moments(tier) else { return };
         let wait = self.sheet.function(
             "mean wait in M/G/1 (Pollaczek and Khinchine)",
             vec![operations, servers, most],
@@ -95,6 +82,27 @@ impl Book<'_> {
         );
         let label = format!("{name}, mean wait for disks at the peak");
         self.detail(format!("{name}.disk_wait_peak"), GROUP, label, wait, Unit::Seconds);
+    }
+
+    /// Mean and second moment of the operations of one call that uses a tier's disks; `None` where none does.
+    pub(super) fn disk_moments(&mut self, tier: TierId) -> Option<(f64, f64)> {
+        let scenario = self.scenario;
+        let (mut calls, mut first, mut second) = (0.0, 0.0, 0.0);
+        for node in self.flow.at(tier).collect::<Vec<usize>>() {
+            let call = self.flow.nodes[node].call;
+            let uses = if model::has_levels(scenario, call) {
+                self.disk_uses(node).map_or(0.0, |uses| self.sheet.value(uses))
+            } else {
+                1.0
+            };
+            let each = self.sheet.value(self.calls[node]) * model::work(scenario, call) * uses;
+            let operations = model::disk_operations_of_one(scenario, call);
+            let each = if operations > 0.0 { each } else { 0.0 };
+            calls += each;
+            first += each * operations;
+            second += each * operations.powi(2);
+        }
+        (calls > 0.0).then(|| (first / calls, second / calls))
     }
 
     /// Reads that miss the latest write at the peak, where copies lag.

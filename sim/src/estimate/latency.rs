@@ -55,8 +55,16 @@ impl Book<'_> {
         self.sheet.named(mean, format!("mean time {name} waits for what it calls"), Unit::Seconds)
     }
 
-    /// Time of what a call's tier does downstream; on a miss where it has a cache, always where `full`.
+    /// Time of what a call's tier does downstream, and of what its cache reads from disk; on a miss where it has a cache,
+    /// always where `full`.
     fn after(&mut self, node: usize, call: &Call, full: bool) -> Option<CellId> {
+        let behind = self.behind_cache(node, call, full);
+        let read = if full { None } else { self.read_time(node) };
+        let parts: Vec<CellId> = behind.into_iter().chain(read).collect();
+        (!parts.is_empty()).then(|| self.total(parts))
+    }
+
+    fn behind_cache(&mut self, node: usize, call: &Call, full: bool) -> Option<CellId> {
         let time = self.calls_time(&call.next, full)?;
         match self.hits[node] {
             Some(hit) if !full => {

@@ -14,6 +14,7 @@ mod distance;
 mod events;
 mod hardware;
 mod latency;
+mod levels;
 mod ranges;
 mod servers;
 mod slos;

@@ -376,6 +376,7 @@ impl Book<'_> {
         let here = &scenario.tiers[tier];
         let stored = self.kept(tier, name);
         self.tiers[tier].stored = stored;
+        self.disk_traffic(tier, name);
         let Some(store) = &here.store else { return };
         let servers = here
             .station
@@ -473,9 +474,17 @@ impl Book<'_> {
                 (&here.call.response, replication.read_work())
             };
             let each = (bytes.get() / io_size).ceil().max(1.0);
-            let each = self.sheet.constant("operations of one call", each * work, Unit::Number);
             let global = scenario.tiers[tier].scope == Scope::Global;
             let factor = if global { rates.factor_global } else { rates.factor };
+            let of_cache = scenario.tiers[tier].cache.as_ref().is_some_and(|cache| cache.memory.is_some());
+            if of_cache {
+                // Disks that have the rest of a cache are used by hits there and by what is kept alone.
+                let Some(uses) = self.disk_uses(node) else { continue };
+                let each = self.sheet.constant("operations of one use", each, Unit::Number);
+                parts.push(self.sheet.product(vec![self.calls[node], factor, uses, each]));
+                continue;
+            }
+            let each = self.sheet.constant("operations of one call", each * work, Unit::Number);
             parts.push(self.sheet.product(vec![self.calls[node], factor, each]));
         }
         if parts.is_empty() {

@@ -11,6 +11,7 @@ pub fn slos(scenario: &Scenario, quantities: &[Quantity]) -> Vec<SloVerdict> {
     let judge = |slo: &plimsoll_scenarios::slo::Slo| {
         let value = match &slo.metric {
             Metric::HitRatio { tier } => value(&format!("{tier}.hit_ratio")),
+            Metric::MemoryHitRatio { tier } => value(&format!("{tier}.memory_hit_ratio")),
             Metric::Utilisation { tier } => value(&format!("{tier}.utilisation_peak")),
             Metric::Headroom { tier } => value(&format!("{tier}.utilisation_peak")).map(|used| 1.0 - used),
             Metric::Stale { tier } => value(&format!("{tier}.stale_reads")),

@@ -6,6 +6,7 @@ use plimsoll_reports::record::{ConnectionRun, DiskRun, KindRun, StaleRun, Transf
 use plimsoll_scenarios::{Scheme, Scope, TierId};
 
 use super::Counted;
+use super::levels::Levels;
 use super::means::Means;
 use super::stations::{local_time, place_name};
 use crate::analytic::queues::{Service, SharedLink, erlang_b, mg1_wait};
@@ -25,6 +26,8 @@ pub struct Beside {
     pub disk_waits: BTreeMap<TierId, Latencies>,
     /// By tier and kind of its servers, then slot; empty where nobody counts.
     pub kinds: Vec<Vec<Vec<KindSums>>>,
+    /// What caches in memory and on disk did.
+    pub levels: Levels,
 }
 
 /// One kind of a tier's servers in one slot, over all places.
@@ -176,7 +179,7 @@ fn disk_wait(means: &Means<'_>, (tier, place, slot): (TierId, usize, usize), ser
     for node in means.flow.at(tier) {
         let call = means.flow.nodes[node].call;
         let work = model::work(scenario, call);
-        let calls: f64 = means.regions_at(tier, place).map(|r| means.calls[node][r][slot]).sum();
+        let calls: f64 = means.regions_at(tier, place).map(|r| means.disk_calls(node, r, slot)).sum();
         let each = calls * work / means.outcome.slot_s / servers;
         let operations = model::disk_operations_of_one(scenario, call);
         rate += each;

@@ -3,7 +3,7 @@
 use plimsoll_reports::record::Interval;
 use plimsoll_scenarios::{Scenario, Scope, TierId};
 
-use super::{Counted, Grid, Outcome, StationSlot, interval};
+use super::{Counted, Grid, Levels, Outcome, StationSlot, interval};
 use crate::flow::{Cause, Flow};
 use crate::model;
 
@@ -17,6 +17,7 @@ pub(super) struct Means<'a> {
     /// By call.
     pub calls: Vec<Grid>,
     pub hits: Vec<Grid>,
+    pub levels: Levels,
     /// By tier, place and slot.
     pub stations: Vec<Vec<Vec<StationSlot>>>,
 }
@@ -31,6 +32,10 @@ impl<'a> Means<'a> {
             failed: grids(outcome, |c| &c.failed),
             calls: grids(outcome, |c| &c.calls),
             hits: grids(outcome, |c| &c.hits),
+            levels: Levels {
+                in_memory: grids(outcome, |c| &c.beside.levels.in_memory),
+                kept: grids(outcome, |c| &c.beside.levels.kept),
+            },
             stations: stations(outcome),
         }
     }
@@ -46,6 +51,15 @@ impl<'a> Means<'a> {
     /// Regions whose calls of a tier go to this place.
     pub fn regions_at(&self, tier: TierId, place: usize) -> impl Iterator<Item = usize> + '_ {
         (0..self.regions()).filter(move |&r| model::place_of(self.scenario, tier, r) == place)
+    }
+
+    /// Of the calls in a region and slot, those that use disks, where the tier has any.
+    pub fn disk_calls(&self, node: usize, region: usize, slot: usize) -> f64 {
+        if model::has_levels(self.scenario, self.flow.nodes[node].call) {
+            self.levels.uses(self.hits[node][region][slot], (node, region, slot))
+        } else {
+            self.calls[node][region][slot]
+        }
     }
 
     /// Calls of a tier at a place in a slot, each multiplied by what `weight` says of it.
@@ -70,8 +84,12 @@ impl<'a> Means<'a> {
 
     /// Reads and writes of a tier's disks.
     pub fn operations(&self, tier: TierId, place: usize, slot: usize) -> f64 {
-        let each = |node: usize| model::disk_operations(self.scenario, self.flow.nodes[node].call);
-        self.weighed(tier, place, slot, each)
+        let mut sum = 0.0;
+        for node in self.flow.at(tier) {
+            let each = model::disk_operations(self.scenario, self.flow.nodes[node].call);
+            sum += self.regions_at(tier, place).map(|r| each * self.disk_calls(node, r, slot)).sum::<f64>();
+        }
+        sum
     }
 
     pub fn bytes_out(&self, tier: TierId, place: usize, slot: usize) -> f64 {

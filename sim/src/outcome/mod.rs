@@ -4,6 +4,7 @@ mod actions;
 mod beside;
 mod counted;
 mod interval;
+mod levels;
 mod means;
 mod stations;
 mod tiers;
@@ -11,8 +12,8 @@ mod verdicts;
 mod warmup;
 
 use plimsoll_reports::record::{ActionRun, Method, Provenance, Run, TierRun};
-use plimsoll_scenarios::Scenario;
 use plimsoll_scenarios::slo::Metric;
+use plimsoll_scenarios::{Scenario, Scope};
 
 use crate::analytic::caches;
 use means::Means;
@@ -20,6 +21,7 @@ use means::Means;
 pub use beside::{Beside, BesideSums, KindSums};
 pub use counted::{Counted, Grid, StationSlot};
 pub use interval::interval;
+pub use levels::Levels;
 pub use warmup::mser5;
 
 /// Everything an engine hands over.
@@ -50,9 +52,14 @@ pub fn summarise(scenario: &Scenario, outcome: &Outcome, provenance: Provenance)
     let slos = verdicts::judge(scenario, &tiers, &actions);
     let mut notes = outcome.notes.clone();
     for slo in scenario.slos.iter().filter(|slo| !slos.iter().any(|judged| judged.text == slo.text)) {
-        let why = match slo.metric {
+        let why = match &slo.metric {
             Metric::Durability { .. } => "a day does not show it",
             Metric::Stale { .. } => "only a run of every request sees which reads are stale (`--window`)",
+            Metric::MemoryHitRatio { tier }
+                if scenario.tier(tier).is_some_and(|(_, t)| t.scope == Scope::User) =>
+            {
+                "devices are by formula: `estimate` says it"
+            }
             _ => "there were no requests to judge it by",
         };
         notes.push(format!("`{}` is not judged: {why}", slo.text));

@@ -7,6 +7,7 @@ use plimsoll_scenarios::{Cache, OnWrite, Region, Scope, TierId};
 
 use super::Counted;
 use super::beside::{connections, disks, kinds, staleness, transfers};
+use super::levels::levels_run;
 use super::means::Means;
 use super::stations::{local_time, place_name, pool_mean, station_run};
 use crate::analytic::caches::Chain;
@@ -98,6 +99,7 @@ fn cache_run(means: &Means<'_>, chain: &Chain, tier: TierId) -> Option<CacheRun>
         instances: if cache.per_server { servers } else { model::instances(means.scenario, tier) },
         hit_ratio: hit_ratio(means, tier, None, None)?,
         che_hit_ratio: chain.hit_ratio[tier],
+        levels: levels_run(means, chain, tier),
         by_region: by_region(means, tier),
     })
 }

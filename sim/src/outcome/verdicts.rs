@@ -74,6 +74,10 @@ pub(super) fn judge(scenario: &Scenario, tiers: &[TierRun], actions: &[ActionRun
             Metric::HitRatio { tier: name } => {
                 (tier(name).and_then(|t| t.cache.as_ref()).map(|c| c.hit_ratio.value), Unit::Share)
             }
+            Metric::MemoryHitRatio { tier: name } => {
+                let levels = tier(name).and_then(|t| t.cache.as_ref()).and_then(|c| c.levels.as_ref());
+                (levels.map(|l| l.memory_hit_ratio.value), Unit::Share)
+            }
             Metric::Utilisation { tier: name } => {
                 (tier(name).and_then(|t| t.station.as_ref()).map(|s| s.utilisation_peak.value), Unit::Share)
             }

@@ -31,7 +31,13 @@ impl Evaluator<'_> {
         let mut choice = Choice { sites: small.sites.clone(), ..large.clone() };
         let scenario = self.changed(&choice);
         let hits = self.hits_at_most(&choice, (&small, &large));
-        let loads = loads(&scenario, self.flow, &self.demand, &hits);
+        let mut loads = loads(&scenario, self.flow, &self.demand, &hits);
+        // What disks have more of is read more often: none of it is sure at the far corner.
+        for (tier, load) in scenario.tiers.values().zip(&mut loads) {
+            if tier.cache.as_ref().is_some_and(|cache| cache.memory.is_some()) {
+                load.places.iter_mut().for_each(|place| place.operations = 0.0);
+            }
+        }
         choice.caches.clone_from(&small.caches);
         // How uneven keys are hangs on the caches before them: evenly, no box is cut off by mistake.
         let keys = vec![None; loads.len()];

@@ -139,7 +139,7 @@ impl<'p> Evaluator<'p> {
             flow,
             demand: Demand::of(world, flow),
             hits,
-            known: Vec::new(),
+            known: Hits::default(),
             known_keys: Vec::new(),
             calls: flow.nodes.iter().enumerate().map(address).collect(),
             inwards,
@@ -335,7 +335,7 @@ impl<'p> Evaluator<'p> {
     pub fn cold(&self, hits: &Hits, tier: TierId) -> Hits {
         let mut cold = hits.clone();
         for node in self.flow.at(tier) {
-            cold[node] = 0.0;
+            cold.forget(node);
         }
         cold
     }

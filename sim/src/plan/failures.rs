@@ -251,7 +251,7 @@ fn hot(evaluator: &Evaluator<'_>, scenario: &Scenario, sizing: &Sizing) -> Optio
     let mut hits = sizing.hits.clone();
     for (node, here) in evaluator.flow.nodes.iter().enumerate() {
         if here.lookup && here.call.of == Some(dataset) {
-            hits[node] = HOT + (1.0 - HOT) * hits[node];
+            hits.warm(node, HOT);
         }
     }
     let loads: Vec<TierLoad> = loads(scenario, evaluator.flow, &evaluator.demand, &hits);

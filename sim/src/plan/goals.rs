@@ -23,6 +23,8 @@ const WAITS_MIN: f64 = 1e-4;
 const LOSS_MIN: f64 = 1e-12;
 /// Availability of one zone, as the estimate assumes it.
 const ZONE: f64 = 0.9995;
+/// Use of disks beyond which their waits are not told apart: no plan permits it.
+const DISKS_MAX: f64 = 0.999;
 /// Calls at once beyond which one more makes nothing slower.
 const FAN_OUT_MAX: f64 = 1e6;
 
@@ -223,6 +225,9 @@ impl<'a, 'p> State<'a, 'p> {
             return next;
         }
         let mut time = self.of_tier(call, region).then(&next.with_probability(1.0 - hit));
+        if let Some(read) = node.and_then(|node| self.of_disks(node, region)) {
+            time = time.then(&read);
+        }
         let n = call.fan_out.get().round().clamp(1.0, FAN_OUT_MAX) as u64;
         if n > 1 {
             let k = match call.wait_for {
@@ -235,6 +240,27 @@ impl<'a, 'p> State<'a, 'p> {
             time = time.times(call.times.get());
         }
         time.with_probability(call.share.get())
+    }
+
+    /// Hits on disk of a call, where its cache is in memory and on disk: the wait for the disks of its server (M/G/1 as if
+    /// all calls of the tier were of its size), and its operations.
+    fn of_disks(&self, node: usize, region: usize) -> Option<Mixture> {
+        let on_disk = Some(self.hits.on_disk(node)).filter(|share| *share > 0.0)?;
+        let call = self.evaluator.flow.nodes[node].call;
+        let busy_s = model::disk_time(self.scenario, call)?;
+        let iops = self.scenario.tiers[call.tier].store.as_ref()?.iops.as_ref()?.get();
+        let read = Mixture::constant(busy_s);
+        let place = model::place_of(self.scenario, call.tier, region);
+        let load = self.loads[call.tier].places.get(place)?;
+        let Some((k, _)) = self.at(call.tier, place).filter(|(k, _)| *k > 0.0 && !self.no_waits) else {
+            return Some(read.with_probability(on_disk));
+        };
+        let factor =
+            more(self.felt(call.tier), self.scenario.tiers[call.tier].scope, largest_share(self.scenario));
+        let used = (load.operations * factor / load.instances / (k * iops)).min(DISKS_MAX);
+        let wait = 0.5 * busy_s / (1.0 - used);
+        let waits = Mixture::single(0.0, wait, wait * wait).with_probability(used);
+        Some(waits.then(&read).with_probability(on_disk))
     }
 
     /// Regions with their shares of an action, and the time there.

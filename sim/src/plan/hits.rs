@@ -7,6 +7,7 @@
 //! the next.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::rc::Rc;
 
 use plimsoll_scenarios::arrivals::DAY_S;
@@ -28,17 +29,92 @@ pub struct CacheSize {
 }
 
 /// By call: share of the arriving calls that its tier's cache answers.
-pub type Hits = Vec<f64>;
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Hits {
+    of: Vec<f64>,
+    /// Where a part of the cache is on disk: shares that are answered from there, and that are missed and kept.
+    levels: BTreeMap<usize, (f64, f64)>,
+}
+
+impl Deref for Hits {
+    type Target = [f64];
+
+    fn deref(&self) -> &[f64] {
+        &self.of
+    }
+}
+
+impl Hits {
+    fn none(calls: usize) -> Self {
+        Self { of: vec![0.0; calls], levels: BTreeMap::new() }
+    }
+
+    /// Share of a call's lookups that are read from disk.
+    #[must_use]
+    pub fn on_disk(&self, node: usize) -> f64 {
+        self.levels.get(&node).map_or(0.0, |(on_disk, _)| *on_disk)
+    }
+
+    /// Share that uses the disks of the cache, to read or to write what was fetched.
+    #[must_use]
+    pub fn disk_uses(&self, node: usize) -> f64 {
+        self.levels.get(&node).map_or(0.0, |(on_disk, kept)| on_disk + kept)
+    }
+
+    /// The cache of a call is empty.
+    pub fn forget(&mut self, node: usize) {
+        self.of[node] = 0.0;
+        self.levels.entry(node).and_modify(|levels| *levels = (0.0, 1.0));
+    }
+
+    /// A share of a call's requests is for an object that the cache has in memory.
+    pub fn warm(&mut self, node: usize, share: f64) {
+        self.of[node] = share + (1.0 - share) * self.of[node];
+        let rest = |(on_disk, kept): &mut (f64, f64)| {
+            *on_disk *= 1.0 - share;
+            *kept *= 1.0 - share;
+        };
+        self.levels.entry(node).and_modify(rest);
+    }
+}
 
 /// The caches of a tier, solved.
 #[derive(Default)]
 struct Solved {
     /// By call of the tier, the share of hits, and by atom the probability of one.
     hits: BTreeMap<usize, f64>,
+    levels: BTreeMap<usize, (f64, f64)>,
     found: BTreeMap<usize, Vec<f64>>,
     cache: Option<Approximation>,
     /// By dataset and atom: how often they are asked for an object, 1/s; of caches that others are behind.
     asked: BTreeMap<DatasetId, Vec<f64>>,
+}
+
+/// A cache of a size, solved.
+struct Filled {
+    law: Approximation,
+    /// Characteristic time of the part in memory, where the rest is on disk.
+    memory_time: Option<f64>,
+}
+
+impl Filled {
+    /// By atom, asked for so often: probabilities that a request is answered from disk, and that it is missed and kept;
+    /// `None` where nothing is on disk.
+    fn levels(
+        &self,
+        admitted: f64,
+        churn: f64,
+        asked: &[Asked],
+        writes: &dyn Fn(usize) -> f64,
+    ) -> Option<(Vec<f64>, Vec<f64>)> {
+        let (law, time) = (&self.law, self.memory_time?);
+        let of = |(i, &asked): (usize, &Asked)| {
+            let hit = law.hit_with(asked, churn, writes(i));
+            let on_disk = (hit - law.hit_in_memory(time, asked, churn, writes(i))).max(0.0);
+            (admitted * on_disk, admitted * law.kept(asked, churn, writes(i)))
+        };
+        Some(asked.iter().enumerate().map(of).unzip())
+    }
 }
 
 /// The caches before those of a tier, and by dataset and atom how often they are asked for an object, 1/s.
@@ -189,7 +265,7 @@ impl<'s> HitModel<'s> {
     }
 
     fn solved(&mut self, sizes: &[Option<CacheSize>], open: &[bool]) -> (Hits, Vec<Rc<Solved>>) {
-        let mut hits = vec![0.0; self.flow.nodes.len()];
+        let mut hits = Hits::none(self.flow.nodes.len());
         let mut solved: Vec<Rc<Solved>> = Vec::with_capacity(self.order.len());
         for (position, &tier) in self.order.iter().enumerate() {
             let size = |at: usize| {
@@ -209,8 +285,9 @@ impl<'s> HitModel<'s> {
                 self.kept.entry(key).or_insert_with(|| Rc::clone(&one));
             }
             for (&node, &hit) in &one.hits {
-                hits[node] = hit;
+                hits.of[node] = hit;
             }
+            hits.levels.extend(&one.levels);
             solved.push(one);
         }
         (hits, solved)
@@ -260,24 +337,37 @@ impl<'s> HitModel<'s> {
         let gaps = gaps.filter(|_| size.is_some_and(|size| size.policy != Policy::Fifo));
         let cache = size.and_then(|size| self.cache(tier, size, &asked, gaps.as_ref()));
         let instances = self.instances(tier);
-        let mut one = Solved { cache, ..Solved::default() };
+        let mut one = Solved { cache: cache.as_ref().map(|cache| cache.law), ..Solved::default() };
         for (&node, (arriving, atoms)) in nodes.iter().zip(&streams) {
             let Some(dataset) = self.flow.nodes[node].call.of else { continue };
             let churn = self.scenario.datasets[dataset].churn_per_day.get() / DAY_S * instances;
-            let found: Vec<f64> = match (cache, asked.get(&dataset)) {
+            let found: Vec<f64> = match (&cache, asked.get(&dataset)) {
                 (Some(cache), Some(asked)) => {
                     let admitted = self.kept_by_size[tier][dataset].0;
                     let written = written.get(&dataset);
                     let writes = |i: usize| written.and_then(|rates| rates.get(i)).copied().unwrap_or(0.0);
                     let hit = |(i, &rate): (usize, &f64)| {
                         let before = gaps.as_ref().and_then(|gaps| gaps.asked(dataset, i));
-                        admitted * cache.hit_with(Asked { rate, before }, churn, writes(i))
+                        admitted * cache.law.hit_with(Asked { rate, before }, churn, writes(i))
                     };
                     asked.iter().enumerate().map(hit).collect()
                 }
                 _ => vec![0.0; atoms.len()],
             };
             one.hits.insert(node, self.share(dataset, *arriving, atoms, &found));
+            if let (Some(cache), Some(asked)) = (&cache, asked.get(&dataset)) {
+                let admitted = self.kept_by_size[tier][dataset].0;
+                let written = written.get(&dataset);
+                let writes = |i: usize| written.and_then(|rates| rates.get(i)).copied().unwrap_or(0.0);
+                let of = |(i, &rate): (usize, &f64)| Asked {
+                    rate,
+                    before: gaps.as_ref().and_then(|gaps| gaps.asked(dataset, i)),
+                };
+                let asked: Vec<Asked> = asked.iter().enumerate().map(of).collect();
+                let levels = cache.levels(admitted, churn, &asked, &writes);
+                let share = |of: &[f64]| self.share(dataset, *arriving, atoms, of);
+                one.levels.extend(levels.map(|(on_disk, kept)| (node, (share(&on_disk), share(&kept)))));
+            }
             one.found.insert(node, found);
         }
         if self.behind.iter().flat_map(BTreeMap::values).any(|&before| before == tier) {
@@ -325,7 +415,7 @@ impl<'s> HitModel<'s> {
         size: CacheSize,
         asked: &BTreeMap<usize, Vec<f64>>,
         gaps: Option<&Gaps<'_>>,
-    ) -> Option<Approximation> {
+    ) -> Option<Filled> {
         let mut mixed = Vec::new();
         for (&dataset, asked) in asked {
             let (admitted, bytes) = self.kept_by_size[tier][dataset];
@@ -336,15 +426,21 @@ impl<'s> HitModel<'s> {
         if !mixed.iter().any(|a| a.p > 0.0) {
             return None;
         }
-        if let Some(gaps) = gaps {
-            let each = asked.iter().flat_map(|(&d, rates)| (0..rates.len()).map(move |i| (d, i)));
-            let asked_before: Vec<_> = each.map(|(d, i)| gaps.asked(d, i)).collect();
-            return Some(Approximation::behind(&mixed, &asked_before, self.like_lru(tier, size), gaps.law));
-        }
+        let each = asked.iter().flat_map(|(&d, rates)| (0..rates.len()).map(move |i| (d, i)));
+        let asked_before: Vec<Option<f64>> = each.map(|(d, i)| gaps?.asked(d, i)).collect();
         let cache = self.scenario.tiers[tier].cache.as_ref()?;
-        let bounds = Bounds::of(cache, self.instances(tier));
-        Approximation::bounded(size.policy, bounds, &mixed, size.capacity)
-            .or_else(|| Approximation::bounded(Policy::Lru, bounds, &mixed, self.like_lru(tier, size)))
+        let law = if let Some(gaps) = gaps {
+            Approximation::behind(&mixed, &asked_before, self.like_lru(tier, size), gaps.law)
+        } else {
+            let bounds = Bounds::of(cache, self.instances(tier));
+            Approximation::bounded(size.policy, bounds, &mixed, size.capacity)
+                .or_else(|| Approximation::bounded(Policy::Lru, bounds, &mixed, self.like_lru(tier, size)))?
+        };
+        let memory_time = cache.memory.as_ref().map(|memory| {
+            let capacity = memory.get().min(size.capacity);
+            law.memory_time(&mixed, &asked_before, self.like_lru(tier, CacheSize { capacity, ..size }))
+        });
+        Some(Filled { law, memory_time })
     }
 
     fn on_device(&self, nodes: &[usize], streams: &[(f64, Vec<f64>)]) -> Solved {

@@ -116,10 +116,16 @@ impl Demand {
 #[must_use]
 pub fn loads(scenario: &Scenario, flow: &Flow<'_>, demand: &Demand, hits: &Hits) -> Vec<TierLoad> {
     let calls = demand.calls(flow, hits);
-    (0..scenario.tiers.len()).map(|tier| tier_load(scenario, flow, demand, &calls, tier)).collect()
+    (0..scenario.tiers.len()).map(|tier| tier_load(scenario, flow, demand, (&calls, hits), tier)).collect()
 }
 
-fn tier_load(scenario: &Scenario, flow: &Flow<'_>, demand: &Demand, calls: &[f64], tier: TierId) -> TierLoad {
+fn tier_load(
+    scenario: &Scenario,
+    flow: &Flow<'_>,
+    demand: &Demand,
+    (calls, hits): (&[f64], &Hits),
+    tier: TierId,
+) -> TierLoad {
     let here = &scenario.tiers[tier];
     if here.scope == Scope::User {
         return TierLoad::default();
@@ -144,7 +150,12 @@ fn tier_load(scenario: &Scenario, flow: &Flow<'_>, demand: &Demand, calls: &[f64
         } else {
             (here.replication.read_work(), call.response.get())
         };
-        let operations = (bytes / io_size).ceil().max(1.0) * copies;
+        let operations = if here.cache.as_ref().is_some_and(|cache| cache.memory.is_some()) {
+            // Disks that have the rest of a cache are used by hits there and by what is kept alone.
+            model::disk_operations_of_one(scenario, call) * hits.disk_uses(node)
+        } else {
+            (bytes / io_size).ceil().max(1.0) * copies
+        };
         for (place, at) in load.places.iter_mut().enumerate() {
             let peak = calls[node] * at.share * demand.factor(flow.nodes[node].action, place, global);
             at.calls += peak;
@@ -185,7 +196,8 @@ mod tests {
     #[test]
     fn the_loads_are_those_of_the_estimate() {
         let prices = PriceList::bundled();
-        for name in ["spotify", "url-shortener", "twitter", "uber"] {
+        let mut with_levels = 0;
+        for name in ["spotify", "url-shortener", "twitter", "uber", "cdn"] {
             let scenario = plimsoll_scenarios::load(name).unwrap();
             let flow = Flow::of(&scenario);
             let hits = HitModel::new(&scenario, &flow).at(&stated(&scenario), u64::from(scenario.sites()));
@@ -204,11 +216,18 @@ mod tests {
                     // A day in a few steps finds its peak to a thousandth.
                     assert!((work / peak - 1.0).abs() < 3e-3, "{name} {tier_name}: {work} {peak}");
                 }
+                let levels = scenario.tiers[tier].cache.as_ref().is_some_and(|cache| cache.memory.is_some());
+                if let Some(operations) = known("iops_peak").filter(|_| levels) {
+                    let sum: f64 = load.places.iter().map(|p| p.operations).sum();
+                    assert!((sum / operations - 1.0).abs() < 3e-3, "{name} {tier_name}: {sum} {operations}");
+                    with_levels += 1;
+                }
                 if let Some(open) = known("connections_peak") {
                     let sum: f64 = load.places.iter().map(|p| p.connections).sum();
                     assert!((sum / open - 1.0).abs() < 3e-3, "{name} {tier_name}: {sum} {open}");
                 }
             }
         }
+        assert!(with_levels > 0);
     }
 }

@@ -258,9 +258,13 @@ fn moment(
     let mut lawless = vec![false; scenario.tiers.len()];
     for (id, tier) in scenario.tiers.values_mut().enumerate() {
         if let Some(cache) = tier.cache.as_mut().filter(|c| !Approximation::known(c.policy)) {
-            let size = CacheSize { capacity: cache.capacity.get(), policy: cache.policy };
-            let worth = if tier.scope == Scope::User { size.capacity } else { evaluator.like_lru(id, size) };
-            cache.capacity = Size::given(worth, &format!("{worth} B"));
+            let like_lru = |bytes: f64| {
+                let size = CacheSize { capacity: bytes, policy: cache.policy };
+                let worth = if tier.scope == Scope::User { bytes } else { evaluator.like_lru(id, size) };
+                Size::given(worth, &format!("{worth} B"))
+            };
+            let (capacity, memory) = (like_lru(cache.capacity.get()), cache.in_memory().map(like_lru));
+            (cache.capacity, cache.memory) = (capacity, memory);
             (cache.policy, lawless[id]) = (Policy::Lru, true);
         }
     }

@@ -189,8 +189,11 @@ impl<'p> Problem<'p> {
                 Metric::Durability { dataset } => {
                     scenario.datasets.get_index_of(dataset).map(GoalMetric::Durability)
                 }
-                // Quorums and lags are nothing that a plan chooses.
-                Metric::Utilisation { .. } | Metric::Headroom { .. } | Metric::Stale { .. } => None,
+                // Quorums, lags and how much of a cache is in memory are nothing that a plan chooses.
+                Metric::Utilisation { .. }
+                | Metric::Headroom { .. }
+                | Metric::Stale { .. }
+                | Metric::MemoryHitRatio { .. } => None,
             };
             let Some(metric) = metric else { continue };
             let mut under: Vec<Option<Failure>> = vec![None];

@@ -374,3 +374,27 @@ fn what_no_number_of_servers_reaches_is_relaxed_to_what_can_be_had() {
     let told = relaxed.notes.iter().filter(|n| n.starts_with("Relaxed: availability")).count();
     assert!(told == 1 && relaxed.targets.iter().all(|t| t.holds), "{:?}", relaxed.notes);
 }
+
+#[test]
+fn disks_of_a_cache_bind_and_more_memory_relieves_them() {
+    let prices = PriceList::bundled();
+    let never = AtomicBool::new(false);
+    let mut before = u64::MAX;
+    for memory in ["1 GB", "10 GB", "40 GB"] {
+        let text = format!(
+            "name: levels\npopulation: {{users: 10 M, diurnal: {{peak_to_mean: 2}}}}\n\
+             datasets: {{page: {{count: 2 M, size: 100 KB, popularity: {{zipf: 0.8}}}}}}\n\
+             actions: {{get: {{per_user: 40/day, of: page, path: [edge, origin]}}}}\n\
+             tiers:\n  edge: {{servers: auto, concurrency: 64, service_time: 0.1 ms, cache: {{capacity: auto 90 to 110 GB, \
+             memory: {memory}}}, store: {{iops: 500/s}}}}\n  origin: {{servers: auto, concurrency: 8, service_time: 5 ms}}\n"
+        );
+        let open = sites::open(&text, &[]);
+        let plan = plan(&open, &by_formula(&prices), &|_| {}, &never).unwrap_or_else(|e| panic!("{e}"));
+        let edge = plan.tiers.iter().find(|t| t.name == "edge").unwrap();
+        assert!(edge.binding.contains("operations of disks"), "{memory}: {}", edge.binding);
+        // 0.7 of 500 a second each, and one server more than that.
+        let misses_memory = edge.servers.unwrap();
+        assert!(misses_memory < before, "{memory}: {misses_memory} servers, {before} with less");
+        before = misses_memory;
+    }
+}

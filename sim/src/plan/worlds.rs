@@ -61,7 +61,7 @@ fn hits_vary(problem: &Problem<'_>, found: &Found, inputs: &[Origin]) -> bool {
         let flow = Flow::of(&world);
         let choice = &found.sizing.choice;
         let hits = HitModel::new(&world, &flow).at(&choice.caches, choice.sites_of(&world));
-        hits.iter().zip(&found.sizing.hits).any(|(a, b)| (a - b).abs() > 1e-9)
+        hits.iter().zip(found.sizing.hits.iter()).any(|(a, b)| (a - b).abs() > 1e-9)
     };
     inputs.iter().any(differ)
 }

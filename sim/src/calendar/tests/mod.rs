@@ -5,6 +5,7 @@ mod clients;
 mod coverage;
 mod events;
 mod kinds;
+mod levels;
 mod links;
 mod queues;
 mod random;

@@ -73,7 +73,7 @@ impl Draw {
         let mut tier = format!("per: {scope}, rtt: {}", self.one(&["0 s", "2 ms"]));
         match self.below(8) {
             0 => tier += ", external: {latency: {exponential: 30 ms}, rate_max: 30/s}",
-            1 => tier += ", cache: {capacity: 20 KB}",
+            1 => tier += ", cache: {capacity: 20 KB, memory: 5 KB}",
             _ => {
                 let discipline = self.one(&["fcfs", "fcfs", "fcfs", "ps", "priority"]);
                 let law = self.one(&["5 ms", "{exponential: 20 ms}", "{lognormal: {mean: 40 ms, cv: 2}}"]);
@@ -121,8 +121,12 @@ impl Draw {
                 if self.chance(0.2) {
                     tier += ", link: 10 Mbit/s, shards: {count: 8, by: consistent}";
                 }
-                if self.chance(0.2) {
-                    tier += ", cache: {capacity: 20 KB, per_server: true}";
+                if self.chance(0.3) {
+                    tier += self.one(&[
+                        ", cache: {capacity: 20 KB, per_server: true}",
+                        ", cache: {capacity: 20 KB, memory: 3 KB, per_server: true}",
+                        ", cache: {capacity: 20 KB, memory: 3 KB, policy: sieve, ttl: 20 s}",
+                    ]);
                 }
             }
         }

@@ -55,7 +55,7 @@ impl Workspaces {
 }
 
 impl Workspace {
-    /// Takes a cache back that a place no longer needs; one with rules goes.
+    /// Takes a cache back that a place no longer needs; one with rules or on disk goes.
     pub fn keep(&mut self, tier: TierId, cache: Option<Keeper>) {
         if let Some(Keeper::Plain(cache)) = cache {
             self.caches.extend(cache.emptied().map(|empty| (tier, empty)));
@@ -76,8 +76,8 @@ impl Workspace {
     ) -> Option<Keeper> {
         let cache = tables.setup.scenario.tiers[asked.tier].cache.as_ref().filter(|_| !asked.mean_field)?;
         let (rules, capacity) = (Rules::of(cache), cache.capacity.get() as u64);
-        if rules != Rules::NONE {
-            let mut fresh = Keeper::new(cache.policy, rules, asked.ids, capacity, asked.sizes.clone());
+        if rules != Rules::NONE || cache.memory.is_some() {
+            let mut fresh = Keeper::of(cache, asked.ids, asked.sizes.clone());
             let mut draws = Stream::new(seed, name, "first content", 0);
             first_content(tables, asked, rules, &mut draws).put_into(&mut fresh);
             return Some(fresh);

@@ -25,6 +25,7 @@ use plimsoll_scenarios::arrivals::DAY_S;
 use super::answers::Answers;
 use super::setup::Setup;
 use super::{Plan, SLOTS};
+use crate::model;
 use crate::threads::parallel;
 use first::Workspaces;
 use place::{Level, Misses, Place, Played};
@@ -166,9 +167,14 @@ fn add(exact: &mut Exact, setup: &Setup<'_>, job: Place, played: Option<Played>)
         Level::Global => 0..setup.scenario.population.regions.len(),
         Level::Site | Level::Region => job.region..job.region + 1,
     };
-    for (node, slot, lookups, hits) in played.counts() {
+    for (node, slot, counts) in played.counts() {
+        let levels = model::has_levels(setup.scenario, setup.flow.nodes[node].call);
         for region in regions.clone() {
-            exact.answers.add(node, region, slot, lookups as f64, hits as f64);
+            exact.answers.add(node, region, slot, counts.lookups as f64, counts.hits as f64);
+            if levels {
+                let at = (node, region, slot);
+                exact.answers.add_levels(at, counts.in_memory as f64, counts.kept as f64);
+            }
         }
     }
     Some(played)

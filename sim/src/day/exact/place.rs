@@ -8,6 +8,7 @@ use plimsoll_scenarios::rng::Stream;
 
 use super::super::SLOTS;
 use super::super::caches::EPOCHS_PER_SLOT;
+use super::super::mean_field;
 use super::super::turnover::Turnover;
 use super::EPOCHS;
 use super::first::Workspace;
@@ -50,16 +51,18 @@ pub(super) struct Played {
     pub misses: Misses,
     /// Requests that began here.
     pub own: u64,
-    /// By call, then slot: lookups and hits.
-    tallies: Vec<(usize, Vec<(u64, u64)>)>,
+    /// By call, then slot.
+    tallies: Vec<(usize, Vec<Counts>)>,
 }
 
 impl Played {
-    /// Call, slot, lookups and hits.
-    pub fn counts(&self) -> impl Iterator<Item = (usize, usize, u64, u64)> + '_ {
-        self.tallies.iter().flat_map(|(node, slots)| {
-            slots.iter().enumerate().map(move |(slot, &(lookups, hits))| (*node, slot, lookups, hits))
-        })
+    /// Call, slot, and what was counted.
+    pub fn counts(&self) -> impl Iterator<Item = (usize, usize, Counts)> + '_ {
+        let of = |(node, slots): &'_ (usize, Vec<Counts>)| {
+            let node = *node;
+            slots.clone().into_iter().enumerate().map(move |(slot, counts)| (node, slot, counts))
+        };
+        self.tallies.iter().flat_map(of)
     }
 }
 
@@ -81,7 +84,17 @@ struct Asking {
     /// It makes objects stale, and asks for none.
     spoils: bool,
     pending: Vec<u32>,
-    slots: Vec<(u64, u64)>,
+    slots: Vec<Counts>,
+}
+
+/// What a call's lookups came to in a slot.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub lookups: u64,
+    pub hits: u64,
+    /// Where a part of the cache is on disk: hits of memory, and misses that were kept.
+    pub in_memory: u64,
+    pub kept: u64,
 }
 
 struct Play<'t, 's, 'a> {
@@ -206,7 +219,7 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
                 if asked.level == place.level {
                     at[node] = At::Here(here.len(), nodes.len());
                     let first = asked.datasets[of].1;
-                    let slots = vec![(0, 0); SLOTS];
+                    let slots = vec![Counts::default(); SLOTS];
                     nodes.push(Asking { node, first, of, spoils, pending: Vec::new(), slots });
                 } else if asked.level > place.level {
                     at[node] = At::Out(on.len());
@@ -285,10 +298,12 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
                     self.spoil(cache, call, &mut pending);
                     continue;
                 }
-                self.look_up(cache, call, &mut pending, now_s);
+                let (in_memory, kept) = self.look_up(cache, call, &mut pending, now_s);
                 let here = &mut self.here[cache].nodes[call];
-                here.slots[slot].0 += pending.len() as u64;
-                here.slots[slot].1 += self.hits.iter().map(|&hit| u64::from(hit)).sum::<u64>();
+                let counts = &mut here.slots[slot];
+                counts.lookups += pending.len() as u64;
+                counts.hits += self.hits.iter().map(|&hit| u64::from(hit)).sum::<u64>();
+                (counts.in_memory, counts.kept) = (counts.in_memory + in_memory, counts.kept + kept);
                 let node = here.node;
                 let next = &self.tables.setup.next[node];
                 if !next.is_empty() {
@@ -318,23 +333,23 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
         std::mem::swap(&mut here.nodes[call].pending, pending);
     }
 
-    /// Looks ids up; whether each was a hit is in `hits` then.
-    fn look_up(&mut self, cache: usize, call: usize, pending: &mut [u32], now_s: f64) {
+    /// Looks ids up; whether each was a hit is in `hits` then. Returns hits of memory and misses that were kept, where a
+    /// part of the cache is on disk.
+    fn look_up(&mut self, cache: usize, call: usize, pending: &mut [u32], now_s: f64) -> (u64, u64) {
         let here = &mut self.here[cache];
         let first = here.nodes[call].first;
         if let Some(cache) = &mut here.cache {
             if first == 0 {
-                cache.request_batch(pending, now_s, &mut self.hits);
-            } else {
-                for id in pending.iter_mut() {
-                    *id += first;
-                }
-                cache.request_batch(pending, now_s, &mut self.hits);
-                for id in pending.iter_mut() {
-                    *id -= first;
-                }
+                return request_batch(cache, pending, now_s, &mut self.hits);
             }
-            return;
+            for id in pending.iter_mut() {
+                *id += first;
+            }
+            let sums = request_batch(cache, pending, now_s, &mut self.hits);
+            for id in pending.iter_mut() {
+                *id -= first;
+            }
+            return sums;
         }
         let formula = &here.asked.formula[here.nodes[call].of];
         let count = formula.hit.len();
@@ -343,5 +358,35 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
             let chance = formula.hit[bucket(u64::from(id)).min(count - 1)];
             coins.uniform() < f64::from(chance)
         }));
+        if formula.in_memory.is_empty() {
+            return (0, 0);
+        }
+        self.levels_by_formula((cache, call), pending)
     }
+
+    /// Of what the formula made hits, those of memory, and of its misses those that were kept.
+    fn levels_by_formula(&mut self, (cache, call): (usize, usize), pending: &[u32]) -> (u64, u64) {
+        let here = &self.here[cache];
+        let formula = &here.asked.formula[here.nodes[call].of];
+        let kept_share = mean_field::kept_of_missed(self.tables.setup, here.nodes[call].node);
+        let count = formula.hit.len();
+        let (mut in_memory, mut kept) = (0, 0);
+        for (&id, &hit) in pending.iter().zip(&self.hits) {
+            let at = bucket(u64::from(id)).min(count - 1);
+            let of = if hit { f64::from(formula.in_memory[at] / formula.hit[at]) } else { kept_share };
+            let so = u64::from(of >= 1.0 || self.coins.uniform() < of);
+            *(if hit { &mut in_memory } else { &mut kept }) += so;
+        }
+        (in_memory, kept)
+    }
+}
+
+/// Requests of a batch in order, and where those of a cache in memory and on disk found their objects.
+fn request_batch(cache: &mut Keeper, ids: &[u32], now_s: f64, hits: &mut Vec<bool>) -> (u64, u64) {
+    if let Keeper::Levels(levels) = cache {
+        let sums = levels.request_all(ids, now_s, hits);
+        return (sums.in_memory, sums.kept);
+    }
+    cache.request_batch(ids, now_s, hits);
+    (0, 0)
 }

@@ -34,9 +34,12 @@ const SPARE_MAX: f64 = 4.0;
 pub(super) struct ByBucket {
     /// Probability that the cache holds it; of one that every server has of its own, that a lookup finds it.
     pub hit: Vec<f32>,
+    /// The same of memory; empty where no part of the cache is on disk.
+    pub in_memory: Vec<f32>,
+    /// How often all lookups of the tier ask for it, 1/s.
     /// The rate that says how long ago it was asked for, 1/s.
     pub rate: Vec<f32>,
-    /// How it stands with the rules of the cache; empty where it has none.
+    /// How it stands with the rules of the cache; empty where it has none and is in memory alone.
     pub standing: Vec<Standing>,
 }
 
@@ -123,7 +126,10 @@ impl<'s, 'a> Tables<'s, 'a> {
             let capacity = here.map_or(0.0, |c| c.capacity.get());
             let ruled = here.is_some_and(Cache::has_rules);
             let each = if ruled { BYTES_ASKED + BYTES_RULED } else { BYTES_ASKED };
-            each * f64::from(asked.ids) + BYTES_HELD * (capacity / size).min(f64::from(asked.ids))
+            let held = |bytes: f64| BYTES_HELD * (bytes / size).min(f64::from(asked.ids));
+            let memory = here.and_then(Cache::in_memory);
+            let in_memory = memory.map_or(0.0, |bytes| BYTES_ASKED * f64::from(asked.ids) + held(bytes));
+            each * f64::from(asked.ids) + held(capacity) + in_memory
         };
         let at = |level: Level| {
             let of = self.asked.iter().filter(|a| a.level == level && !a.mean_field);
@@ -251,11 +257,17 @@ fn by_bucket(setup: &Setup<'_>, law: &Law, tier: TierId, dataset: DatasetId) -> 
     let n = buckets(law.count());
     let (mut hit, mut rate, mut standing) = (Vec::with_capacity(n), Vec::with_capacity(n), Vec::new());
     let cache = setup.scenario.tiers[tier].cache.as_ref();
-    let (ruled, per_server) = (cache.is_some_and(Cache::has_rules), cache.is_some_and(|c| c.per_server));
+    let levels = cache.is_some_and(|cache| cache.memory.is_some());
+    let ruled = levels || cache.is_some_and(Cache::has_rules);
+    let per_server = cache.is_some_and(|cache| cache.per_server);
+    let mut in_memory = Vec::new();
     for bucket in 0..n {
         let middle = (first(bucket) + first(bucket + 1).min(law.count()) - 1) / 2;
         let p = law.p(middle);
         let asked = mean_field::asked(setup, tier, dataset, p);
+        if levels {
+            in_memory.push(mean_field::found_in_memory(setup, tier, dataset, p) as f32);
+        }
         let Some(solved) = setup.chain.caches[tier].filter(|_| !per_server) else {
             hit.push(mean_field::found(setup, tier, dataset, p) as f32);
             rate.push(asked.rate as f32);
@@ -268,5 +280,5 @@ fn by_bucket(setup: &Setup<'_>, law: &Law, tier: TierId, dataset: DatasetId) -> 
             standing.push(stands);
         }
     }
-    ByBucket { hit, rate, standing }
+    ByBucket { hit, in_memory, rate, standing }
 }

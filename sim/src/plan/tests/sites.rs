@@ -49,7 +49,7 @@ slos: [view.first_byte p90 < {p90:.0} ms, edge.hit_ratio > {hit:.0} %]
     )
 }
 
-fn open(text: &str, settings: &[&str]) -> Open {
+pub(super) fn open(text: &str, settings: &[&str]) -> Open {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("pages.yaml");
     std::fs::write(&path, text).unwrap();
