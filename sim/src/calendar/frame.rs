@@ -190,6 +190,7 @@ impl std::ops::IndexMut<u32> for Frames {
 #[derive(Debug, Clone, Copy)]
 pub struct List {
     head: u32,
+    /// The last, of a list that has any.
     tail: u32,
     pub len: u32,
 }
@@ -199,13 +200,11 @@ impl List {
 
     #[inline]
     pub fn push(&mut self, frames: &mut Frames, at: u32) {
+        // Written wherever it stands: whether somebody waits already is what nobody can guess.
+        let (head, last) = if self.head == NONE { (at, at) } else { (self.head, self.tail) };
+        frames[last].next = at;
         frames[at].next = NONE;
-        if self.tail == NONE {
-            self.head = at;
-        } else {
-            frames[self.tail].next = at;
-        }
-        self.tail = at;
+        (self.head, self.tail) = (head, at);
         self.len += 1;
     }
 
@@ -216,9 +215,6 @@ impl List {
             return None;
         }
         self.head = frames[at].next;
-        if self.head == NONE {
-            self.tail = NONE;
-        }
         self.len -= 1;
         Some(at)
     }
