@@ -13,7 +13,7 @@ const TTL_S: (f64, f64) = (0.01, 10.0 * 365.0 * 86_400.0);
 pub(super) const CACHE: Shape = Shape {
     fields: &[
         must("capacity", Kind::Any(&[quantity::<Bytes>(), Kind::Auto]), "bytes of one instance"),
-        field("memory", quantity::<Bytes>(), "bytes of it in memory, the rest is on disk (no disk is asked)"),
+        field("memory", quantity::<Bytes>(), "bytes of it in memory, the rest is on disk (all)"),
         field(
             "policy",
             Kind::Any(&[
