@@ -114,6 +114,7 @@ pub fn play(
         objects_per_sample: 1,
         notes: notes(scenario, plan, slice),
         simulated_servers: together,
+        stretches: Vec::new(),
     };
     Some((outcome, partial))
 }

@@ -10,6 +10,9 @@ use super::streams::{self, Source};
 use crate::analytic::caches::{Chain, chain_of};
 use crate::flow::Flow;
 
+/// What a reader is told of a day without its events.
+pub const WITHOUT_EVENTS: &str = "this is a day without the scenario's events";
+
 /// Objects to put into all caches of a tier before the day, at most.
 const FILL_MAX: usize = 200_000_000;
 
@@ -152,7 +155,7 @@ impl<'a> Setup<'a> {
             }
         }
         if !scenario.events.is_empty() {
-            notes.push("this is a day without the scenario's events".to_owned());
+            notes.push(WITHOUT_EVENTS.to_owned());
         }
         notes
     }

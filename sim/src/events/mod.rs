@@ -1,0 +1,248 @@
+//! A day with its events: the stretches around them on the event calendar, the rest by the engine of the day.
+//!
+//! Why not the whole day on the calendar: a slice small enough to be played for a day has too few servers of most tiers,
+//! and an event takes hours at most. So each stretch is tried out first, once with its events and once without: whether
+//! it had forgotten its start when it begins to count, and when all is again as it would have been. What comes out is
+//! how long it is; then it is played as often as the day, and takes the day's place there.
+//!
+//! A stretch begins with caches as full as they usually are, and after it the day goes on as if there had been no event;
+//! it lasts until that is so.
+
+mod spans;
+
+use std::sync::atomic::AtomicBool;
+
+use plimsoll_reports::format::{clock, significant};
+use plimsoll_reports::record::{Provenance, Run};
+use plimsoll_scenarios::{Scenario, Scope};
+
+use crate::calendar::{self, slice};
+use crate::day::{SlotSet, WITHOUT_EVENTS};
+use crate::outcome::{self, Outcome, Part, summarise};
+use crate::recovery::{self, Reference};
+use crate::simulate::{Options, Progress};
+use crate::threads::parallel;
+use crate::settle;
+use spans::Span;
+
+/// Requests of one replication that are played of all stretches of a day together, at most.
+const REQUESTS_MAX: f64 = 3e6;
+
+/// The stretches of a day, tried out.
+#[derive(Debug)]
+pub struct Stretches {
+    stretches: Vec<Stretch>,
+    /// Requests that one of a stretch stands for.
+    factor: f64,
+}
+
+#[derive(Debug)]
+struct Stretch {
+    span: Span,
+    /// When latencies had settled, seconds after the start.
+    settled_s: Option<f64>,
+    /// All was as usual in its last slot.
+    recovered: bool,
+    /// As it was tried out: with its events and without any.
+    seen: Run,
+    calm: Run,
+}
+
+impl Stretches {
+    /// Their slots.
+    #[must_use]
+    pub fn slots(&self) -> SlotSet {
+        let mut all = SlotSet::default();
+        self.stretches.iter().for_each(|stretch| all.add(stretch.span.slots.clone()));
+        all
+    }
+
+    /// Puts them, each played as often as the day, into a day that was played with these slots set aside. Where `stop`
+    /// was raised before all were, the day stays as it is; the second value is false then.
+    #[must_use]
+    pub fn put_into(
+        &self,
+        (scenario, mut day): (&Scenario, Outcome),
+        options: &Options,
+        progress: Progress<'_>,
+        stop: &AtomicBool,
+    ) -> (Outcome, bool) {
+        let Some((parts, mut notes)) = self.play(scenario, options, progress, stop) else {
+            day.notes.push("stopped before the hours with its events were played request by request".to_owned());
+            return (day, false);
+        };
+        day.notes.retain(|note| note != WITHOUT_EVENTS);
+        notes.append(&mut day.notes);
+        day.notes = notes;
+        day.mode = match day.mode {
+            "sampled" => "sampled, its events request by request",
+            _ => "every request through caches, sampled queues, its events request by request",
+        };
+        (outcome::splice(scenario, day, parts), true)
+    }
+
+    fn play(
+        &self,
+        scenario: &Scenario,
+        options: &Options,
+        progress: Progress<'_>,
+        stop: &AtomicBool,
+    ) -> Option<(Vec<Part>, Vec<String>)> {
+        let all: f64 = self.stretches.iter().map(|s| s.span.to_s() - s.span.from_s()).sum();
+        let (mut parts, mut small, mut done) = (Vec::new(), Vec::new(), 0.0);
+        for Stretch { span, .. } in &self.stretches {
+            let share = (span.to_s() - span.from_s()) / all;
+            let plan = plan(options, span, options.replications);
+            let tell = |part: f64| progress(done + share * part);
+            let (outcome, mut told) = play(scenario, plan, self.factor, &tell, stop)?;
+            parts.push(Part { first: span.slots.start, outcome, factor: self.factor });
+            // The first says what a slice is, which is said of all below.
+            small.extend(told.drain(..).skip(1));
+            done += share;
+        }
+        small.dedup();
+        let mut notes = self.notes(scenario);
+        notes.append(&mut small);
+        Some((parts, notes))
+    }
+
+    /// What was played how, in words.
+    fn notes(&self, scenario: &Scenario) -> Vec<String> {
+        let all: Vec<String> = self.stretches.iter().map(|s| hours(&s.span)).collect();
+        let how = if self.factor > 1.0 {
+            format!(" in a slice of the system, one user and server in {}", significant(self.factor, 3))
+        } else {
+            String::new()
+        };
+        let mut notes = vec![format!(
+            "the hours around its events ({} UTC) are played request by request{how}; the rest of the day is as if there had \
+             been none",
+            all.join(", ")
+        )];
+        if scenario.tiers.values().any(|t| {
+            t.connections_max.is_some() || t.replication.lag.is_some() || (t.link.is_some() && t.scope != Scope::User)
+        }) {
+            notes.push(
+                "bodies that share links, connections that stay and stale reads are counted in these hours only"
+                    .to_owned(),
+            );
+        }
+        for stretch in &self.stretches {
+            let at = hours(&stretch.span);
+            if stretch.settled_s.is_none() && stretch.span.warmup_s > 0.0 {
+                notes.push(format!("{at}: {}", settle::note(None, stretch.span.warmup_s)));
+            }
+            let over = stretch.span.over < stretch.span.slots.end;
+            if over && !stretch.recovered {
+                notes.push(format!("{at}: not all is as usual again when the day ends"));
+            }
+        }
+        notes
+    }
+
+    /// The events of the day as they were tried out, to tell what each did.
+    #[must_use]
+    pub fn references(&self) -> Vec<Reference<'_>> {
+        self.stretches.iter().map(|s| Reference { seen: &s.seen, calm: Some(&s.calm) }).collect()
+    }
+}
+
+/// `18:00 to 20:30`.
+fn hours(span: &Span) -> String {
+    let to = if span.is_last() { "24:00".to_owned() } else { clock(span.to_s()) };
+    format!("{} to {to}", clock(span.from_s()))
+}
+
+/// Finds out how long each stretch is. `None` where `stop` was raised before.
+#[must_use]
+pub fn prepare(
+    scenario: &Scenario,
+    options: &Options,
+    progress: Progress<'_>,
+    stop: &AtomicBool,
+) -> Option<Stretches> {
+    let calm = Scenario { events: Vec::new(), ..scenario.clone() };
+    let mut spans = spans::of(scenario);
+    let mut stretches: Vec<Stretch> = Vec::new();
+    while let Some(span) = spans.get(stretches.len()).cloned() {
+        let factor = factor(scenario, &spans);
+        let mut stretch = try_out([scenario, &calm], &span, (options, factor), stop)?;
+        let plan = plan(options, &span, 1);
+        if let Some(longer) = settle::longer(&plan).filter(|_| stretch.settled_s.is_none()) {
+            spans[stretches.len()].warmup_s = longer.warmup_s;
+            continue;
+        }
+        if !stretch.recovered && !span.is_last() {
+            spans[stretches.len()].extend();
+            spans = spans::merged(spans);
+            continue;
+        }
+        stretch.span = span;
+        stretches.push(stretch);
+        progress(stretches.len() as f64 / spans.len() as f64);
+    }
+    Some(Stretches { factor: factor(scenario, &spans), stretches })
+}
+
+/// One part in how many is played, so that all stretches together are not too much.
+fn factor(scenario: &Scenario, spans: &[Span]) -> f64 {
+    let requests = spans.iter().map(|s| slice::expected(scenario, s.from_s() - s.warmup_s, s.to_s()));
+    (requests.sum::<f64>() / REQUESTS_MAX).max(1.0)
+}
+
+fn plan(options: &Options, span: &Span, replications: u64) -> calendar::Plan {
+    calendar::Plan {
+        seed: options.seed,
+        replications,
+        threads: options.threads,
+        from_s: span.from_s() - span.warmup_s,
+        warmup_s: span.warmup_s,
+        duration_s: span.to_s() - span.from_s(),
+        slots: span.slots.len(),
+        same_requests: false,
+    }
+}
+
+/// Plays a stretch with its events and without, once each, from the same draws.
+fn try_out(
+    both: [&Scenario; 2],
+    span: &Span,
+    (options, factor): (&Options, f64),
+    stop: &AtomicBool,
+) -> Option<Stretch> {
+    let plan = calendar::Plan { threads: 1, ..plan(options, span, 1) };
+    let played = parallel(&both, options.threads, stop, |scenario| {
+        play(scenario, plan, factor, &|_| (), stop).map(|(outcome, _)| {
+            let settled_s = settle::settled(&outcome, plan.warmup_s);
+            (settled_s, summarise(scenario, &outcome, Provenance::default()))
+        })
+    });
+    let mut played = played.into_iter().flatten();
+    let ((settled_s, seen), (_, calm)) = (played.next()??, played.next()??);
+    let last = span.slots.len() - 1;
+    let recovered = span.over < span.slots.end && recovery::as_usual(&seen, last, &calm);
+    Some(Stretch { span: span.clone(), settled_s, recovered, seen, calm })
+}
+
+/// Plays one part in `factor` of a scenario; also says what a reader should know of the slice.
+fn play(
+    scenario: &Scenario,
+    plan: calendar::Plan,
+    factor: f64,
+    progress: Progress<'_>,
+    stop: &AtomicBool,
+) -> Option<(Outcome, Vec<String>)> {
+    let (mut outcome, partial, notes) = if factor > 1.0 {
+        let mut slice = slice::slice(scenario, factor);
+        // A stretch begins in the middle of a day, and connections last.
+        slice.standing = true;
+        let (mut outcome, partial) = calendar::play(&slice.scenario, plan, Some(&slice), progress, stop)?;
+        outcome.objects_per_sample = factor.round() as u64;
+        (outcome, partial, slice.notes)
+    } else {
+        let (outcome, partial) = calendar::play(scenario, plan, None, progress, stop)?;
+        (outcome, partial, Vec::new())
+    };
+    outcome.notes.clear();
+    (!partial).then_some((outcome, notes))
+}
