@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use plimsoll_reports::format::{human, significant};
-use plimsoll_reports::record::{ActionRun, Happening, Impact, Run, TierRun, Unit};
+use plimsoll_reports::record::{ActionRun, Happening, Impact, Method, Run, TierRun, Unit};
 use plimsoll_scenarios::{Event, Scenario};
 
 use crate::calendar;
@@ -19,8 +19,9 @@ const MORE_SHARE: f64 = 0.01;
 const MORE_TIME: f64 = 0.25;
 const MORE_QUEUE: f64 = 0.5;
 const QUEUE_NONE: f64 = 0.05;
-/// Requests of a slot from which its 99th percentile says anything.
+/// Requests of a slot, as they were played, from which its 99th percentile says anything, and its shares and queues.
 const TAIL_MIN: f64 = 1_000.0;
+const SHARE_MIN: f64 = 100.0;
 
 /// A run that shows events, and what it is like without them: the same stretch without any, else what was before.
 #[derive(Debug, Clone, Copy)]
@@ -37,12 +38,11 @@ pub fn as_usual(seen: &Run, slot: usize, calm: &Run) -> bool {
 
 /// Whether all is in a slot as it is in these slots of a run, but for chance.
 fn is_usual(seen: &Run, slot: usize, (calm, slots): (&Run, Range<usize>)) -> bool {
-    // Requests of a slot that were played.
-    let played = |rate: f64| rate * seen.slot_s / seen.method.objects_per_sample as f64;
+    let played = |rate: f64| played(seen, rate);
     let actions = seen.actions.iter().zip(&calm.actions).all(|(a, b)| {
         let n = played(a.series.rate_per_s[slot]);
         let failed = a.series.failed_share[slot];
-        let fails = failed > mean(&b.series.failed_share, &slots) + MORE_SHARE + 0.3 / n.max(1.0).sqrt();
+        let fails = n >= SHARE_MIN && failed > mean(&b.series.failed_share, &slots) + MORE_SHARE + 0.3 / n.sqrt();
         let slow = match (a.series.first_byte_p99_s[slot], p99(b, &slots)) {
             (Some(now), Some(usual)) if n >= TAIL_MIN => {
                 now > usual * (1.0 + MORE_TIME + 6.0 / n.sqrt()) + 0.001
@@ -54,12 +54,21 @@ fn is_usual(seen: &Run, slot: usize, (calm, slots): (&Run, Range<usize>)) -> boo
     actions
         && seen.tiers.iter().zip(&calm.tiers).all(|(a, b)| {
             let n = played(a.series.rate_per_s[slot]);
+            if n < SHARE_MIN {
+                return true;
+            }
             let misses = match (a.series.hit_ratio[slot], known(&b.series.hit_ratio, &slots)) {
-                (Some(now), Some(usual)) => now < usual - MORE_SHARE - 1.5 / n.max(1.0).sqrt(),
+                (Some(now), Some(usual)) => now < usual - MORE_SHARE - 1.5 / n.sqrt(),
                 _ => false,
             };
             !misses && !queues(a, slot, (b, &slots))
         })
+}
+
+/// Requests at a rate in a slot of a run that were played, over all replications.
+fn played(run: &Run, rate: f64) -> f64 {
+    let Method { objects_per_sample, replications, .. } = run.method;
+    rate * run.slot_s / objects_per_sample as f64 * replications as f64
 }
 
 /// Whether more wait at a tier than usual.
@@ -130,12 +139,15 @@ fn judge(happening: &mut Happening, run: &Run, reference: &Reference<'_>) {
     // The same slots of the run, which may be longer.
     let before = ((seen.from_s - run.from_s) / run.slot_s).round() as usize;
     for (id, action) in run.actions.iter().enumerate() {
-        let highest = |of: &dyn Fn(usize) -> Option<f64>| {
-            let all = span.clone().filter_map(|slot| of(slot + before).map(|value| (slot, value)));
+        // Of a few requests the worst is chance.
+        let enough = |slot: usize, least: f64| played(seen, seen.actions[id].series.rate_per_s[slot]) >= least;
+        let highest = |least: f64, of: &dyn Fn(usize) -> Option<f64>| {
+            let slots = span.clone().filter(|&slot| enough(slot, least));
+            let all = slots.filter_map(|slot| of(slot + before).map(|value| (slot, value)));
             all.reduce(|a, b| if b.1 > a.1 { b } else { a })
         };
-        let worst = highest(&|slot| action.series.first_byte_p99_s[slot]);
-        let failed = highest(&|slot| Some(action.series.failed_share[slot]));
+        let worst = highest(SHARE_MIN, &|slot| action.series.first_byte_p99_s[slot]);
+        let failed = highest(SHARE_MIN, &|slot| Some(action.series.failed_share[slot]));
         let (failed_at, failed_share) = failed.unwrap_or((first, 0.0));
         happening.impacts.push(Impact {
             action: action.name.clone(),

@@ -46,9 +46,9 @@ const EVERY_MAX: f64 = 3e5;
 const REPLICATIONS_MAX: u64 = 100;
 /// Least time before a window that is played and does not count, seconds.
 const WARMUP_MIN_S: f64 = 600.0;
-/// Shares of the time at which a day begins and is over that is played with stretches around its events: sampled, and with
-/// every request through the caches.
-const SAMPLED: (f64, f64) = (0.4, 0.6);
+/// Shares of the time at which a day begins and is over that has stretches around its events: sampled, and with every
+/// request through the caches.
+pub(crate) const SAMPLED: (f64, f64) = (0.4, 0.6);
 const EXACT: (f64, f64) = (0.05, 0.9);
 /// Slots of the results of a day, a window and a run.
 const SLOTS_DAY: usize = 96;
@@ -132,7 +132,6 @@ fn day_run(
     let mut run = summarise(scenario, &outcome, provenance(scenario, options.seed, described, !whole));
     if whole {
         run.events = recovery::happenings(scenario, &run, &stretches.references());
-        run.notes.extend(recovery::notes(scenario, &run));
     }
     run
 }

@@ -9,14 +9,16 @@
 //! it lasts until that is so.
 
 mod spans;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::AtomicBool;
 
-use plimsoll_reports::format::{clock, significant};
-use plimsoll_reports::record::{Provenance, Run};
+use plimsoll_reports::format::{clock, human, significant};
+use plimsoll_reports::record::{Provenance, Run, Unit};
 use plimsoll_scenarios::{Scenario, Scope};
 
-use crate::calendar::{self, slice};
+use crate::calendar::{self, Laws, Machine, slice};
 use crate::day::{SlotSet, WITHOUT_EVENTS};
 use crate::outcome::{self, Outcome, Part, summarise};
 use crate::recovery::{self, Reference};
@@ -34,6 +36,8 @@ pub struct Stretches {
     stretches: Vec<Stretch>,
     /// Requests that one of a stretch stands for.
     factor: f64,
+    /// Caches are as full as they usually are when one begins.
+    full: bool,
 }
 
 #[derive(Debug)]
@@ -78,7 +82,17 @@ impl Stretches {
             "sampled" => "sampled, its events request by request",
             _ => "every request through caches, sampled queues, its events request by request",
         };
-        (outcome::splice(scenario, day, parts), true)
+        let (mut spliced, busy) = outcome::splice(scenario, day, &parts);
+        let over = busy.into_iter().enumerate().filter(|(_, busy)| *busy > 1.0);
+        spliced.notes.extend(over.map(|(tier, busy)| {
+            format!(
+                "{} would have to be {} busy in these hours: what it turns away or lets wait then is not among failures and \
+                 latencies, since the slice has more than its part of it",
+                scenario.tier_name(tier),
+                human(busy, Unit::Share)
+            )
+        }));
+        (spliced, true)
     }
 
     fn play(
@@ -94,12 +108,13 @@ impl Stretches {
             let share = (span.to_s() - span.from_s()) / all;
             let plan = plan(options, span, options.replications);
             let tell = |part: f64| progress(done + share * part);
-            let (outcome, mut told) = play(scenario, plan, self.factor, &tell, stop)?;
-            parts.push(Part { first: span.slots.start, outcome, factor: self.factor });
+            let Played { outcome, servers, notes } = play(scenario, plan, self.factor, &tell, stop)?;
+            parts.push(Part { first: span.slots.start, outcome, factor: self.factor, servers });
             // The first says what a slice is, which is said of all below.
-            small.extend(told.drain(..).skip(1));
+            small.extend(notes.into_iter().skip(1));
             done += share;
         }
+        small.sort();
         small.dedup();
         let mut notes = self.notes(scenario);
         notes.append(&mut small);
@@ -126,6 +141,12 @@ impl Stretches {
                 "bodies that share links, connections that stay and stale reads are counted in these hours only"
                     .to_owned(),
             );
+        }
+        if !self.full {
+            notes.push(format!(
+                "of a policy of theirs no law is known: caches begin empty {} before these hours, and large ones are not full yet",
+                human(settle::WARMUP_MAX_S, Unit::Seconds)
+            ));
         }
         for stretch in &self.stretches {
             let at = hours(&stretch.span);
@@ -162,9 +183,10 @@ pub fn prepare(
     stop: &AtomicBool,
 ) -> Option<Stretches> {
     let calm = Scenario { events: Vec::new(), ..scenario.clone() };
-    let mut spans = spans::of(scenario);
+    let full = Laws::of(scenario).is_some();
+    let mut spans = spans::of(scenario, full);
     let mut stretches: Vec<Stretch> = Vec::new();
-    while let Some(span) = spans.get(stretches.len()).cloned() {
+    while let Some(mut span) = spans.get(stretches.len()).cloned() {
         let factor = factor(scenario, &spans);
         let mut stretch = try_out([scenario, &calm], &span, (options, factor), stop)?;
         let plan = plan(options, &span, 1);
@@ -172,16 +194,25 @@ pub fn prepare(
             spans[stretches.len()].warmup_s = longer.warmup_s;
             continue;
         }
-        if !stretch.recovered && !span.is_last() {
-            spans[stretches.len()].extend();
-            spans = spans::merged(spans);
-            continue;
+        match stretch.usual_from(&span) {
+            Some(usual) => {
+                let end = span.slots.start + usual + 1;
+                span.slots.end = end.max(span.over + 1).min(span.slots.end);
+                stretch.recovered = true;
+            }
+            None if span.is_last() => {}
+            None => {
+                spans[stretches.len()].extend();
+                spans = spans::merged(spans);
+                continue;
+            }
         }
+        spans[stretches.len()] = span.clone();
         stretch.span = span;
         stretches.push(stretch);
         progress(stretches.len() as f64 / spans.len() as f64);
     }
-    Some(Stretches { factor: factor(scenario, &spans), stretches })
+    Some(Stretches { factor: factor(scenario, &spans), full, stretches })
 }
 
 /// One part in how many is played, so that all stretches together are not too much.
@@ -212,37 +243,55 @@ fn try_out(
 ) -> Option<Stretch> {
     let plan = calendar::Plan { threads: 1, ..plan(options, span, 1) };
     let played = parallel(&both, options.threads, stop, |scenario| {
-        play(scenario, plan, factor, &|_| (), stop).map(|(outcome, _)| {
+        play(scenario, plan, factor, &|_| (), stop).map(|Played { outcome, .. }| {
             let settled_s = settle::settled(&outcome, plan.warmup_s);
             (settled_s, summarise(scenario, &outcome, Provenance::default()))
         })
     });
     let mut played = played.into_iter().flatten();
     let ((settled_s, seen), (_, calm)) = (played.next()??, played.next()??);
-    let last = span.slots.len() - 1;
-    let recovered = span.over < span.slots.end && recovery::as_usual(&seen, last, &calm);
-    Some(Stretch { span: span.clone(), settled_s, recovered, seen, calm })
+    Some(Stretch { span: span.clone(), settled_s, recovered: false, seen, calm })
 }
 
-/// Plays one part in `factor` of a scenario; also says what a reader should know of the slice.
+impl Stretch {
+    /// The first slot after its events from which all is as usual to its end; `None` where the last is not.
+    fn usual_from(&self, span: &Span) -> Option<usize> {
+        let (over, end) = (span.over - span.slots.start, span.slots.len());
+        let usual = |&slot: &usize| recovery::as_usual(&self.seen, slot, &self.calm);
+        (over..end).rev().take_while(usual).last()
+    }
+}
+
+/// A stretch that was played.
+struct Played {
+    outcome: Outcome,
+    servers: Vec<Vec<f64>>,
+    /// What a reader should know of the slice.
+    notes: Vec<String>,
+}
+
+/// Plays one part in `factor` of a scenario.
 fn play(
     scenario: &Scenario,
     plan: calendar::Plan,
     factor: f64,
     progress: Progress<'_>,
     stop: &AtomicBool,
-) -> Option<(Outcome, Vec<String>)> {
-    let (mut outcome, partial, notes) = if factor > 1.0 {
-        let mut slice = slice::slice(scenario, factor);
-        // A stretch begins in the middle of a day, and connections last.
-        slice.standing = true;
-        let (mut outcome, partial) = calendar::play(&slice.scenario, plan, Some(&slice), progress, stop)?;
-        outcome.objects_per_sample = factor.round() as u64;
-        (outcome, partial, slice.notes)
-    } else {
-        let (outcome, partial) = calendar::play(scenario, plan, None, progress, stop)?;
-        (outcome, partial, Vec::new())
-    };
+) -> Option<Played> {
+    // A whole system is a slice too: its caches are as full as they usually are then.
+    let mut slice = slice::slice(scenario, factor);
+    // A stretch begins in the middle of a day, and connections last.
+    slice.standing = true;
+    let (mut outcome, partial) = calendar::play(&slice.scenario, plan, Some(&slice), progress, stop)?;
+    outcome.objects_per_sample = factor.round() as u64;
     outcome.notes.clear();
-    (!partial).then_some((outcome, notes))
+    let servers = servers(scenario, &slice.scenario, factor);
+    (!partial).then_some(Played { outcome, servers, notes: slice.notes })
+}
+
+/// By tier and place: slots of the servers of a slice that stand for one of the whole; see [`Part::servers`].
+fn servers(whole: &Scenario, slice: &Scenario, factor: f64) -> Vec<Vec<f64>> {
+    let (whole, slice) = (Machine::capacity(whole), Machine::capacity(slice));
+    let of = |(whole, slice): (&f64, &f64)| if *whole > 0.0 { slice * factor / whole } else { 1.0 };
+    whole.iter().zip(&slice).map(|(whole, slice)| whole.iter().zip(slice).map(of).collect()).collect()
 }

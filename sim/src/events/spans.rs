@@ -14,8 +14,8 @@ use crate::settle;
 const AFTER: usize = 2;
 /// Slots between two stretches below which they are one: as much is played before each of them anyway.
 const NEAR: usize = 2;
-/// Least time before a stretch that is played and does not count, seconds.
-const WARMUP_MIN_S: f64 = 600.0;
+/// Time before a stretch that is played first and does not count, seconds.
+const WARMUP_S: f64 = 900.0;
 
 /// A stretch of the day around events that overlap or are near each other.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,9 +29,8 @@ pub struct Span {
 }
 
 impl Span {
-    fn new(slots: Range<usize>, over: usize) -> Self {
-        let (from_s, long_s) = (slots.start as f64 * SLOT_S, slots.len() as f64 * SLOT_S);
-        let warmup_s = long_s.clamp(WARMUP_MIN_S, settle::WARMUP_MAX_S).min(from_s);
+    fn new(slots: Range<usize>, over: usize, warmup_s: f64) -> Self {
+        let warmup_s = warmup_s.min(slots.start as f64 * SLOT_S);
         Self { slots, over, warmup_s }
     }
 
@@ -70,14 +69,16 @@ impl Span {
     }
 }
 
-/// The stretches of a scenario's day, in its order.
+/// The stretches of a scenario's day, in its order. Caches that are not `full` from the start get all the time to fill
+/// that there may be.
 #[must_use]
-pub fn of(scenario: &Scenario) -> Vec<Span> {
+pub fn of(scenario: &Scenario, full: bool) -> Vec<Span> {
+    let warmup_s = if full { WARMUP_S } else { settle::WARMUP_MAX_S };
     let of = |event| {
         let event: &plimsoll_scenarios::Event = event;
         let first = ((event.at_s / SLOT_S) as usize).min(SLOTS - 1);
         let over = ((calendar::ends(event) / SLOT_S).ceil() as usize).clamp(first + 1, SLOTS);
-        Span::new(first..(over + AFTER).min(SLOTS), over)
+        Span::new(first..(over + AFTER).min(SLOTS), over, warmup_s)
     };
     let mut spans: Vec<Span> = scenario.events.iter().map(of).collect();
     spans.sort_by_key(|span| (span.slots.start, span.slots.end));
@@ -109,7 +110,7 @@ mod tests {
              tiers: {{web: {{servers: 9, concurrency: 9, service_time: 1 ms}}}}\nevents:\n{events}"
         );
         let scenario = Scenario::from_yaml(&SourceFile::new("shop.yaml", &text)).unwrap();
-        of(&scenario).into_iter().map(|span| (span.slots, span.over)).collect()
+        of(&scenario, true).into_iter().map(|span| (span.slots, span.over)).collect()
     }
 
     #[test]
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_stretch_that_is_extended_doubles_what_follows_until_midnight() {
-        let mut span = Span::new(80..86, 84);
+        let mut span = Span::new(80..86, 84, 900.0);
         let mut ends = Vec::new();
         while !span.is_last() {
             span.extend();

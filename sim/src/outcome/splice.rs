@@ -10,7 +10,7 @@ use std::ops::Range;
 use plimsoll_scenarios::{Scenario, Scope, TierId};
 
 use super::means::Means;
-use super::{Beside, BesideSums, Counted, Distributions, Outcome};
+use super::{Beside, BesideSums, Counted, Distributions, Outcome, StationSlot};
 use crate::flow::{Cause, Node};
 use crate::histogram::Latencies;
 use crate::model;
@@ -20,6 +20,11 @@ const GRAIN: f64 = 100.0;
 /// Most that another stands for, in those of the least: counts stay far below what a histogram holds.
 const WEIGHT_MAX: f64 = 1e9;
 
+/// Slots of servers, for one of the whole, from which their queues are not those of the whole.
+const MANY: f64 = 1.25;
+/// Calls in a slot, over all replications, from which their work is that of the whole.
+const CALLS_MIN: f64 = 1_000.0;
+
 /// A part of a day, by another engine.
 #[derive(Debug)]
 pub struct Part {
@@ -28,6 +33,9 @@ pub struct Part {
     pub outcome: Outcome,
     /// Requests that one of its requests stands for.
     pub factor: f64,
+    /// By tier and place: slots of its servers that stand for one of the whole; more than one where whole servers were
+    /// played at a part of their load.
+    pub servers: Vec<Vec<f64>>,
 }
 
 impl Part {
@@ -45,15 +53,22 @@ pub struct Spliced {
 }
 
 /// Puts parts into a day that has what is outside of them beside the whole. Replication i of the day goes with
-/// replication i of each part; there are as many of each.
+/// replication i of each part; there are as many of each. Also says by tier how busy servers would have to be that were
+/// played at a part of their load.
 #[must_use]
-pub fn splice(scenario: &Scenario, mut day: Outcome, parts: Vec<Part>) -> Outcome {
-    let weights = Weights::new(scenario, &day, &parts);
+pub fn splice(scenario: &Scenario, mut day: Outcome, parts: &[Part]) -> (Outcome, Vec<f64>) {
+    let weights = Weights::new(scenario, &day, parts);
+    let mut busy = vec![0.0; scenario.tiers.len()];
+    let loads: Vec<Loads> = parts.iter().map(|part| Loads::new(scenario, part)).collect();
+    for (tier, busy) in busy.iter_mut().enumerate() {
+        *busy = loads.iter().map(|loads| loads.highest(tier)).fold(0.0, f64::max);
+    }
     for (replication, counted) in day.counted.iter_mut().enumerate() {
         let others: Vec<&Counted> = parts.iter().map(|p| &p.outcome.counted[replication]).collect();
-        counted.beside = beside(scenario, &parts, &others, (day.slots, &weights));
-        for (part, other) in parts.iter().zip(&others) {
+        counted.beside = beside(scenario, parts, &others, (day.slots, &weights));
+        for ((part, other), loads) in parts.iter().zip(&others).zip(&loads) {
             put(counted, other, part.slots());
+            put_stations(counted, other, part, loads);
         }
         merge(counted, &others, &weights);
     }
@@ -61,7 +76,7 @@ pub fn splice(scenario: &Scenario, mut day: Outcome, parts: Vec<Part>) -> Outcom
         .iter()
         .map(|p| Spliced { slots: p.slots(), simulated_servers: p.outcome.simulated_servers.clone() })
         .collect();
-    day
+    (day, busy)
 }
 
 /// Everything that is counted by slot.
@@ -77,14 +92,58 @@ fn put(counted: &mut Counted, other: &Counted, slots: Range<usize>) {
             into[slots.clone()].copy_from_slice(from);
         }
     }
-    for (into, from) in counted.stations.iter_mut().flatten().zip(other.stations.iter().flatten()) {
-        into[slots.clone()].copy_from_slice(from);
-    }
     for (into, from) in counted.first_byte_slots.iter_mut().zip(&other.first_byte_slots) {
         into[slots.clone()].clone_from_slice(from);
     }
     counted.simulated_requests += other.simulated_requests;
     counted.simulated_customers += other.simulated_customers;
+}
+
+/// Servers by slot. Where whole servers were played at a part of their load, their queues are shorter than those of the
+/// whole: the day's stand where they are longer, and how busy they are follows from the work.
+fn put_stations(counted: &mut Counted, other: &Counted, part: &Part, loads: &Loads) {
+    for (tier, places) in other.stations.iter().enumerate() {
+        for (place, slots) in places.iter().enumerate() {
+            let into = &mut counted.stations[tier][place][part.slots()];
+            if part.servers[tier][place] <= MANY {
+                into.copy_from_slice(slots);
+                continue;
+            }
+            for (slot, (into, from)) in into.iter_mut().zip(slots).enumerate() {
+                *into = StationSlot {
+                    utilisation: loads.0[tier][place][slot].map_or(into.utilisation, |busy| busy.min(1.0)),
+                    wait_mean_s: into.wait_mean_s.max(from.wait_mean_s),
+                    held_mean_s: into.held_mean_s.max(from.held_mean_s),
+                    queue: into.queue.max(from.queue),
+                    rejected_share: into.rejected_share.max(from.rejected_share),
+                };
+            }
+        }
+    }
+}
+
+/// By tier, place and slot of a part: how busy servers that are played at a part of their load are in the whole, where
+/// there are calls enough to tell.
+struct Loads(Vec<Vec<Vec<Option<f64>>>>);
+
+impl Loads {
+    fn new(scenario: &Scenario, part: &Part) -> Self {
+        let means = Means::new(scenario, &part.outcome);
+        let replications = part.outcome.counted.len() as f64;
+        let of = |tier: TierId, place: usize, slot: usize| {
+            let servers = part.servers[tier][place];
+            let calls = means.work(tier, place, slot) / part.factor * replications;
+            let enough = servers > MANY && calls >= CALLS_MIN;
+            enough.then(|| means.stations[tier][place][slot].utilisation * servers)
+        };
+        let by_slot = |tier, place| (0..part.outcome.slots).map(|slot| of(tier, place, slot)).collect();
+        let by_place = |tier| (0..model::places(scenario, tier)).map(|place| by_slot(tier, place)).collect();
+        Self((0..scenario.tiers.len()).map(by_place).collect())
+    }
+
+    fn highest(&self, tier: TierId) -> f64 {
+        self.0[tier].iter().flatten().flatten().copied().fold(0.0, f64::max)
+    }
 }
 
 /// What stands beside servers: counted in the parts only.
