@@ -7,8 +7,7 @@ use crate::compare;
 use crate::format::{clock, error, human, significant};
 use crate::record::{
     ActionRun, Bottleneck, Comparison, ComparisonRow, Estimate, Happening, Impact, Provenance, Report,
-    Resource, Run,
-    SloVerdict, TierRun, Unit,
+    Resource, Run, SloVerdict, TierRun, Unit,
 };
 
 /// Runs shorter than this are load runs: moments in them are seconds from the start, not hours of a day.

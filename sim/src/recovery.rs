@@ -42,7 +42,8 @@ fn is_usual(seen: &Run, slot: usize, (calm, slots): (&Run, Range<usize>)) -> boo
     let actions = seen.actions.iter().zip(&calm.actions).all(|(a, b)| {
         let n = played(a.series.rate_per_s[slot]);
         let failed = a.series.failed_share[slot];
-        let fails = n >= SHARE_MIN && failed > mean(&b.series.failed_share, &slots) + MORE_SHARE + 0.3 / n.sqrt();
+        let fails =
+            n >= SHARE_MIN && failed > mean(&b.series.failed_share, &slots) + MORE_SHARE + 0.3 / n.sqrt();
         let slow = match (a.series.first_byte_p99_s[slot], p99(b, &slots)) {
             (Some(now), Some(usual)) if n >= TAIL_MIN => {
                 now > usual * (1.0 + MORE_TIME + 6.0 / n.sqrt()) + 0.001
@@ -99,9 +100,11 @@ pub fn happenings(scenario: &Scenario, run: &Run, references: &[Reference<'_>]) 
     let own = [Reference { seen: run, calm: None }];
     let references = if references.is_empty() { &own[..] } else { references };
     let (from_s, to_s) = (run.from_s, run.from_s + run.duration_s);
-    let during = |event: &&Event| event.at_s < to_s && calendar::ends(event) >= from_s && {
-        // What is over when it begins is not seen.
-        calendar::ends(event) > from_s || event.at_s >= from_s
+    let during = |event: &&Event| {
+        event.at_s < to_s && calendar::ends(event) >= from_s && {
+            // What is over when it begins is not seen.
+            calendar::ends(event) > from_s || event.at_s >= from_s
+        }
     };
     let of = |event: &Event| {
         let mut happening = Happening {
@@ -111,9 +114,8 @@ pub fn happenings(scenario: &Scenario, run: &Run, references: &[Reference<'_>]) 
             recovered_s: None,
             impacts: Vec::new(),
         };
-        let within = |r: &&Reference<'_>| {
-            (r.seen.from_s..r.seen.from_s + r.seen.duration_s).contains(&event.at_s)
-        };
+        let within =
+            |r: &&Reference<'_>| (r.seen.from_s..r.seen.from_s + r.seen.duration_s).contains(&event.at_s);
         if let Some(reference) = references.iter().find(within) {
             judge(&mut happening, run, reference);
         }
@@ -140,7 +142,8 @@ fn judge(happening: &mut Happening, run: &Run, reference: &Reference<'_>) {
     let before = ((seen.from_s - run.from_s) / run.slot_s).round() as usize;
     for (id, action) in run.actions.iter().enumerate() {
         // Of a few requests the worst is chance.
-        let enough = |slot: usize, least: f64| played(seen, seen.actions[id].series.rate_per_s[slot]) >= least;
+        let enough =
+            |slot: usize, least: f64| played(seen, seen.actions[id].series.rate_per_s[slot]) >= least;
         let highest = |least: f64, of: &dyn Fn(usize) -> Option<f64>| {
             let slots = span.clone().filter(|&slot| enough(slot, least));
             let all = slots.filter_map(|slot| of(slot + before).map(|value| (slot, value)));

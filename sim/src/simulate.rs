@@ -243,7 +243,7 @@ fn sliced(
     stop: &AtomicBool,
 ) -> Option<(Outcome, bool)> {
     let (from_s, to_s) = (plan.from_s, plan.from_s + plan.warmup_s + plan.duration_s);
-    let factor = slice::expected(scenario, from_s, to_s) / slice::REQUESTS_MAX;
+    let factor = slice::expected(scenario, (from_s, to_s), &|_| 1.0) / slice::REQUESTS_MAX;
     if factor <= 1.0 || plan.same_requests {
         return calendar::play(scenario, plan, None, progress, stop);
     }
@@ -291,11 +291,7 @@ fn with_width(mut run: Run, width: f64, wanted: f64) -> Run {
     run
 }
 
-fn described(
-    scenario: &Scenario,
-    options: &Options,
-    span: Option<(f64, f64)>,
-) -> BTreeMap<String, String> {
+fn described(scenario: &Scenario, options: &Options, span: Option<(f64, f64)>) -> BTreeMap<String, String> {
     let mut all = settings(scenario);
     all.insert("replications".to_owned(), options.replications.to_string());
     if let Some((warmup, duration)) = span {

@@ -16,16 +16,18 @@ use crate::model;
 /// Requests of one replication up to which a system is played whole.
 pub const REQUESTS_MAX: f64 = 3e6;
 
-/// Requests to expect of a whole system between two times, crowds included.
+/// What to expect of a whole system between two times, crowds included, where a request of an action counts as `each`.
 #[must_use]
-pub fn expected(scenario: &Scenario, from_s: f64, to_s: f64) -> f64 {
+pub fn expected(scenario: &Scenario, (from_s, to_s): (f64, f64), each: &dyn Fn(usize) -> f64) -> f64 {
     let made = |(from_s, to_s): (f64, f64), times: &dyn Fn(usize, usize) -> f64| -> f64 {
         let regions = 0..scenario.population.regions.len();
-        let each = scenario.actions.values().enumerate().flat_map(|(id, action)| {
-            let of = move |region| times(id, region) * model::rate(scenario, action, region, from_s, to_s);
+        let all = scenario.actions.values().enumerate().flat_map(|(id, action)| {
+            let of = move |region| {
+                each(id) * times(id, region) * model::rate(scenario, action, region, from_s, to_s)
+            };
             regions.clone().map(of)
         });
-        each.sum::<f64>() * (to_s - from_s)
+        all.sum::<f64>() * (to_s - from_s)
     };
     let crowds = scenario.events.iter().filter_map(|event| {
         let EventKind::FlashCrowd { factor, region, action } = &event.kind else { return None };

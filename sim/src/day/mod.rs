@@ -37,10 +37,10 @@ use crate::outcome::{Counted, Outcome};
 use crate::threads::parallel;
 use answers::Answers;
 pub use exact::TooLarge;
-pub use setup::WITHOUT_EVENTS;
 use queues::{Fixed, Part};
 use rates::Rates;
 use setup::Setup;
+pub use setup::WITHOUT_EVENTS;
 
 /// Replications whose queues are played at the same time.
 const REPLICATIONS_TOGETHER: usize = 4;

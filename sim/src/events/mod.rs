@@ -8,6 +8,7 @@
 //! A stretch begins with caches as full as they usually are, and after it the day goes on as if there had been no event;
 //! it lasts until that is so.
 
+mod pools;
 mod spans;
 #[cfg(test)]
 mod tests;
@@ -18,17 +19,21 @@ use plimsoll_reports::format::{clock, human, significant};
 use plimsoll_reports::record::{Provenance, Run, Unit};
 use plimsoll_scenarios::{Scenario, Scope};
 
-use crate::calendar::{self, Laws, Machine, slice};
+use crate::analytic::caches::chain_of;
+use crate::calendar::{self, Laws, slice};
 use crate::day::{SlotSet, WITHOUT_EVENTS};
+use crate::flow::{self, Flow};
 use crate::outcome::{self, Outcome, Part, summarise};
 use crate::recovery::{self, Reference};
 use crate::simulate::{Options, Progress};
 use crate::threads::parallel;
-use crate::settle;
+use crate::{model, settle};
 use spans::Span;
 
-/// Requests of one replication that are played of all stretches of a day together, at most.
+/// Requests of one replication that are played of all stretches of a day together, at most, and calls of these: a request
+/// may be a thousand calls.
 const REQUESTS_MAX: f64 = 3e6;
+const CALLS_MAX: f64 = 8e6;
 
 /// The stretches of a day, tried out.
 #[derive(Debug)]
@@ -72,7 +77,8 @@ impl Stretches {
         stop: &AtomicBool,
     ) -> (Outcome, bool) {
         let Some((parts, mut notes)) = self.play(scenario, options, progress, stop) else {
-            day.notes.push("stopped before the hours with its events were played request by request".to_owned());
+            day.notes
+                .push("stopped before the hours with its events were played request by request".to_owned());
             return (day, false);
         };
         day.notes.retain(|note| note != WITHOUT_EVENTS);
@@ -135,7 +141,9 @@ impl Stretches {
             all.join(", ")
         )];
         if scenario.tiers.values().any(|t| {
-            t.connections_max.is_some() || t.replication.lag.is_some() || (t.link.is_some() && t.scope != Scope::User)
+            t.connections_max.is_some()
+                || t.replication.lag.is_some()
+                || (t.link.is_some() && t.scope != Scope::User)
         }) {
             notes.push(
                 "bodies that share links, connections that stay and stale reads are counted in these hours only"
@@ -217,8 +225,30 @@ pub fn prepare(
 
 /// One part in how many is played, so that all stretches together are not too much.
 fn factor(scenario: &Scenario, spans: &[Span]) -> f64 {
-    let requests = spans.iter().map(|s| slice::expected(scenario, s.from_s() - s.warmup_s, s.to_s()));
-    (requests.sum::<f64>() / REQUESTS_MAX).max(1.0)
+    let each = calls_each(scenario);
+    let sum = |each: &dyn Fn(usize) -> f64| -> f64 {
+        let of = |s: &Span| slice::expected(scenario, (s.from_s() - s.warmup_s, s.to_s()), each);
+        spans.iter().map(of).sum()
+    };
+    (sum(&|_| 1.0) / REQUESTS_MAX).max(sum(&|action| each[action]) / CALLS_MAX).max(1.0)
+}
+
+/// By action: the calls that a request of it comes to, with what caches usually answer.
+fn calls_each(scenario: &Scenario) -> Vec<f64> {
+    let flow = Flow::of(scenario);
+    let chain = chain_of(scenario, &flow);
+    let mut calls = vec![0.0; flow.nodes.len()];
+    let mut each = vec![0.0; scenario.actions.len()];
+    for (node, here) in flow.nodes.iter().enumerate() {
+        let reaching = match here.caller {
+            Some(caller) => calls[caller] * (1.0 - chain.hits[caller]),
+            None => flow::occurrences(&scenario.actions[here.action], here.cause),
+        };
+        calls[node] = reaching * here.call.mean_number();
+        // Every copy is a call of its own.
+        each[here.action] += calls[node] * model::work(scenario, here.call).max(1.0);
+    }
+    each
 }
 
 fn plan(options: &Options, span: &Span, replications: u64) -> calendar::Plan {
@@ -282,16 +312,10 @@ fn play(
     let mut slice = slice::slice(scenario, factor);
     // A stretch begins in the middle of a day, and connections last.
     slice.standing = true;
+    pools::widen(scenario, &mut slice.scenario, factor);
     let (mut outcome, partial) = calendar::play(&slice.scenario, plan, Some(&slice), progress, stop)?;
     outcome.objects_per_sample = factor.round() as u64;
     outcome.notes.clear();
-    let servers = servers(scenario, &slice.scenario, factor);
+    let servers = pools::for_one(scenario, &slice.scenario, factor);
     (!partial).then_some(Played { outcome, servers, notes: slice.notes })
-}
-
-/// By tier and place: slots of the servers of a slice that stand for one of the whole; see [`Part::servers`].
-fn servers(whole: &Scenario, slice: &Scenario, factor: f64) -> Vec<Vec<f64>> {
-    let (whole, slice) = (Machine::capacity(whole), Machine::capacity(slice));
-    let of = |(whole, slice): (&f64, &f64)| if *whole > 0.0 { slice * factor / whole } else { 1.0 };
-    whole.iter().zip(&slice).map(|(whole, slice)| whole.iter().zip(slice).map(of).collect()).collect()
 }

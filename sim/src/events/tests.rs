@@ -24,11 +24,11 @@ population:
 datasets:
   photo: {{count: 30 K, size: 100 KB, popularity: {{zipf: 0.9}}}}
 actions:
-  view: {{per_user: 20/day, of: photo, response: 100 KB, path: [edge, app, store]}}
-  buy: {{per_user: 2/day, path: [app, store]}}
+  view: {{per_user: 40/day, of: photo, response: 100 KB, path: [edge, app, store]}}
+  buy: {{per_user: 8/day, path: [app, store]}}
 tiers:
   edge: {{per: site, cache: {{capacity: 300 MB, policy: lru}}, servers: 20, concurrency: 8, service_time: 1 ms, link: 100 Mbit/s, rtt: 10 ms}}
-  app: {{per: region, servers: 8, concurrency: 1, service_time: 80 ms, queue_max: 100, rtt: 5 ms}}
+  app: {{per: region, servers: 8, concurrency: 1, service_time: 150 ms, queue_max: 100, rtt: 5 ms}}
   store: {{servers: 8, concurrency: 4, service_time: 5 ms, rtt: 1 ms}}
 events:{}
 ",
@@ -88,7 +88,12 @@ fn a_day_with_its_events_is_the_day_that_plays_every_request() {
         assert!((a.requests / b.requests - 1.0).abs() < 0.01, "{name}: {} {}", a.requests, b.requests);
         // Most of a day's failures and all of its slowest hundredth are of this hour.
         assert!(b.failed_share > 0.002, "{}", b.failed_share);
-        assert!((a.failed_share / b.failed_share - 1.0).abs() < 0.15, "{} {}", a.failed_share, b.failed_share);
+        assert!(
+            (a.failed_share / b.failed_share - 1.0).abs() < 0.15,
+            "{} {}",
+            a.failed_share,
+            b.failed_share
+        );
         let (p, q) = (&a.first_byte_p99_s, &b.first_byte_p99_s);
         let chance = (p.high - p.low + q.high - q.low) / 2.0;
         assert!((p.value - q.value).abs() < chance + 0.05 * q.value, "{name}: {p:?} {q:?}");
@@ -122,11 +127,22 @@ fn a_day_with_its_events_is_the_day_that_plays_every_request() {
 fn by_slot(run: &Run, slot: usize) -> Vec<Option<f64>> {
     let actions = run.actions.iter().flat_map(|a| {
         let s = &a.series;
-        [Some(s.rate_per_s[slot]), Some(s.failed_share[slot]), s.first_byte_p50_s[slot], s.first_byte_p99_s[slot]]
+        [
+            Some(s.rate_per_s[slot]),
+            Some(s.failed_share[slot]),
+            s.first_byte_p50_s[slot],
+            s.first_byte_p99_s[slot],
+        ]
     });
     let tiers = run.tiers.iter().flat_map(|t| {
         let s = &t.series;
-        [Some(s.rate_per_s[slot]), Some(s.egress_bit_per_s[slot]), s.hit_ratio[slot], s.utilisation[slot], s.queue[slot]]
+        [
+            Some(s.rate_per_s[slot]),
+            Some(s.egress_bit_per_s[slot]),
+            s.hit_ratio[slot],
+            s.utilisation[slot],
+            s.queue[slot],
+        ]
     });
     actions.chain(tiers).collect()
 }
@@ -137,7 +153,7 @@ fn outside_of_its_events_a_day_is_the_one_without_them() {
     let differing: Vec<usize> = (0..96).filter(|&s| by_slot(&mixed, s) != by_slot(&calm, s)).collect();
     let (first, last) = (differing[0], *differing.last().unwrap());
     assert_eq!(first, 48, "the slot in which it begins");
-    assert!((52..60).contains(&last), "to the slot in which all is as usual: {last}");
+    assert!((51..60).contains(&last), "to the slot in which all is as usual: {last}");
     assert_eq!(differing.len(), last + 1 - first);
     assert_eq!((calm.events.len(), calm.method.mode.as_str()), (0, "sampled"));
     // By the exact day as well, and the stretch is the same in both.
@@ -162,7 +178,8 @@ fn a_day_with_its_events_is_the_same_for_any_number_of_threads() {
 #[test]
 fn every_kind_of_event_shows_in_its_hours() {
     let calm = played(&shop(""), 2, 1);
-    let (view, edge) = (|run| action(run, "view").clone(), |run| tier(run, "edge").clone());
+    let view = |run: &Run| action(run, "view").clone();
+    let edge = |run: &Run| tier(run, "edge").clone();
     let shows = |event: &str, what: &dyn Fn(&Run, usize) -> f64, grows: std::ops::Range<f64>| {
         let run = played(&shop(&format!("  - {{at: '12:00', {event}}}\n")), 2, 1);
         let times = what(&run, 48) / what(&calm, 48);
@@ -177,7 +194,7 @@ fn every_kind_of_event_shows_in_its_hours() {
     let answered = |run: &Run, slot: usize| 1.0 - view(run).series.failed_share[slot];
     shows("hot_release: {of: photo, share: 50 %}, for: 30 min", &hits, 1.2..3.0);
     shows("flash_crowd: {factor: 2}, for: 30 min", &rate, 1.9..2.1);
-    shows("region_down: east, for: 30 min", &p99, 1.05..100.0);
+    shows("region_down: east, for: 30 min", &p99, 1.05..1000.0);
     shows("servers_down: {tier: app, servers: 6, noticed_after: 5 min}, for: 30 min", &answered, 0.0..0.95);
     shows("flush: edge", &hits, 0.1..0.97);
     shows("slow: {tier: store, factor: 20}, for: 30 min", &p99, 1.2..100.0);
@@ -192,10 +209,10 @@ fn a_day_that_is_stopped_before_its_events_is_one_without_them() {
     let never = AtomicBool::new(true);
     assert!(simulate(&scenario, &options(1, 1), &|_| {}, &never).is_none(), "half a day is no result");
     let stop = AtomicBool::new(false);
-    // The day is over at that share, and the stretches are not.
-    let at = |share: f64| stop.store(share >= SAMPLED.1, Ordering::Relaxed);
-    let run = simulate(&scenario, &options(1, 1), &at, &stop).unwrap();
-    let calm = played(&shop(""), 1, 1);
+    // The day is over then, and one of two replications of the stretch.
+    let at = |share: f64| stop.store(share > SAMPLED.1 + 1e-6, Ordering::Relaxed);
+    let run = simulate(&scenario, &options(1, 2), &at, &stop).unwrap();
+    let calm = played(&shop(""), 1, 2);
     assert!(run.provenance.partial && run.events.is_empty());
     assert_eq!((&run.actions, &run.tiers), (&calm.actions, &calm.tiers));
     assert!(run.notes.iter().any(|note| note.contains("stopped before the hours")), "{:?}", run.notes);

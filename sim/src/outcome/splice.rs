@@ -163,10 +163,9 @@ fn beside(
             }
         }
         let times = weights.parts[at];
-        for (into, from) in [
-            (&mut all.bodies, &other.beside.bodies),
-            (&mut all.disk_waits, &other.beside.disk_waits),
-        ] {
+        for (into, from) in
+            [(&mut all.bodies, &other.beside.bodies), (&mut all.disk_waits, &other.beside.disk_waits)]
+        {
             for (&tier, latencies) in from {
                 into.entry(tier).or_default().merge_times(latencies, times);
             }
@@ -179,18 +178,19 @@ fn beside(
 fn merge(counted: &mut Counted, others: &[&Counted], weights: &Weights) {
     let outside = counted.outside.take().unwrap_or_default();
     let Distributions { waits, sojourns, first_byte, complete } = &outside;
-    let all = |into: &mut Vec<Latencies>, from: &[Latencies], of: fn(&Counted) -> &Vec<Latencies>, day: &[u64]| {
-        for (id, into) in into.iter_mut().enumerate() {
-            *into = Latencies::default();
-            // What was all set aside has nothing left.
-            if let Some(from) = from.get(id).filter(|from| from.count() > 0) {
-                into.merge_times(from, day[id]);
+    let all =
+        |into: &mut Vec<Latencies>, from: &[Latencies], of: fn(&Counted) -> &Vec<Latencies>, day: &[u64]| {
+            for (id, into) in into.iter_mut().enumerate() {
+                *into = Latencies::default();
+                // What was all set aside has nothing left.
+                if let Some(from) = from.get(id).filter(|from| from.count() > 0) {
+                    into.merge_times(from, day[id]);
+                }
+                for (other, &times) in others.iter().zip(&weights.parts) {
+                    into.merge_times(&of(other)[id], times);
+                }
             }
-            for (other, &times) in others.iter().zip(&weights.parts) {
-                into.merge_times(&of(other)[id], times);
-            }
-        }
-    };
+        };
     all(&mut counted.waits, waits, |c| &c.waits, &weights.tiers);
     all(&mut counted.sojourns, sojourns, |c| &c.sojourns, &weights.tiers);
     all(&mut counted.first_byte, first_byte, |c| &c.first_byte, &weights.actions);
@@ -239,7 +239,8 @@ fn answered(means: &Means<'_>, action: usize, slot: usize) -> f64 {
             && of_user(here.call.tier)
             && here.caller.is_none_or(|caller| of_user(means.flow.nodes[caller].call.tier))
     };
-    let nodes: Vec<usize> = (0..means.flow.nodes.len()).filter(|&n| on_device(&means.flow.nodes[n])).collect();
+    let nodes: Vec<usize> =
+        (0..means.flow.nodes.len()).filter(|&n| on_device(&means.flow.nodes[n])).collect();
     let in_region = |region: usize| {
         let local: f64 = nodes.iter().map(|&n| means.hits[n][region][slot]).sum();
         means.requests[action][region][slot] * (1.0 - means.failed[action][region][slot]) - local
