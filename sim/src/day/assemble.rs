@@ -65,7 +65,9 @@ fn add_stations(
         }
     }
     let record = |into: &mut Vec<Latencies>, tier: TierId, times: &[f32]| {
-        times.iter().for_each(|&time| into[tier].record(f64::from(time)));
+        for &time in times {
+            into[tier].record(f64::from(time));
+        }
     };
     for (&tier, ends) in &part.recorded {
         let (waits, sojourns) = (&part.waits[&tier], &part.sojourns[&tier]);

@@ -38,7 +38,7 @@ const CALLS_MAX: f64 = 8e6;
 /// The stretches of a day, tried out.
 #[derive(Debug)]
 pub struct Stretches {
-    stretches: Vec<Stretch>,
+    all: Vec<Stretch>,
     /// Requests that one of a stretch stands for.
     factor: f64,
     /// Caches are as full as they usually are when one begins.
@@ -62,7 +62,7 @@ impl Stretches {
     #[must_use]
     pub fn slots(&self) -> SlotSet {
         let mut all = SlotSet::default();
-        self.stretches.iter().for_each(|stretch| all.add(stretch.span.slots.clone()));
+        self.all.iter().for_each(|stretch| all.add(stretch.span.slots.clone()));
         all
     }
 
@@ -108,10 +108,10 @@ impl Stretches {
         progress: Progress<'_>,
         stop: &AtomicBool,
     ) -> Option<(Vec<Part>, Vec<String>)> {
-        let all: f64 = self.stretches.iter().map(|s| s.span.to_s() - s.span.from_s()).sum();
+        let all: f64 = self.all.iter().map(|s| s.span.ends_s() - s.span.begins_s()).sum();
         let (mut parts, mut small, mut done) = (Vec::new(), Vec::new(), 0.0);
-        for Stretch { span, .. } in &self.stretches {
-            let share = (span.to_s() - span.from_s()) / all;
+        for Stretch { span, .. } in &self.all {
+            let share = (span.ends_s() - span.begins_s()) / all;
             let plan = plan(options, span, options.replications);
             let tell = |part: f64| progress(done + share * part);
             let Played { outcome, servers, notes } = play(scenario, plan, self.factor, &tell, stop)?;
@@ -129,7 +129,7 @@ impl Stretches {
 
     /// What was played how, in words.
     fn notes(&self, scenario: &Scenario) -> Vec<String> {
-        let all: Vec<String> = self.stretches.iter().map(|s| hours(&s.span)).collect();
+        let all: Vec<String> = self.all.iter().map(|s| hours(&s.span)).collect();
         let how = if self.factor > 1.0 {
             format!(" in a slice of the system, one user and server in {}", significant(self.factor, 3))
         } else {
@@ -156,7 +156,7 @@ impl Stretches {
                 human(settle::WARMUP_MAX_S, Unit::Seconds)
             ));
         }
-        for stretch in &self.stretches {
+        for stretch in &self.all {
             let at = hours(&stretch.span);
             if stretch.settled_s.is_none() && stretch.span.warmup_s > 0.0 {
                 notes.push(format!("{at}: {}", settle::note(None, stretch.span.warmup_s)));
@@ -172,14 +172,14 @@ impl Stretches {
     /// The events of the day as they were tried out, to tell what each did.
     #[must_use]
     pub fn references(&self) -> Vec<Reference<'_>> {
-        self.stretches.iter().map(|s| Reference { seen: &s.seen, calm: Some(&s.calm) }).collect()
+        self.all.iter().map(|s| Reference { seen: &s.seen, calm: Some(&s.calm) }).collect()
     }
 }
 
 /// `18:00 to 20:30`.
 fn hours(span: &Span) -> String {
-    let to = if span.is_last() { "24:00".to_owned() } else { clock(span.to_s()) };
-    format!("{} to {to}", clock(span.from_s()))
+    let to = if span.is_last() { "24:00".to_owned() } else { clock(span.ends_s()) };
+    format!("{} to {to}", clock(span.begins_s()))
 }
 
 /// Finds out how long each stretch is. `None` where `stop` was raised before.
@@ -220,14 +220,14 @@ pub fn prepare(
         stretches.push(stretch);
         progress(stretches.len() as f64 / spans.len() as f64);
     }
-    Some(Stretches { factor: factor(scenario, &spans), full, stretches })
+    Some(Stretches { factor: factor(scenario, &spans), full, all: stretches })
 }
 
 /// One part in how many is played, so that all stretches together are not too much.
 fn factor(scenario: &Scenario, spans: &[Span]) -> f64 {
     let each = calls_each(scenario);
     let sum = |each: &dyn Fn(usize) -> f64| -> f64 {
-        let of = |s: &Span| slice::expected(scenario, (s.from_s() - s.warmup_s, s.to_s()), each);
+        let of = |s: &Span| slice::expected(scenario, (s.begins_s() - s.warmup_s, s.ends_s()), each);
         spans.iter().map(of).sum()
     };
     (sum(&|_| 1.0) / REQUESTS_MAX).max(sum(&|action| each[action]) / CALLS_MAX).max(1.0)
@@ -256,9 +256,9 @@ fn plan(options: &Options, span: &Span, replications: u64) -> calendar::Plan {
         seed: options.seed,
         replications,
         threads: options.threads,
-        from_s: span.from_s() - span.warmup_s,
+        from_s: span.begins_s() - span.warmup_s,
         warmup_s: span.warmup_s,
-        duration_s: span.to_s() - span.from_s(),
+        duration_s: span.ends_s() - span.begins_s(),
         slots: span.slots.len(),
         same_requests: false,
     }

@@ -36,12 +36,12 @@ impl Span {
 
     /// When what counts begins, seconds after midnight UTC.
     #[must_use]
-    pub fn from_s(&self) -> f64 {
+    pub fn begins_s(&self) -> f64 {
         self.slots.start as f64 * SLOT_S
     }
 
     #[must_use]
-    pub fn to_s(&self) -> f64 {
+    pub fn ends_s(&self) -> f64 {
         self.slots.end as f64 * SLOT_S
     }
 
