@@ -90,14 +90,16 @@ impl Stretches {
         };
         let (mut spliced, busy) = outcome::splice(scenario, day, &parts);
         let over = busy.into_iter().enumerate().filter(|(_, busy)| *busy > 1.0);
-        spliced.notes.extend(over.map(|(tier, busy)| {
-            format!(
-                "{} would have to be {} busy in these hours: what it turns away or lets wait then is not among failures and \
-                 latencies, since the slice has more than its part of it",
-                scenario.tier_name(tier),
-                human(busy, Unit::Share)
-            )
-        }));
+        let over =
+            over.map(|(tier, busy)| format!("{} {}", scenario.tier_name(tier), human(busy, Unit::Share)));
+        let over: Vec<String> = over.collect();
+        if !over.is_empty() {
+            spliced.notes.push(format!(
+                "events ask for more than all of {}: what is turned away there is not among the failures of actions, nor \
+                 its waits in their latencies, since the slice has more than its part of these servers",
+                over.join(", ")
+            ));
+        }
         (spliced, true)
     }
 

@@ -110,12 +110,15 @@ fn put_stations(counted: &mut Counted, other: &Counted, part: &Part, loads: &Loa
                 continue;
             }
             for (slot, (into, from)) in into.iter_mut().zip(slots).enumerate() {
+                let busy = loads.0[tier][place][slot];
+                // What a pool cannot do it turns away: exact where it is large.
+                let beyond = busy.map_or(0.0, |busy| 1.0 - 1.0 / busy.max(1.0));
                 *into = StationSlot {
-                    utilisation: loads.0[tier][place][slot].map_or(into.utilisation, |busy| busy.min(1.0)),
+                    utilisation: busy.map_or(into.utilisation, |busy| busy.min(1.0)),
                     wait_mean_s: into.wait_mean_s.max(from.wait_mean_s),
                     held_mean_s: into.held_mean_s.max(from.held_mean_s),
                     queue: into.queue.max(from.queue),
-                    rejected_share: into.rejected_share.max(from.rejected_share),
+                    rejected_share: into.rejected_share.max(from.rejected_share).max(beyond),
                 };
             }
         }
