@@ -1,9 +1,10 @@
 //! Hit ratios by formula, for caches one behind the other.
 //!
-//! Che's approximation gives every object of a cache the same characteristic time. What a cache misses is
-//! taken as independent references with the rates that are left, which is the usual approximation for the
-//! next cache (Fricker, Robert and Roberts, "A versatile and accurate approximation for LRU cache
-//! performance", ITC 24, 2012, section V); simulation shows how good it is.
+//! Che's approximation gives every object of a cache the same characteristic time. An LRU cache that is asked for what
+//! others miss, and for nothing else, is solved with the gaps that they leave ([`super::behind`]). Otherwise what a cache
+//! misses is taken as independent references with the rates that are left, which is the usual approximation for the next
+//! one (Fricker, Robert and Roberts, "A versatile and accurate approximation for LRU cache performance", ITC 24, 2012,
+//! section V); simulation shows how good it is.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,8 @@ use plimsoll_scenarios::trace::DeviceCache;
 use plimsoll_scenarios::units::Quantity;
 use plimsoll_scenarios::{Cache, Call, DatasetId, OnWrite, Policy, Scenario, Scope, TierId};
 
+use super::behind::BehindLaw;
+pub use super::behind::{Asked, Before, behind};
 use super::fifo::FifoLaw;
 use crate::flow::{self, Cause, Flow};
 use crate::model;
@@ -24,6 +27,8 @@ pub enum Approximation {
     Lru(LruLaw),
     /// Time since the object came in; also for RANDOM, and near CLOCK.
     Fifo(FifoLaw),
+    /// LRU behind other caches.
+    Behind(BehindLaw),
 }
 
 /// What a cache has an approximation of besides its policy and capacity, in the unit of the rates.
@@ -78,6 +83,26 @@ impl Approximation {
         }
     }
 
+    /// The same for a cache without bounds behind others: `asked_before` says of atoms how often those are asked, where they
+    /// alone ask for them.
+    #[must_use]
+    pub fn behind(atoms: &[Atom], asked_before: &[Option<f64>], capacity: f64, before: Before) -> Self {
+        Self::Behind(BehindLaw::solve(atoms, asked_before, capacity, before))
+    }
+
+    /// `number` such caches as those before one; `None` where their misses have no law.
+    #[must_use]
+    pub fn before(&self, number: f64) -> Option<Before> {
+        match self {
+            _ if number < 1.0 => None,
+            Self::Lru(LruLaw { time, ttl: f64::INFINITY, history: None }) => Some(Before::lru(*time, number)),
+            Self::Fifo(FifoLaw { time, ttl: f64::INFINITY, history: None }) => {
+                Some(Before::fifo(*time, number))
+            }
+            Self::Lru(_) | Self::Fifo(_) | Self::Behind(_) => None,
+        }
+    }
+
     /// Whether the policy has an approximation of its own.
     #[must_use]
     pub const fn known(policy: Policy) -> bool {
@@ -94,8 +119,11 @@ impl Approximation {
     /// a request that comes before that finds it. For LRU the interval to the next request is exponential, so both races
     /// are: `rate / (rate + churn) x (1 - exp(-(rate + churn) t))`.
     #[must_use]
-    pub fn hit_with(&self, rate: f64, churn: f64, writes: f64) -> f64 {
+    pub fn hit_with(&self, asked: impl Into<Asked>, churn: f64, writes: f64) -> f64 {
+        let asked = asked.into();
+        let rate = asked.rate;
         match self {
+            Self::Behind(law) => law.hit(asked, churn),
             Self::Lru(law) => law.hit_with(rate, churn, writes),
             Self::Fifo(law) if churn > 0.0 && rate > 0.0 => {
                 rate / (rate + churn) * law.hit(rate + churn, writes)
@@ -110,15 +138,22 @@ impl Approximation {
         match self {
             Self::Lru(law) => Self::Lru(law.within(time)),
             Self::Fifo(law) => Self::Fifo(law.within(time)),
+            Self::Behind(law) => Self::Behind(law.within(time)),
         }
     }
 
-    /// How an object of a rate that is written so often stands with the cache.
+    /// How an object that is asked for and written so often stands with the cache.
     #[must_use]
-    pub fn standing(&self, rate: f64, writes: f64) -> Standing {
-        let hit = self.hit_with(rate, 0.0, writes);
+    pub fn standing(&self, asked: impl Into<Asked>, writes: f64) -> Standing {
+        let asked = asked.into();
+        let rate = asked.rate;
+        let hit = self.hit_with(asked, 0.0, writes);
         let within = |time: f64| if rate > 0.0 { -(-rate * time).exp_m1() } else { 0.0 };
         let (held, recent, history) = match self {
+            // Such caches have no rules.
+            Self::Behind(law) => {
+                return Standing { recent: law.held(asked), kept: 1.0, fresh: 1.0, remembered: 0.0 };
+            }
             Self::Lru(law) => (law.held(rate), within(law.time), law.history),
             Self::Fifo(law) => (law.held(rate), law.held(rate), law.history),
         };
@@ -128,6 +163,16 @@ impl Approximation {
             kept: share(held, recent),
             fresh: share(hit, held),
             remembered: history.map_or(0.0, within),
+        }
+    }
+
+    /// The rate of independent references at which an object would be in the cache with this probability: what draws how
+    /// long ago it was asked for, so that nothing there is older than the characteristic time.
+    #[must_use]
+    pub fn equivalent_rate(&self, asked: Asked, held: f64) -> f64 {
+        match self {
+            Self::Behind(law) if law.time < f64::INFINITY && held < 1.0 => -(-held).ln_1p() / law.time,
+            _ => asked.rate,
         }
     }
 
@@ -152,6 +197,8 @@ pub struct Chain {
     pub caches: Vec<Option<Approximation>>,
     /// By tier and dataset: how often its caches are asked for each object, 1/s, all instances together.
     pub asked: Vec<BTreeMap<usize, Vec<Atom>>>,
+    /// By tier and dataset: the tier whose caches are all that its own are asked by, where it is solved with their gaps.
+    pub behind: Vec<BTreeMap<DatasetId, TierId>>,
     /// By tier and dataset, where writes make what the cache has stale: how often each object is written there, 1/s, all
     /// instances together.
     pub written: Vec<BTreeMap<usize, Vec<Atom>>>,
@@ -170,9 +217,16 @@ pub struct Chain {
 impl Chain {
     /// Probability that a lookup of a tier finds an object of a rate there that is written so often, 1/s.
     #[must_use]
-    pub fn found(&self, tier: TierId, dataset: DatasetId, rate: f64, writes: f64) -> f64 {
-        let hit = self.caches[tier].map_or(0.0, |cache| cache.hit_with(rate, 0.0, writes));
+    pub fn found(&self, tier: TierId, dataset: DatasetId, asked: impl Into<Asked>, writes: f64) -> f64 {
+        let hit = self.caches[tier].map_or(0.0, |cache| cache.hit_with(asked, 0.0, writes));
         self.admitted[tier][dataset] * hit
+    }
+
+    /// How often the caches before those of a tier are asked for an object of an atom, 1/s, where they alone ask these.
+    #[must_use]
+    pub fn asked_before(&self, tier: TierId, dataset: DatasetId, atom: usize) -> Option<f64> {
+        let before = *self.behind[tier].get(&dataset)?;
+        self.asked[before].get(&dataset)?.get(atom).map(|atom| atom.p)
     }
 }
 
@@ -225,6 +279,7 @@ pub fn chain_of(scenario: &Scenario, flow: &Flow<'_>) -> Chain {
         hit_ratio: vec![None; tiers],
         caches: vec![None; tiers],
         asked: vec![BTreeMap::new(); tiers],
+        behind: vec![BTreeMap::new(); tiers],
         written: vec![BTreeMap::new(); tiers],
         admitted: vec![vec![1.0; scenario.datasets.len()]; tiers],
         arriving: Vec::new(),
@@ -329,7 +384,10 @@ impl Solver<'_, '_> {
         let admitted = self.chain.admitted[tier][dataset];
         let written = self.chain.written[tier].get(&dataset);
         let writes = |i: usize| written.and_then(|atoms| atoms.get(i)).map_or(0.0, |atom| atom.p);
-        let hit = |(i, atom): (usize, &Atom)| admitted * cache.hit_with(atom.p, churn, writes(i));
+        let hit = |(i, atom): (usize, &Atom)| {
+            let asked = Asked { rate: atom.p, before: self.chain.asked_before(tier, dataset, i) };
+            admitted * cache.hit_with(asked, churn, writes(i))
+        };
         asked.iter().enumerate().map(hit).collect()
     }
 
@@ -345,6 +403,38 @@ impl Solver<'_, '_> {
             sums.iter_mut().zip(&stream.atoms).for_each(|(sum, atom)| sum.p += atom.p * rate);
         }
         together
+    }
+
+    /// A tier's cache under all streams together; `mixed` are its atoms by dataset.
+    fn law(
+        &mut self,
+        tier: TierId,
+        cache: &Cache,
+        asked: &BTreeMap<usize, Vec<Atom>>,
+        mixed: &[Atom],
+    ) -> Option<Approximation> {
+        let (capacity, instances) =
+            (cache.capacity.get(), model::cache_instances(self.scenario, tier) as f64);
+        let before = if cache.policy == Policy::Fifo { None } else { self.before(tier, instances) };
+        if let Some(before) = before {
+            let each = asked.iter().flat_map(|(&d, atoms)| (0..atoms.len()).map(move |i| (d, i)));
+            let asked_before: Vec<_> = each.map(|(d, i)| self.chain.asked_before(tier, d, i)).collect();
+            return Some(Approximation::behind(mixed, &asked_before, capacity, before));
+        }
+        let bounds = Bounds::of(cache, instances);
+        // A policy without an approximation of its own passes for LRU towards what is behind it.
+        Approximation::bounded(cache.policy, bounds, mixed, capacity)
+            .or_else(|| Approximation::bounded(Policy::Lru, bounds, mixed, capacity))
+    }
+
+    /// The caches before those of a tier, where these are solved with their gaps.
+    fn before(&mut self, tier: TierId, instances: f64) -> Option<Before> {
+        let datasets = behind(self.scenario, self.flow, tier);
+        let before = *datasets.values().next()?;
+        let number = model::cache_instances(self.scenario, before) as f64 / instances;
+        let law = self.chain.caches[before].and_then(|cache| cache.before(number))?;
+        self.chain.behind[tier] = datasets;
+        Some(law)
     }
 
     fn solve(&mut self, tier: TierId) {
@@ -368,11 +458,7 @@ impl Solver<'_, '_> {
             };
             let mixed: Vec<Atom> = asked.iter().flat_map(bytes).collect();
             if mixed.iter().any(|a| a.p > 0.0) {
-                let capacity = cache.capacity.get();
-                let bounds = Bounds::of(cache, model::cache_instances(self.scenario, tier) as f64);
-                // A policy without an approximation of its own passes for LRU towards what is behind it.
-                self.chain.caches[tier] = Approximation::bounded(cache.policy, bounds, &mixed, capacity)
-                    .or_else(|| Approximation::bounded(Policy::Lru, bounds, &mixed, capacity));
+                self.chain.caches[tier] = self.law(tier, cache, &asked, &mixed);
             }
         }
         let (mut hits, mut lookups) = (0.0, 0.0);

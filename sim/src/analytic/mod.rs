@@ -3,6 +3,7 @@
 //! Why beside a simulator: an answer in microseconds, exact where the theory is, that a simulation can be
 //! held against. Pure functions of `f64`; each cites its source, and the tests hold known answers.
 
+mod behind;
 pub mod caches;
 pub mod caches_exact;
 mod fifo;

@@ -14,7 +14,7 @@ use plimsoll_scenarios::rng::Stream;
 use plimsoll_scenarios::units::Quantity;
 use plimsoll_scenarios::{DatasetId, Scenario, Scope};
 
-use crate::analytic::caches::{Approximation, chain_of};
+use crate::analytic::caches::{Approximation, Asked, chain_of};
 use crate::cache::{Keeper, Sizes};
 use crate::flow::Flow;
 use crate::model;
@@ -27,7 +27,7 @@ pub struct Law {
     asked: f64,
     /// By dataset: groups of ranks as the rank after the last, and how often each object of it is asked for and written,
     /// 1/s.
-    groups: Vec<Vec<(f64, f64, f64)>>,
+    groups: Vec<Vec<(f64, Asked, f64)>>,
     /// By dataset: how often an object gives way to another, times the instances, 1/s.
     churn: Vec<f64>,
     instances: f64,
@@ -63,7 +63,10 @@ impl Laws {
                 let mut rank = 0.0;
                 let written = chain.written[tier].get(&dataset);
                 let writes = |i: usize| written.and_then(|atoms| atoms.get(i)).map_or(0.0, |atom| atom.p);
-                let group = |(i, atom): (usize, &Atom)| (step(&mut rank, atom.count), atom.p, writes(i));
+                let group = |(i, atom): (usize, &Atom)| {
+                    let asked = Asked { rate: atom.p, before: chain.asked_before(tier, dataset, i) };
+                    (step(&mut rank, atom.count), asked, writes(i))
+                };
                 groups[dataset] = atoms.iter().enumerate().map(group).collect();
                 asked += atoms.iter().map(|atom| atom.count * atom.p).sum::<f64>();
             }
@@ -87,8 +90,8 @@ impl Law {
     fn has(&self, dataset: DatasetId, rank: u32, requests: f64) -> f64 {
         let groups = &self.groups[dataset];
         let group = groups.partition_point(|(end, ..)| *end <= f64::from(rank));
-        let Some((_, rate, writes)) = groups.get(group).or(groups.last()) else { return 0.0 };
-        self.cache.within(requests / self.asked).hit_with(*rate, self.churn[dataset], *writes)
+        let Some((_, asked, writes)) = groups.get(group).or(groups.last()) else { return 0.0 };
+        self.cache.within(requests / self.asked).hit_with(*asked, self.churn[dataset], *writes)
     }
 }
 
@@ -221,7 +224,7 @@ mod tests {
         let law = laws.0[edge].as_ref().unwrap();
         let mut from = 0.0;
         let (mut hits, mut all) = (0.0, 0.0);
-        for &(end, rate, _) in &law.groups[song] {
+        for &(end, Asked { rate, .. }, _) in &law.groups[song] {
             // A rank in the middle of its group.
             let has = law.has(song, (0.5 * (from + end)) as u32, f64::INFINITY);
             hits += (end - from) * rate * has;

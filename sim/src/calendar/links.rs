@@ -195,7 +195,7 @@ impl Machine<'_> {
         bodies.under_way -= 1;
         bodies.last_s = bodies.last_s.max(now + way_s);
         if let (0, Some(first_s)) = (bodies.under_way, bodies.first_s) {
-            self.complete(parent, first_s);
+            self.complete_with_bodies(parent, first_s);
         }
     }
 

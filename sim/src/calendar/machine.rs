@@ -47,8 +47,8 @@ pub struct Lead {
     pub objects: Option<(u32, u32)>,
     /// How long its connection stays open, seconds.
     pub lasts: Option<f64>,
-    /// Nothing but its calls: no device that may answer, no messages, no connection.
-    pub plain: bool,
+    /// The one call that is all there is to it: no device that may answer, no messages, no connection.
+    pub only: Option<u32>,
 }
 
 impl<'a> Setup<'a> {
@@ -70,7 +70,9 @@ impl<'a> Setup<'a> {
         let lead = |(action, root): (&plimsoll_scenarios::Action, &super::program::Root)| Lead {
             objects: action.of.map(|dataset| (ids.first[dataset], ids.count[dataset])),
             lasts: action.connection.as_ref().map(|c| c.lasts.get()),
-            plain: action.connection.is_none() && root.device.is_empty() && root.messages.is_empty(),
+            only: root.only.filter(|_| {
+                action.connection.is_none() && root.device.is_empty() && root.messages.is_empty()
+            }),
         };
         Self {
             scenario,
@@ -203,6 +205,7 @@ impl<'a> Machine<'a> {
                 }
             }
         }
+        self.turn(self.now);
         assert_eq!(self.roots, 0, "requests were lost inside the simulation");
         assert_eq!(self.frames.under_way(), 0, "work is still under way and no event is left");
         self.tally.check();
@@ -212,7 +215,19 @@ impl<'a> Machine<'a> {
     #[inline]
     fn advance(&mut self, now: f64) {
         self.now = now;
-        self.tally.advance(now);
+        if now >= self.tally.slot_ends() {
+            self.turn(now);
+        }
+    }
+
+    /// A slot of the results is over.
+    #[cold]
+    fn turn(&mut self, now: f64) {
+        let slot = self.tally.slot();
+        for pool in &mut self.pools {
+            self.tally.add(pool.tier, pool.place, slot, std::mem::take(&mut pool.lately));
+        }
+        self.tally.turn(now);
     }
 
     /// What is to be done before time goes on.
@@ -403,6 +418,7 @@ impl<'a> Machine<'a> {
         }
     }
 
+    #[inline(never)]
     fn draw_object(&mut self, call: &Site) -> u32 {
         let Some(dataset) = call.dataset else { return NONE };
         let rank = self.setup.laws[dataset].as_ref().map_or(0, |law| law.draw(&mut self.objects));
@@ -434,9 +450,7 @@ impl<'a> Machine<'a> {
         frame.since = self.now;
         let (region, slot, code) = (frame.region, frame.slot, frame.code);
         self.tally.call(code, region, slot);
-        if self.is_overfull() && self.tiers[site.tier].station.is_some() {
-            self.refuse(at);
-        } else if site.copies == 1 && self.tiers[site.tier].simple {
+        if site.copies == 1 && self.tiers[site.tier].simple && !self.is_overfull() {
             self.queue_up(at, site);
         } else {
             self.arrive_elsewhere(at, site);
@@ -452,6 +466,10 @@ impl<'a> Machine<'a> {
 
     #[inline(never)]
     fn arrive_elsewhere(&mut self, at: u32, site: &Site) {
+        if self.is_overfull() && self.tiers[site.tier].station.is_some() {
+            self.refuse(at);
+            return;
+        }
         if site.lags && !site.write {
             self.read_version(at, site);
         }

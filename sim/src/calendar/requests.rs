@@ -12,13 +12,12 @@ impl Machine<'_> {
     #[inline]
     pub(super) fn begin(&mut self, request: &Request) {
         let setup = self.setup;
-        let root = &setup.program.roots[request.action];
         let lead = &setup.leads[request.action];
         let slot = self.tally.slot();
         let (action, region) = (request.action as u16, request.region as u16);
         let object = lead.objects.map_or(NONE, |(first, last)| first + (request.object as u32).min(last));
         self.tally.request(action, region, slot);
-        let Some(site) = root.only.filter(|_| lead.plain) else {
+        let Some(site) = lead.only else {
             let mut frame = Frame::new(Role::Root, request.action as u32);
             (frame.born, frame.object, frame.site) = (self.now, object, request.site);
             (frame.action, frame.region, frame.slot) = (action, region, slot);
@@ -72,17 +71,23 @@ impl Machine<'_> {
     /// A request has its answer, or will have none.
     #[inline]
     pub(super) fn left(&mut self, at: u32) {
-        if !self.bodies.is_empty() && self.awaits_bodies(at) {
-            return;
+        if self.bodies.is_empty() {
+            self.complete(at, self.now, 0.0);
+        } else if !self.awaits_bodies(at) {
+            self.complete_with_bodies(at, self.now);
         }
-        self.complete(at, self.now);
     }
 
-    /// A request has all that it gets; its first byte was there at `first_s`.
+    /// A request has all that it gets, the last of it on links.
+    pub(super) fn complete_with_bodies(&mut self, at: u32, first_s: f64) {
+        let last_s = self.last_byte_s(at);
+        self.complete(at, first_s, last_s);
+    }
+
+    /// A request has all that it gets; its first byte was there at `first_s`, the last from a link at `last_s`.
     #[inline]
-    pub(super) fn complete(&mut self, at: u32, first_s: f64) {
+    fn complete(&mut self, at: u32, first_s: f64, last_s: f64) {
         self.roots -= 1;
-        let last_s = if self.bodies.is_empty() { 0.0 } else { self.last_byte_s(at) };
         let frame = &self.frames[at];
         let took = (!frame.failed).then(|| {
             let first_byte = first_s - frame.born;

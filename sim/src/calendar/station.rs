@@ -56,9 +56,7 @@ impl Machine<'_> {
         let (tier, now) = (site.tier, self.now);
         let pool = &mut self.pools[pool as usize];
         let place = pool.place;
-        if let Some(sums) = self.tally.station(tier, place) {
-            sums.arrivals += 1;
-        }
+        pool.lately.arrivals += 1;
         let play = &mut self.tiers[tier];
         let (Some(station), Some(server)) = (&mut play.station, server) else {
             self.turn_away(at, tier, place);
@@ -84,8 +82,9 @@ impl Machine<'_> {
         here.busy += 1;
         (frame.began, frame.crashes) = (now, here.crashes);
         pool.work_s += duration;
-        // Who finds a slot free has not waited.
-        self.tally.start(tier, place, now - frame.since, duration);
+        pool.lately.started += 1;
+        pool.lately.at_once += 1;
+        pool.lately.work_s += duration;
         self.queue.push(now + duration, Due::new(Kind::Finish, at));
     }
 
@@ -256,7 +255,11 @@ impl Machine<'_> {
             let duration = frame.began * play.slower;
             (frame.began, frame.crashes) = (now, here.crashes);
             pool.work_s += duration;
-            self.tally.start(tier, pool.place, now - frame.since, duration);
+            let wait = now - frame.since;
+            pool.lately.started += 1;
+            pool.lately.wait_s += wait;
+            pool.lately.work_s += duration;
+            self.tally.waited(self.tally.slot(), tier, wait);
             self.queue.push(now + duration, Due::new(Kind::Finish, next));
         } else {
             here.busy -= 1;

@@ -31,6 +31,8 @@ pub struct Sums {
     pub arrivals: u64,
     pub rejected: u64,
     pub started: u64,
+    /// Of those, who found a slot free: they are counted here, not in the histogram of waits.
+    pub at_once: u64,
     pub wait_s: f64,
     pub work_s: f64,
 }
@@ -42,6 +44,25 @@ struct Little {
     since: f64,
     area: f64,
     stays: f64,
+}
+
+/// What is counted for a tier as a whole.
+#[derive(Debug, Clone, Default)]
+struct OfTier {
+    little: Little,
+    waits: Times<FINE>,
+    sojourns: Times<FINE>,
+}
+
+/// What is counted for an action as a whole.
+#[derive(Debug, Clone)]
+struct OfAction {
+    /// It has a body, so that it is complete later than its first byte.
+    body: bool,
+    /// Latencies of the latest slot, which are in neither of the two histograms of first bytes yet.
+    latest: Latest,
+    first_byte: Times<FINE>,
+    complete: Times<FINE>,
 }
 
 /// What one replication counts.
@@ -61,22 +82,21 @@ pub struct Tally {
     /// First station of every tier in `stations`, by place and then slot.
     first_station: Vec<usize>,
     stations: Vec<Sums>,
-    waits: Vec<Times<FINE>>,
-    sojourns: Vec<Times<FINE>>,
-    first_byte: Vec<Times<FINE>>,
-    complete: Vec<Times<FINE>>,
+    tiers: Vec<OfTier>,
+    actions: Vec<OfAction>,
     first_byte_slots: Vec<Times<COARSE>>,
-    /// By action: those of the latest slot, which are in neither of the two above.
-    latest: Vec<Latest>,
-    /// By action: it has a body, so that it is complete later than its first byte.
-    bodies: Vec<bool>,
     /// Latencies of requests made before what counts, by parts of that time, and how long a part is, seconds.
     before: Vec<(u32, f64)>,
     part_s: f64,
-    little: Vec<Little>,
     pub beside: BesideTally,
     pub simulated_requests: u64,
     pub simulated_customers: u64,
+}
+
+impl OfAction {
+    const fn new(body: bool) -> Self {
+        Self { body, latest: Latest::NONE, first_byte: Times::new(), complete: Times::new() }
+    }
 }
 
 /// Parts of the time before what counts.
@@ -107,16 +127,15 @@ impl Tally {
             hits: grid(calls),
             first_station,
             stations: vec![Sums::default(); stations],
-            waits: vec![Times::new(); tiers],
-            sojourns: vec![Times::new(); tiers],
-            first_byte: vec![Times::new(); actions],
-            complete: vec![Times::new(); actions],
+            tiers: vec![OfTier::default(); tiers],
+            actions: scenario
+                .actions
+                .values()
+                .map(|action| OfAction::new(action.response.get() > 0.0))
+                .collect(),
             first_byte_slots: vec![Times::new(); actions * slots],
-            latest: vec![Latest::NONE; actions],
-            bodies: scenario.actions.values().map(|a| a.response.get() > 0.0).collect(),
             before: Vec::new(),
             part_s: f64::INFINITY,
-            little: vec![Little::default(); tiers],
             beside: BesideTally::new(scenario, slots),
             simulated_requests: 0,
             simulated_customers: 0,
@@ -154,7 +173,8 @@ impl Tally {
         }
     }
 
-    fn turn(&mut self, now: f64) {
+    /// The slot is over: it is that of `now`.
+    pub fn turn(&mut self, now: f64) {
         let slot = ((now - self.from_s) / self.slot_s) as usize;
         if slot >= self.slots {
             (self.slot, self.slot_ends) = (UNCOUNTED, f64::INFINITY);
@@ -231,13 +251,24 @@ impl Tally {
             return;
         };
         let id = action as usize;
-        if self.bodies[id] {
-            self.complete[id].record(complete);
+        let of = &mut self.actions[id];
+        if of.body {
+            of.complete.record(complete);
         }
-        if self.latest[id].slot == slot || self.begins(id, slot) {
-            self.latest[id].first_byte.record(first_byte);
+        if of.latest.slot == slot {
+            of.latest.first_byte.record(first_byte);
         } else {
-            self.first_byte[id].record(first_byte);
+            self.left_in_another(id, slot, first_byte);
+        }
+    }
+
+    /// A request is through that was made in another slot than the latest of its action.
+    #[cold]
+    fn left_in_another(&mut self, id: usize, slot: u16, first_byte: f64) {
+        if self.begins(id, slot) {
+            self.actions[id].latest.first_byte.record(first_byte);
+        } else {
+            self.actions[id].first_byte.record(first_byte);
             self.first_byte_slots[id * self.slots + slot as usize].record(first_byte);
         }
     }
@@ -245,20 +276,21 @@ impl Tally {
     /// Whether a slot is later than the latest of an action so far; then it is the latest.
     #[cold]
     fn begins(&mut self, id: usize, slot: u16) -> bool {
-        let before = self.latest[id].slot;
+        let before = self.actions[id].latest.slot;
         let later = before == UNCOUNTED || slot > before;
         if later {
             self.settle(id);
-            self.latest[id].slot = slot;
+            self.actions[id].latest.slot = slot;
         }
         later
     }
 
     /// Adds the latencies of an action's latest slot to what is counted.
     fn settle(&mut self, id: usize) {
-        let Latest { slot, first_byte } = std::mem::replace(&mut self.latest[id], Latest::NONE);
+        let of = &mut self.actions[id];
+        let Latest { slot, first_byte } = std::mem::replace(&mut of.latest, Latest::NONE);
         if slot != UNCOUNTED {
-            self.first_byte[id].add(&first_byte);
+            of.first_byte.add(&first_byte);
             self.first_byte_slots[id * self.slots + slot as usize].add(&first_byte);
         }
     }
@@ -276,13 +308,14 @@ impl Tally {
             return;
         }
         let id = action as usize;
-        if self.latest[id].slot != slot {
+        if self.actions[id].latest.slot != slot {
             self.begins(id, slot);
         }
-        self.latest[id].first_byte.record_all(first_bytes);
-        if self.bodies[id] {
+        let of = &mut self.actions[id];
+        of.latest.first_byte.record_all(first_bytes);
+        if of.body {
             for took in first_bytes {
-                self.complete[id].record(took + body_s);
+                of.complete.record(took + body_s);
             }
         }
     }
@@ -315,7 +348,7 @@ impl Tally {
             sums.started += 1;
             sums.wait_s += wait_s;
             sums.work_s += work_s;
-            self.waits[tier].record(wait_s);
+            self.tiers[tier].waits.record(wait_s);
             self.simulated_customers += 1;
         }
     }
@@ -324,13 +357,13 @@ impl Tally {
     #[inline]
     pub fn waited(&mut self, slot: u16, tier: usize, wait_s: f64) {
         if slot != UNCOUNTED {
-            self.waits[tier].record(wait_s);
+            self.tiers[tier].waits.record(wait_s);
         }
     }
 
     /// Customers waited, whose services began in a slot; returns the sum.
     pub fn waited_all(&mut self, slot: u16, tier: usize, waits_s: &[f64]) -> f64 {
-        if slot == UNCOUNTED { 0.0 } else { self.waits[tier].record_all(waits_s) }
+        if slot == UNCOUNTED { 0.0 } else { self.tiers[tier].waits.record_all(waits_s) }
     }
 
     /// Adds to the sums of a station in a slot, where that counts.
@@ -342,13 +375,14 @@ impl Tally {
             sums.wait_s += more.wait_s;
             sums.work_s += more.work_s;
             self.simulated_customers += more.started;
+            self.tiers[tier].waits.zeros(more.at_once);
         }
     }
 
     /// A customer is let in.
     #[inline]
     pub fn enter(&mut self, tier: usize, now: f64) {
-        let little = &mut self.little[tier];
+        let little = &mut self.tiers[tier].little;
         little.area += little.there as f64 * (now - little.since);
         little.since = now;
         little.there += 1;
@@ -357,26 +391,28 @@ impl Tally {
     /// A customer goes, `stay_s` after it came.
     #[inline]
     pub fn leave(&mut self, tier: usize, now: f64, stay_s: f64) {
-        let little = &mut self.little[tier];
+        let OfTier { little, sojourns, .. } = &mut self.tiers[tier];
         little.area += little.there as f64 * (now - little.since);
         little.since = now;
         little.there -= 1;
         little.stays += stay_s;
-        self.stayed(self.slot, tier, stay_s);
+        if self.slot != UNCOUNTED {
+            sojourns.record(stay_s);
+        }
     }
 
     /// A customer went in a slot, `stay_s` after it came.
     #[inline]
     pub fn stayed(&mut self, slot: u16, tier: usize, stay_s: f64) {
         if slot != UNCOUNTED {
-            self.sojourns[tier].record(stay_s);
+            self.tiers[tier].sojourns.record(stay_s);
         }
     }
 
     /// Customers went in a slot, so long after they came.
     pub fn stayed_all(&mut self, slot: u16, tier: usize, stays_s: &[f64]) {
         if slot != UNCOUNTED {
-            self.sojourns[tier].record_all(stays_s);
+            self.tiers[tier].sojourns.record_all(stays_s);
         }
     }
 
@@ -385,7 +421,7 @@ impl Tally {
     /// # Panics
     /// Where one of them does not hold, which is a mistake in the engine.
     pub fn check(&self) {
-        for (tier, little) in self.little.iter().enumerate() {
+        for (tier, OfTier { little, .. }) in self.tiers.iter().enumerate() {
             assert_eq!(little.there, 0, "tier {tier} is not empty and nothing is under way");
             let off = (little.area - little.stays).abs();
             assert!(
@@ -406,7 +442,7 @@ impl Tally {
         capacity: &[Vec<f64>],
         weight: f64,
     ) -> Counted {
-        for id in 0..self.latest.len() {
+        for id in 0..self.actions.len() {
             self.settle(id);
         }
         let mut counted = Counted::new(scenario, flow, self.slots);
@@ -442,13 +478,11 @@ impl Tally {
                 }
             }
         }
-        pour(&mut counted.waits, &self.waits);
-        pour(&mut counted.sojourns, &self.sojourns);
-        pour(&mut counted.first_byte, &self.first_byte);
-        pour(&mut counted.complete, &self.complete);
-        for (id, complete) in counted.complete.iter_mut().enumerate().filter(|(id, _)| !self.bodies[*id]) {
-            self.first_byte[id].pour_into(complete);
-        }
+        pour(&mut counted.waits, self.tiers.iter().map(|tier| &tier.waits));
+        pour(&mut counted.sojourns, self.tiers.iter().map(|tier| &tier.sojourns));
+        pour(&mut counted.first_byte, self.actions.iter().map(|action| &action.first_byte));
+        let complete = self.actions.iter().map(|of| if of.body { &of.complete } else { &of.first_byte });
+        pour(&mut counted.complete, complete);
         pour(counted.first_byte_slots.iter_mut().flatten(), &self.first_byte_slots);
         counted.before.clone_from(&self.before);
         counted.beside = self.beside.counted();
@@ -459,6 +493,9 @@ impl Tally {
 }
 
 /// Hands histograms over, in their order.
-fn pour<'a, const BITS: u32>(into: impl IntoIterator<Item = &'a mut Latencies>, from: &[Times<BITS>]) {
+fn pour<'a, const BITS: u32>(
+    into: impl IntoIterator<Item = &'a mut Latencies>,
+    from: impl IntoIterator<Item = &'a Times<BITS>>,
+) {
     into.into_iter().zip(from).for_each(|(latencies, times)| times.pour_into(latencies));
 }

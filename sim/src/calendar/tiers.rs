@@ -13,6 +13,7 @@ use super::kept::{Kept, Object};
 use super::links::Link;
 use super::machine::Setup;
 use super::sharing::Shared;
+use super::tally::Sums;
 use super::versions::Versions;
 use crate::cache::{Keeper, Rules, Sizes};
 use crate::model;
@@ -68,6 +69,8 @@ pub struct Pool {
     pub next: u32,
     /// Work begun since the autoscaler looked last, seconds.
     pub work_s: f64,
+    /// What its stations count in the slot that it is, before it is added to what is counted.
+    pub lately: Sums,
     /// Servers on their way: when, and how many there will be.
     pub coming: VecDeque<(f64, u32)>,
 }
@@ -356,6 +359,7 @@ impl Stage {
             away: (all - pool.servers) as u32,
             next: 0,
             work_s: 0.0,
+            lately: Sums::default(),
             coming: VecDeque::new(),
         });
         for i in 0..all {

@@ -62,6 +62,16 @@ impl<const BITS: u32> Times<BITS> {
         sum_s
     }
 
+    /// Records so many times of nothing.
+    pub fn zeros(&mut self, number: u64) {
+        if number > 0 && self.counts.is_empty() {
+            self.counts = vec![0; Self::BUCKETS];
+        }
+        if let Some(least) = self.counts.first_mut() {
+            *least += number as u32;
+        }
+    }
+
     /// The first time of all.
     #[cold]
     fn first(&mut self, at: usize) {

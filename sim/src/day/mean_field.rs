@@ -5,7 +5,7 @@ use plimsoll_scenarios::rng::Stream;
 use plimsoll_scenarios::{DatasetId, Scope, TierId};
 
 use super::setup::Setup;
-use crate::analytic::caches::{Standing, spoils};
+use crate::analytic::caches::{Asked, Standing, spoils};
 use crate::cache::{Keeper, Rules};
 
 /// Hit probabilities by id in the per-server caches of a tier. All servers of a tier see the same mix, so only
@@ -31,9 +31,11 @@ pub(super) fn table(setup: &Setup<'_>, tier: TierId) -> Option<Vec<f32>> {
 }
 
 /// How often all lookups of a tier ask for such an object of a dataset, 1/s.
-pub(super) fn asked(setup: &Setup<'_>, tier: TierId, dataset: DatasetId, p: f64) -> f64 {
+pub(super) fn asked(setup: &Setup<'_>, tier: TierId, dataset: DatasetId, p: f64) -> Asked {
     let asks = |n: &usize| setup.flow.nodes[*n].lookup && setup.flow.nodes[*n].call.of == Some(dataset);
-    setup.flow.at(tier).filter(asks).map(|n| rate(setup, n, p)).sum()
+    let by_all = |tier: TierId| setup.flow.at(tier).filter(asks).map(|n| rate(setup, n, p)).sum();
+    let before = setup.chain.behind[tier].get(&dataset).copied();
+    Asked { rate: by_all(tier), before: before.map(by_all) }
 }
 
 /// How often writes make such an object stale in the caches of a tier, 1/s.
@@ -117,10 +119,11 @@ pub(super) fn steady(setup: &Setup<'_>, tier: TierId) -> Steady {
         let Some(blocks) = &setup.blocks[dataset] else { continue };
         for (i, &mass) in blocks.masses.iter().enumerate() {
             let p = mass / blocks.block as f64;
-            let rate = asked(setup, tier, dataset, p);
-            let standing = solved.standing(rate, written(setup, tier, dataset, p));
+            let asked = asked(setup, tier, dataset, p);
+            let standing = solved.standing(asked, written(setup, tier, dataset, p));
             let hit = standing.recent as f32;
             if hit > 0.0 {
+                let rate = solved.equivalent_rate(asked, standing.recent);
                 steady.held.push(Held { id: blocks.first_id + i as u32, rate: rate as f32, hit });
                 if ruled {
                     steady.standing.push(standing);

@@ -2,10 +2,10 @@
 
 use plimsoll_reports::record::Unit;
 use plimsoll_scenarios::popularity::Atom;
-use plimsoll_scenarios::{Cache, OnWrite, Scenario, Scope, TierId};
+use plimsoll_scenarios::{Cache, OnWrite, Policy, Scenario, Scope, TierId};
 
 use super::book::Book;
-use crate::analytic::caches::{Approximation, chain_of};
+use crate::analytic::caches::{Approximation, behind, chain_of};
 use crate::flow::{Cause, Flow};
 use crate::sheet::CellId;
 
@@ -13,6 +13,10 @@ const GROUP: &str = "caches";
 /// How a hit ratio comes about, with the cells that it is shown over.
 const CHE: &str = "sum over objects of p x (1 - exp(-p t)), t such that sum of size x (1 - exp(-p t)) is the \
                    capacity (Che); out";
+/// The same of a cache that is asked for what others miss, and for nothing else.
+const BEHIND: &str = "sum over objects of p x (1 - g x s^(n-1)), g and s the probabilities that one of n caches before it \
+                      misses nothing for t after a miss, and from any moment on; t such that sum of size x (1 - s^n) is \
+                      the capacity (Fofack et al. 2014); out";
 /// The same where what was fetched is fresh for a time, or until it is written.
 const FRESH: &str = "sum over objects of p x m / (1 + m), m the requests after a fetch that come at gaps below t (Che) while \
                      it is fresh; out";
@@ -112,10 +116,23 @@ impl Book<'_> {
             self.sheet.quotient(hits, all)
         };
         let capacity = self.sheet.input(format!("{name} capacity"), &cache.capacity, (1.0, Unit::Bytes));
-        let cell = self.sheet.function(formula(cache), vec![cell, capacity], |x| x[0]);
+        let cell = self.sheet.function(self.formula(tier, cache), vec![cell, capacity], |x| x[0]);
         let as_lru = if own { "" } else { " if it were LRU" };
         let label = format!("{name}, hit ratio{as_lru}");
         self.line(format!("{name}.hit_ratio"), GROUP, label, cell, Unit::Share);
+    }
+
+    /// How the hit ratio of a cache comes about.
+    fn formula(&self, tier: TierId, cache: &Cache) -> &'static str {
+        let ages = cache.ttl.is_some() || cache.on_write == OnWrite::Invalidate;
+        match (ages, cache.admit.on_second) {
+            (false, false) if cache.policy == Policy::Fifo => CHE,
+            (false, false) if !behind(self.scenario, &self.flow, tier).is_empty() => BEHIND,
+            (false, false) => CHE,
+            (true, false) => FRESH,
+            (false, true) => SECOND,
+            (true, true) => FRESH_SECOND,
+        }
     }
 
     /// Memory for a hit ratio, of one cache that sees all requests for a dataset.
@@ -163,17 +180,6 @@ impl Book<'_> {
             let label = format!("{name}, cache for 20 % of a day's requests");
             self.detail(format!("{name}.cache_20_percent"), GROUP, label, bytes, Unit::Bytes);
         }
-    }
-}
-
-/// How the hit ratio of a cache comes about.
-fn formula(cache: &Cache) -> &'static str {
-    let ages = cache.ttl.is_some() || cache.on_write == OnWrite::Invalidate;
-    match (ages, cache.admit.on_second) {
-        (false, false) => CHE,
-        (true, false) => FRESH,
-        (false, true) => SECOND,
-        (true, true) => FRESH_SECOND,
     }
 }
 

@@ -30,7 +30,7 @@ impl Evaluator<'_> {
         // Few sites leave least to the tiers behind their caches, and many are nearest to users.
         let mut choice = Choice { sites: small.sites.clone(), ..large.clone() };
         let scenario = self.changed(&choice);
-        let hits = self.hits_at(&choice);
+        let hits = self.hits_at_most(&choice, (&small, &large));
         let loads = loads(&scenario, self.flow, &self.demand, &hits);
         choice.caches.clone_from(&small.caches);
         // How uneven keys are hangs on the caches before them: evenly, no box is cut off by mistake.
@@ -63,12 +63,12 @@ impl Evaluator<'_> {
             let GoalMetric::HitRatio(tier) = self.problem.goals[goal].metric else { continue };
             let mut kindest = small.clone();
             kindest.caches[tier] = large.caches[tier];
-            let hits = self.hits_at(&kindest);
+            let hits = self.hits_at_most(&kindest, (small, large));
             let mut value = goals::hit_ratio(self, &hits, tier);
             if small.sites != large.sites {
                 // With fewer sites objects that are new are fetched less often, by it and by those before it.
                 kindest.sites.clone_from(&large.sites);
-                let hits = self.hits_at(&kindest);
+                let hits = self.hits_at_most(&kindest, (small, large));
                 value = value.max(goals::hit_ratio(self, &hits, tier));
             }
             if !goals::met(self, goal, value) {

@@ -225,6 +225,13 @@ impl<'p> Evaluator<'p> {
         self.hits.as_mut().map_or_else(|| known.clone(), |model| model.at(&choice.caches, sites))
     }
 
+    /// The most that caches answer where a choice is the kindest of a box with these corners.
+    pub fn hits_at_most(&mut self, kindest: &Choice, (near, far): (&Choice, &Choice)) -> Hits {
+        let (known, sites) = (&self.known, kindest.sites_of(self.world));
+        let open: Vec<bool> = near.caches.iter().zip(&far.caches).map(|(near, far)| near != far).collect();
+        self.hits.as_mut().map_or_else(|| known.clone(), |model| model.at_most(&kindest.caches, sites, &open))
+    }
+
     /// How uneven the keys are, by tier, where there are shards and servers to be found for them.
     pub fn keys_at(&mut self, choice: &Choice) -> Vec<Option<Keys>> {
         let Some(model) = self.hits.as_mut() else { return self.known_keys.clone() };

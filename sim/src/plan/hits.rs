@@ -12,11 +12,11 @@ use std::rc::Rc;
 use plimsoll_scenarios::arrivals::DAY_S;
 use plimsoll_scenarios::popularity::Atom;
 use plimsoll_scenarios::trace::DeviceCache;
-use plimsoll_scenarios::{Policy, Scenario, Scope, TierId};
+use plimsoll_scenarios::{DatasetId, Policy, Scenario, Scope, TierId};
 
 use super::policies::Policies;
 use super::shards::Keys;
-use crate::analytic::caches::{Approximation, Bounds, kept_by_size, spoils};
+use crate::analytic::caches::{Approximation, Asked, Before, Bounds, behind, kept_by_size, spoils};
 use crate::flow::{self, Flow};
 use crate::model;
 
@@ -30,14 +30,31 @@ pub struct CacheSize {
 /// By call: share of the arriving calls that its tier's cache answers.
 pub type Hits = Vec<f64>;
 
-/// One cache solved: by call of its tier, the share of hits, and by atom the probability of one.
+/// The caches of a tier, solved.
+#[derive(Default)]
 struct Solved {
+    /// By call of the tier, the share of hits, and by atom the probability of one.
     hits: BTreeMap<usize, f64>,
     found: BTreeMap<usize, Vec<f64>>,
+    cache: Option<Approximation>,
+    /// By dataset and atom: how often they are asked for an object, 1/s; of caches that others are behind.
+    asked: BTreeMap<DatasetId, Vec<f64>>,
 }
 
-/// What a solution rests on: the tier, the sites, and the sizes of it and of all caches before it.
-type Key = (TierId, u64, Vec<(u64, Policy)>);
+/// The caches before those of a tier, and by dataset and atom how often they are asked for an object, 1/s.
+struct Gaps<'a> {
+    law: Before,
+    asked: BTreeMap<DatasetId, &'a [f64]>,
+}
+
+impl Gaps<'_> {
+    fn asked(&self, dataset: DatasetId, atom: usize) -> Option<f64> {
+        self.asked.get(&dataset)?.get(atom).copied()
+    }
+}
+
+/// What a solution rests on: the tier, the sites, whether gaps count, and the sizes of it and of all caches before it.
+type Key = (TierId, u64, bool, Vec<(u64, Policy)>);
 
 /// A scenario's caches, to be asked at any sizes.
 pub struct HitModel<'s> {
@@ -56,6 +73,8 @@ pub struct HitModel<'s> {
     sites: u64,
     /// Whether hit ratios hang on how many caches there are: each has to fetch what is new, and what it has grown old.
     churns: bool,
+    /// By tier and dataset: the tier whose caches are all that its own are asked by.
+    behind: Vec<BTreeMap<DatasetId, TierId>>,
     /// By tier and dataset: share of the objects that its cache keeps by their size, and their mean bytes.
     kept_by_size: Vec<Vec<(f64, f64)>>,
     policies: Policies<'s>,
@@ -101,7 +120,24 @@ impl<'s> HitModel<'s> {
         let kept_by_size = (0..scenario.tiers.len()).map(|tier| kept_by_size(scenario, tier)).collect();
         let sites = u64::from(scenario.sites());
         let kept = BTreeMap::new();
-        Self { scenario, flow, atoms, devices, order, before, kept, sites, churns, kept_by_size, policies }
+        let behind: Vec<_> = (0..scenario.tiers.len()).map(|tier| behind(scenario, flow, tier)).collect();
+        // How many stand before one hangs on the sites as well.
+        let counted = |tier: TierId| scenario.tiers[tier].scope == Scope::Site;
+        let churns = churns || behind.iter().flat_map(BTreeMap::values).any(|&tier| counted(tier));
+        Self {
+            scenario,
+            flow,
+            atoms,
+            devices,
+            order,
+            before,
+            kept,
+            sites,
+            churns,
+            behind,
+            kept_by_size,
+            policies,
+        }
     }
 
     /// The capacity of LRU that is worth as much as a cache whose policy has no law; the cache's own where it has.
@@ -116,13 +152,23 @@ impl<'s> HitModel<'s> {
     /// Hit ratios where the caches have these sizes, by tier, and there are so many sites.
     pub fn at(&mut self, sizes: &[Option<CacheSize>], sites: u64) -> Hits {
         self.sites = sites;
-        self.solved(sizes).0
+        self.solved(sizes, &[]).0
+    }
+
+    /// The most that they can answer where these sizes are the kindest of many, and those of the tiers in `open` may be
+    /// others.
+    ///
+    /// Why not simply at these sizes: a larger cache leaves longer gaps, so that the one behind it may lose more hits than
+    /// it gains. As independent references the two answer more, the more room they have.
+    pub fn at_most(&mut self, sizes: &[Option<CacheSize>], sites: u64, open: &[bool]) -> Hits {
+        self.sites = sites;
+        self.solved(sizes, open).0
     }
 
     /// How unevenly the keys of a tier are asked for behind caches of these sizes.
     pub fn keys(&mut self, (sizes, sites): (&[Option<CacheSize>], u64), tier: TierId) -> Keys {
         self.sites = sites;
-        let (hits, solved) = self.solved(sizes);
+        let (hits, solved) = self.solved(sizes, &[]);
         let streams = self.flow.at(tier).map(|node| {
             let rate = self.scenario.mean_rate(&self.scenario.actions[self.flow.nodes[node].action]);
             let (arriving, atoms) = self.stream(node, &solved, &hits);
@@ -142,7 +188,7 @@ impl<'s> HitModel<'s> {
         Keys { hottest: hottest.values().copied().fold(0.0, f64::max), squares }
     }
 
-    fn solved(&mut self, sizes: &[Option<CacheSize>]) -> (Hits, Vec<Rc<Solved>>) {
+    fn solved(&mut self, sizes: &[Option<CacheSize>], open: &[bool]) -> (Hits, Vec<Rc<Solved>>) {
         let mut hits = vec![0.0; self.flow.nodes.len()];
         let mut solved: Vec<Rc<Solved>> = Vec::with_capacity(self.order.len());
         for (position, &tier) in self.order.iter().enumerate() {
@@ -151,9 +197,14 @@ impl<'s> HitModel<'s> {
             };
             let mut key: Vec<(u64, Policy)> = self.before[position].iter().map(|&at| size(at)).collect();
             key.push(size(position));
-            let key = (tier, if self.churns { self.sites } else { 0 }, key);
+            let before = self.behind[tier].values().next();
+            let gaps = before.is_some_and(|&before| !open.get(before).copied().unwrap_or(false));
+            let key = (tier, if self.churns { self.sites } else { 0 }, gaps, key);
             let found = self.kept.get(&key).cloned();
-            let one = found.unwrap_or_else(|| Rc::new(self.solve(tier, sizes[tier], &solved, &hits)));
+            let one = found.unwrap_or_else(|| {
+                let gaps = if gaps { self.gaps(tier, &solved) } else { None };
+                Rc::new(self.solve(tier, sizes[tier], (&solved, gaps), &hits))
+            });
             if self.kept.len() < KEPT_MAX {
                 self.kept.entry(key).or_insert_with(|| Rc::clone(&one));
             }
@@ -189,7 +240,13 @@ impl<'s> HitModel<'s> {
         of.map_or_else(Vec::new, |d| self.atoms[d].iter().map(|a| a.p * arriving).collect())
     }
 
-    fn solve(&self, tier: TierId, size: Option<CacheSize>, solved: &[Rc<Solved>], hits: &Hits) -> Solved {
+    fn solve(
+        &self,
+        tier: TierId,
+        size: Option<CacheSize>,
+        (solved, gaps): (&[Rc<Solved>], Option<Gaps<'_>>),
+        hits: &Hits,
+    ) -> Solved {
         let nodes: Vec<usize> = self.flow.at(tier).filter(|&n| self.flow.nodes[n].lookup).collect();
         let streams: Vec<(f64, Vec<f64>)> = nodes.iter().map(|&n| self.stream(n, solved, hits)).collect();
         if self.scenario.tiers[tier].scope == Scope::User {
@@ -200,9 +257,10 @@ impl<'s> HitModel<'s> {
             self.flow.at(tier).filter(|&n| spoils(self.scenario, self.flow.nodes[n].call)).collect();
         let writes: Vec<(f64, Vec<f64>)> = spoiling.iter().map(|&n| self.stream(n, solved, hits)).collect();
         let written = self.together(&spoiling, &writes);
-        let cache = size.and_then(|size| self.cache(tier, size, &asked));
+        let gaps = gaps.filter(|_| size.is_some_and(|size| size.policy != Policy::Fifo));
+        let cache = size.and_then(|size| self.cache(tier, size, &asked, gaps.as_ref()));
         let instances = self.instances(tier);
-        let mut one = Solved { hits: BTreeMap::new(), found: BTreeMap::new() };
+        let mut one = Solved { cache, ..Solved::default() };
         for (&node, (arriving, atoms)) in nodes.iter().zip(&streams) {
             let Some(dataset) = self.flow.nodes[node].call.of else { continue };
             let churn = self.scenario.datasets[dataset].churn_per_day.get() / DAY_S * instances;
@@ -211,7 +269,10 @@ impl<'s> HitModel<'s> {
                     let admitted = self.kept_by_size[tier][dataset].0;
                     let written = written.get(&dataset);
                     let writes = |i: usize| written.and_then(|rates| rates.get(i)).copied().unwrap_or(0.0);
-                    let hit = |(i, &rate): (usize, &f64)| admitted * cache.hit_with(rate, churn, writes(i));
+                    let hit = |(i, &rate): (usize, &f64)| {
+                        let before = gaps.as_ref().and_then(|gaps| gaps.asked(dataset, i));
+                        admitted * cache.hit_with(Asked { rate, before }, churn, writes(i))
+                    };
                     asked.iter().enumerate().map(hit).collect()
                 }
                 _ => vec![0.0; atoms.len()],
@@ -219,7 +280,20 @@ impl<'s> HitModel<'s> {
             one.hits.insert(node, self.share(dataset, *arriving, atoms, &found));
             one.found.insert(node, found);
         }
+        if self.behind.iter().flat_map(BTreeMap::values).any(|&before| before == tier) {
+            one.asked = asked;
+        }
         one
+    }
+
+    /// What the caches before those of a tier leave, where these are solved with their gaps.
+    fn gaps<'a>(&self, tier: TierId, solved: &'a [Rc<Solved>]) -> Option<Gaps<'a>> {
+        let datasets = &self.behind[tier];
+        let before = *datasets.values().next()?;
+        let caches = &solved[self.order.iter().position(|&tier| tier == before)?];
+        let law = caches.cache?.before(self.instances(before) / self.instances(tier))?;
+        let asked = |d: &DatasetId| Some((*d, caches.asked.get(d)?.as_slice()));
+        Some(Gaps { law, asked: datasets.keys().filter_map(asked).collect() })
     }
 
     /// By dataset: how often calls with these streams ask for its objects, 1/s.
@@ -250,6 +324,7 @@ impl<'s> HitModel<'s> {
         tier: TierId,
         size: CacheSize,
         asked: &BTreeMap<usize, Vec<f64>>,
+        gaps: Option<&Gaps<'_>>,
     ) -> Option<Approximation> {
         let mut mixed = Vec::new();
         for (&dataset, asked) in asked {
@@ -261,6 +336,11 @@ impl<'s> HitModel<'s> {
         if !mixed.iter().any(|a| a.p > 0.0) {
             return None;
         }
+        if let Some(gaps) = gaps {
+            let each = asked.iter().flat_map(|(&d, rates)| (0..rates.len()).map(move |i| (d, i)));
+            let asked_before: Vec<_> = each.map(|(d, i)| gaps.asked(d, i)).collect();
+            return Some(Approximation::behind(&mixed, &asked_before, self.like_lru(tier, size), gaps.law));
+        }
         let cache = self.scenario.tiers[tier].cache.as_ref()?;
         let bounds = Bounds::of(cache, self.instances(tier));
         Approximation::bounded(size.policy, bounds, &mixed, size.capacity)
@@ -268,7 +348,7 @@ impl<'s> HitModel<'s> {
     }
 
     fn on_device(&self, nodes: &[usize], streams: &[(f64, Vec<f64>)]) -> Solved {
-        let mut one = Solved { hits: BTreeMap::new(), found: BTreeMap::new() };
+        let mut one = Solved::default();
         for (&node, (arriving, atoms)) in nodes.iter().zip(streams) {
             let here = &self.flow.nodes[node];
             let (Some(device), Some(dataset)) = (&self.devices[here.action], here.call.of) else { continue };
@@ -332,23 +412,35 @@ mod tests {
     }
 
     #[test]
-    fn a_larger_cache_lets_less_through() {
+    fn no_sizes_up_to_the_kindest_let_less_through_than_it() {
         let scenario = plimsoll_scenarios::load("spotify").unwrap();
         let flow = Flow::of(&scenario);
         let mut model = HitModel::new(&scenario, &flow);
         let mut sizes = stated(&scenario);
-        let edge = scenario.tier("edge").unwrap().0;
-        let inwards = |hits: &Hits| -> f64 {
-            let path: Vec<usize> =
-                (0..flow.nodes.len()).filter(|&n| flow.nodes[n].action == 0).take(5).collect();
-            path.iter().map(|&n| 1.0 - hits[n]).product()
+        let [edge, shield] = ["edge", "shield"].map(|name| scenario.tier(name).unwrap().0);
+        let sites = u64::from(scenario.sites());
+        let path: Vec<usize> = (0..flow.nodes.len()).filter(|&n| flow.nodes[n].action == 0).take(5).collect();
+        let inwards = |hits: &Hits| -> f64 { path.iter().map(|&n| 1.0 - hits[n]).product() };
+        let mut open = vec![false; scenario.tiers.len()];
+        open[edge] = true;
+        // By edge, then by shield.
+        let capacities = [1e12, 10e12, 50e12, 120e12, 300e12];
+        let mut left = [[0.0; 5]; 5];
+        let mut of = |edge_bytes: f64, shield_bytes: f64, open: &[bool]| {
+            sizes[edge] = sizes[edge].map(|s| CacheSize { capacity: edge_bytes, ..s });
+            sizes[shield] = sizes[shield].map(|s| CacheSize { capacity: shield_bytes, ..s });
+            inwards(&model.at_most(&sizes, sites, open))
         };
-        let mut last = f64::INFINITY;
-        for capacity in [1e12, 10e12, 50e12, 100e12, 300e12] {
-            sizes[edge] = sizes[edge].map(|s| CacheSize { capacity, ..s });
-            let left = inwards(&model.at(&sizes, u64::from(scenario.sites())));
-            assert!(left < last, "{capacity}: {left} {last}");
-            last = left;
+        for (e, &edge_bytes) in capacities.iter().enumerate() {
+            for (s, &shield_bytes) in capacities.iter().enumerate() {
+                left[e][s] = of(edge_bytes, shield_bytes, &[]);
+                assert!(s == 0 || left[e][s] < left[e][s - 1], "a larger shield: {left:?}");
+                let most = left[..=e].iter().map(|left| left[s]).fold(1.0, f64::min);
+                let bound = of(edge_bytes, shield_bytes, &open);
+                assert!(bound <= most && bound > 0.7 * most, "{edge_bytes} {shield_bytes}: {bound} {most}");
+            }
         }
+        // Which is why: larger edges may leave their shield so little that more gets past both.
+        assert!(left[1][2] > left[0][2], "{left:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use plimsoll_scenarios::arrivals::DAY_S;
 use plimsoll_scenarios::popularity::Law;
-use plimsoll_scenarios::{DatasetId, Scope, TierId};
+use plimsoll_scenarios::{Cache, DatasetId, Scope, TierId};
 
 use super::super::mean_field;
 use super::super::setup::Setup;
@@ -32,9 +32,9 @@ const SPARE_MAX: f64 = 4.0;
 /// The formulas' word on the objects of a dataset at a tier, by bucket of ranks.
 #[derive(Debug, Clone)]
 pub(super) struct ByBucket {
-    /// Probability that the cache holds it.
+    /// Probability that the cache holds it; of one that every server has of its own, that a lookup finds it.
     pub hit: Vec<f32>,
-    /// How often all lookups of the tier ask for it, 1/s.
+    /// The rate that says how long ago it was asked for, 1/s.
     pub rate: Vec<f32>,
     /// How it stands with the rules of the cache; empty where it has none.
     pub standing: Vec<Standing>,
@@ -121,7 +121,7 @@ impl<'s, 'a> Tables<'s, 'a> {
                 asked.datasets.iter().map(|&(d, _)| scenario.datasets[d].size.get()).fold(f64::MAX, f64::min);
             let here = scenario.tiers[asked.tier].cache.as_ref();
             let capacity = here.map_or(0.0, |c| c.capacity.get());
-            let ruled = here.is_some_and(plimsoll_scenarios::Cache::has_rules);
+            let ruled = here.is_some_and(Cache::has_rules);
             let each = if ruled { BYTES_ASKED + BYTES_RULED } else { BYTES_ASKED };
             each * f64::from(asked.ids) + BYTES_HELD * (capacity / size).min(f64::from(asked.ids))
         };
@@ -250,15 +250,22 @@ fn ask(setup: &Setup<'_>, laws: &[Option<Law>], tier: TierId, level: Level) -> R
 fn by_bucket(setup: &Setup<'_>, law: &Law, tier: TierId, dataset: DatasetId) -> ByBucket {
     let n = buckets(law.count());
     let (mut hit, mut rate, mut standing) = (Vec::with_capacity(n), Vec::with_capacity(n), Vec::new());
-    let ruled = setup.scenario.tiers[tier].cache.as_ref().is_some_and(plimsoll_scenarios::Cache::has_rules);
+    let cache = setup.scenario.tiers[tier].cache.as_ref();
+    let (ruled, per_server) = (cache.is_some_and(Cache::has_rules), cache.is_some_and(|c| c.per_server));
     for bucket in 0..n {
         let middle = (first(bucket) + first(bucket + 1).min(law.count()) - 1) / 2;
         let p = law.p(middle);
         let asked = mean_field::asked(setup, tier, dataset, p);
-        rate.push(asked as f32);
-        hit.push(mean_field::found(setup, tier, dataset, p) as f32);
-        if let Some(cache) = setup.chain.caches[tier].filter(|_| ruled) {
-            standing.push(cache.standing(asked, mean_field::written(setup, tier, dataset, p)));
+        let Some(solved) = setup.chain.caches[tier].filter(|_| !per_server) else {
+            hit.push(mean_field::found(setup, tier, dataset, p) as f32);
+            rate.push(asked.rate as f32);
+            continue;
+        };
+        let stands = solved.standing(asked, mean_field::written(setup, tier, dataset, p));
+        hit.push(stands.recent as f32);
+        rate.push(solved.equivalent_rate(asked, stands.recent) as f32);
+        if ruled {
+            standing.push(stands);
         }
     }
     ByBucket { hit, rate, standing }
