@@ -95,8 +95,8 @@ impl Stretches {
         let over: Vec<String> = over.collect();
         if !over.is_empty() {
             spliced.notes.push(format!(
-                "events ask for more than all of {}: what is turned away there is not among the failures of actions, nor \
-                 its waits in their latencies, since the slice has more than its part of these servers",
+                "events ask for more than all of {}: as much of the requests fails as is too much; waits there are longer than \
+                 these latencies, since the slice has more than its part of these servers",
                 over.join(", ")
             ));
         }

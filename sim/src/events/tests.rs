@@ -225,3 +225,34 @@ fn a_crowd_that_lasts_is_a_long_stretch_and_what_never_ends_says_so() {
     assert!(run.notes[0].contains("21:00 to 24:00 UTC"), "{:?}", run.notes);
     assert_eq!((run.events[0].to_s, run.events[0].recovered_s), (DAY_S, None));
 }
+
+#[test]
+fn a_pool_that_a_slice_is_too_thin_for_fails_what_is_too_much() {
+    // Thousands of times the users and the servers: pools are played at a part of their load.
+    let large = |events: &str| {
+        let mut scenario = shop(events);
+        let more = |count: &plimsoll_scenarios::units::Count| {
+            let value = count.get() * 2_500.0;
+            plimsoll_scenarios::units::Count::given(value, &value.to_string())
+        };
+        scenario.population.users = more(&scenario.population.users);
+        for station in scenario.tiers.values_mut().filter_map(|tier| tier.station.as_mut()) {
+            station.servers = more(&station.servers);
+        }
+        scenario
+    };
+    let crowd = large("  - {at: '12:00', flash_crowd: {factor: 8}, for: 30 min}\n");
+    let mut crowd = played(&crowd, 2, 1);
+    let calm = played(&large(""), 2, 1);
+    let app = |run: &Run| tier(run, "app").series.rate_per_s[48];
+    let busy = |run: &Run| tier(run, "app").series.utilisation[48].unwrap();
+    assert!(app(&crowd) > 5.0 * app(&calm), "{} {}", app(&crowd), app(&calm));
+    assert!(busy(&crowd) > 1.5 * busy(&calm) && busy(&crowd) <= 1.0, "{} {}", busy(&crowd), busy(&calm));
+    // East is at its peak then: what its servers cannot do fails, of those who come to them.
+    let buy = action(&crowd, "buy").series.failed_share[48];
+    let view = action(&crowd, "view").series.failed_share[48];
+    assert!(buy > 0.3 && view > 0.05 && view < buy, "{buy} {view}");
+    assert_eq!(action(&calm, "buy").failed_share, 0.0);
+    crowd.notes.retain(|note| note.contains("events ask for more than all of"));
+    assert!(matches!(&crowd.notes[..], [note] if note.contains("app ")), "{:?}", crowd.notes);
+}

@@ -11,7 +11,7 @@ use plimsoll_scenarios::{Scenario, Scope, TierId};
 
 use super::means::Means;
 use super::{Beside, BesideSums, Counted, Distributions, Outcome, StationSlot};
-use crate::flow::{Cause, Node};
+use crate::flow::{Cause, Flow, Node};
 use crate::histogram::Latencies;
 use crate::model;
 
@@ -69,6 +69,7 @@ pub fn splice(scenario: &Scenario, mut day: Outcome, parts: &[Part]) -> (Outcome
         for ((part, other), loads) in parts.iter().zip(&others).zip(&loads) {
             put(counted, other, part.slots());
             put_stations(counted, other, part, loads);
+            put_failures(scenario, counted, part, loads);
         }
         merge(counted, &others, &weights);
     }
@@ -111,8 +112,7 @@ fn put_stations(counted: &mut Counted, other: &Counted, part: &Part, loads: &Loa
             }
             for (slot, (into, from)) in into.iter_mut().zip(slots).enumerate() {
                 let busy = loads.0[tier][place][slot];
-                // What a pool cannot do it turns away: exact where it is large.
-                let beyond = busy.map_or(0.0, |busy| 1.0 - 1.0 / busy.max(1.0));
+                let beyond = loads.beyond(tier, place, slot);
                 *into = StationSlot {
                     utilisation: busy.map_or(into.utilisation, |busy| busy.min(1.0)),
                     wait_mean_s: into.wait_mean_s.max(from.wait_mean_s),
@@ -120,6 +120,27 @@ fn put_stations(counted: &mut Counted, other: &Counted, part: &Part, loads: &Loa
                     queue: into.queue.max(from.queue),
                     rejected_share: into.rejected_share.max(from.rejected_share).max(beyond),
                 };
+            }
+        }
+    }
+}
+
+/// What pools turn away that were played at a part of their load: requests fail that come to them. Of several on a path the
+/// one that does least lets through what the others get.
+fn put_failures(scenario: &Scenario, counted: &mut Counted, part: &Part, loads: &Loads) {
+    let flow = Flow::of(scenario);
+    for (node, here) in flow.nodes.iter().enumerate() {
+        let waited = here.cause == Cause::Request && !here.asynchronous;
+        for region in 0..if waited { scenario.population.regions.len() } else { 0 } {
+            let place = model::place_of(scenario, here.call.tier, region);
+            for slot in part.slots() {
+                let beyond = loads.beyond(here.call.tier, place, slot - part.first);
+                let requests = counted.requests[here.action][region][slot];
+                if beyond > 0.0 && requests > 0.0 {
+                    let share = (counted.calls[node][region][slot] / requests).min(1.0);
+                    let failed = &mut counted.failed[here.action][region][slot];
+                    *failed = failed.max(beyond * share);
+                }
             }
         }
     }
@@ -142,6 +163,11 @@ impl Loads {
         let by_slot = |tier, place| (0..part.outcome.slots).map(|slot| of(tier, place, slot)).collect();
         let by_place = |tier| (0..model::places(scenario, tier)).map(|place| by_slot(tier, place)).collect();
         Self((0..scenario.tiers.len()).map(by_place).collect())
+    }
+
+    /// Share of what comes that is more than all servers can do: exact where they are many.
+    fn beyond(&self, tier: TierId, place: usize, slot: usize) -> f64 {
+        self.0[tier][place][slot].map_or(0.0, |busy| 1.0 - 1.0 / busy.max(1.0))
     }
 
     fn highest(&self, tier: TierId) -> f64 {
