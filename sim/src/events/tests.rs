@@ -12,7 +12,11 @@ use crate::simulate::{Mode, Options, SAMPLED, is_sampled, simulate, simulate_exa
 /// A day large enough to be sampled and small enough to be played request by request: caches, a shared database that
 /// half of the requests come to, links.
 fn shop(events: &str) -> Scenario {
-    let text = format!(
+    read(&shop_text(events))
+}
+
+fn shop_text(events: &str) -> String {
+    format!(
         "
 name: shop
 population:
@@ -33,9 +37,11 @@ tiers:
 events:{}
 ",
         if events.is_empty() { " []".to_owned() } else { format!("\n{events}") }
-    );
-    let source = SourceFile::new("shop.yaml", &text);
-    Scenario::from_yaml(&source).unwrap_or_else(|error| panic!("{error}"))
+    )
+}
+
+fn read(text: &str) -> Scenario {
+    Scenario::from_yaml(&SourceFile::new("shop.yaml", text)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn options(threads: usize, replications: u64) -> Options {
@@ -228,18 +234,18 @@ fn a_crowd_that_lasts_is_a_long_stretch_and_what_never_ends_says_so() {
 
 #[test]
 fn a_pool_that_a_slice_is_too_thin_for_fails_what_is_too_much() {
-    // Thousands of times the users and the servers: pools are played at a part of their load.
+    // Thousands of times the users, and few fast servers for them: pools are played at a part of their load.
     let large = |events: &str| {
-        let mut scenario = shop(events);
-        let more = |count: &plimsoll_scenarios::units::Count| {
-            let value = count.get() * 2_500.0;
-            plimsoll_scenarios::units::Count::given(value, &value.to_string())
-        };
-        scenario.population.users = more(&scenario.population.users);
-        for station in scenario.tiers.values_mut().filter_map(|tier| tier.station.as_mut()) {
-            station.servers = more(&station.servers);
-        }
-        scenario
+        let changes = [
+            ("users: 40 K", "users: 100 M"),
+            ("servers: 20,", "servers: 500,"),
+            ("servers: 8,", "servers: 200,"),
+            ("time: 150 ms", "time: 1.5 ms"),
+            ("time: 1 ms", "time: 0.01 ms"),
+            ("time: 5 ms", "time: 0.05 ms"),
+            ("link: 100 Mbit/s", "link: 100 Gbit/s"),
+        ];
+        read(&changes.iter().fold(shop_text(events), |text, (from, to)| text.replace(from, to)))
     };
     let crowd = large("  - {at: '12:00', flash_crowd: {factor: 8}, for: 30 min}\n");
     let mut crowd = played(&crowd, 2, 1);
