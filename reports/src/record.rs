@@ -236,6 +236,26 @@ pub struct Happening {
     pub name: String,
     pub from_s: f64,
     pub to_s: f64,
+    /// When all was as usual again, to a slot; none where it was not before the run ended, or where the run does not show
+    /// what is usual (and then there are no impacts).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered_s: Option<f64>,
+    /// What it did to each action.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub impacts: Vec<Impact>,
+}
+
+/// An action while an event lasts and until all is as usual again: its worst slots.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Impact {
+    pub action: String,
+    /// Highest 99th percentile of the time to the first byte, seconds; none where nobody had an answer.
+    pub first_byte_p99_s: Option<f64>,
+    /// What it is without the event: in that slot where the run was played without as well, else before it.
+    pub usual_p99_s: Option<f64>,
+    /// Highest share of requests that failed, and what that is without the event.
+    pub failed_share: f64,
+    pub usual_failed_share: f64,
 }
 
 /// How a run was simulated.

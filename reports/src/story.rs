@@ -6,12 +6,13 @@
 use crate::compare;
 use crate::format::{clock, error, human, significant};
 use crate::record::{
-    ActionRun, Bottleneck, Comparison, ComparisonRow, Estimate, Provenance, Report, Resource, Run,
-    SloVerdict, TierRun, Unit,
+    ActionRun, Bottleneck, Comparison, ComparisonRow, Estimate, Happening, Impact, Provenance, Report,
+    Resource, Run, SloVerdict, TierRun, Unit,
 };
 
 /// Runs shorter than this are load runs: moments in them are seconds from the start, not hours of a day.
 const DAY_LIKE_S: f64 = 3600.0;
+const DAY_S: f64 = 86_400.0;
 /// Utilisation from which the tier with least room is at risk.
 const FULL: f64 = 1.0;
 
@@ -139,6 +140,58 @@ pub fn main_cache(run: &Run) -> Option<&TierRun> {
         tiers.reduce(|a, b| if hits(b) > hits(a) { b } else { a })
     };
     best(true).or_else(|| best(false))
+}
+
+/// `18:00 to 20:00`, `16:00 for 20 s`, or `10:00` of what happens at once.
+pub fn lasts(run: &Run, event: &Happening) -> String {
+    let end_s = run.from_s + run.duration_s;
+    let time = |at_s: f64| if at_s == DAY_S { "24:00".to_owned() } else { clock(at_s) };
+    if event.to_s <= event.from_s {
+        return time(event.from_s);
+    }
+    let lasts_s = event.to_s - event.from_s;
+    if lasts_s < 60.0 {
+        return format!("{} for {}", time(event.from_s), human(lasts_s, Unit::Seconds));
+    }
+    format!("{} to {}", time(event.from_s), time(event.to_s.min(end_s)))
+}
+
+/// The actions that an event hits, by what it does to them; at least one, where anything is known.
+pub fn hit(event: &Happening) -> Vec<&Impact> {
+    let failing = |i: &Impact| i.failed_share - i.usual_failed_share;
+    let slower = |i: &Impact| match (i.first_byte_p99_s, i.usual_p99_s) {
+        (Some(worst), Some(usual)) if usual > 0.0 => worst / usual,
+        _ => 0.0,
+    };
+    let mut all: Vec<&Impact> = event.impacts.iter().collect();
+    // What fails is worse than what is slow; below a hundredth it is chance.
+    let rank = |i: &Impact| (if failing(i) > NOTICED { failing(i) } else { 0.0 }, slower(i));
+    all.sort_by(|a, b| {
+        let (a, b) = (rank(a), rank(b));
+        b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1))
+    });
+    let hit = all.iter().take_while(|i| failing(i) > NOTICED || slower(i) > SLOWER).count();
+    all.truncate(hit.max(1));
+    all
+}
+
+/// Share of requests that fail beyond the usual, and times that the 99th percentile is longer, from which an event is said
+/// to hit an action.
+const NOTICED: f64 = 0.01;
+const SLOWER: f64 = 1.25;
+
+/// When all is as usual after an event: `at once`, `21:15, after 75 min`.
+pub fn recovered(run: &Run, event: &Happening) -> String {
+    if event.impacts.is_empty() {
+        return String::new();
+    }
+    let end_s = run.from_s + run.duration_s;
+    match event.recovered_s {
+        Some(at_s) if at_s < event.to_s + run.slot_s => "at once".to_owned(),
+        Some(at_s) => format!("{}, after {}", clock(at_s), human(at_s - event.to_s, Unit::Seconds)),
+        None if event.to_s >= end_s => "lasts to the end".to_owned(),
+        None => "not before the end".to_owned(),
+    }
 }
 
 /// One line: `simulated day · 1 in 1,000 objects · 3 replications · seed 1`.

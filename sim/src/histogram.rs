@@ -8,6 +8,8 @@ use plimsoll_reports::record::{Latency, QUANTILES, Quantile};
 pub struct Latencies {
     histogram: Histogram<u64>,
     sum_s: f64,
+    /// Latencies that were recorded, each once, whatever it stands for.
+    observed: u64,
 }
 
 const MAX_US: u64 = 3_600_000_000;
@@ -27,7 +29,7 @@ impl Latencies {
 
     fn with_digits(digits: u8) -> Self {
         let histogram = Histogram::new_with_bounds(1, MAX_US, digits).expect("constant bounds are valid");
-        Self { histogram, sum_s: 0.0 }
+        Self { histogram, sum_s: 0.0, observed: 0 }
     }
 
     /// Adds one latency. Longer than an hour counts as an hour.
@@ -35,12 +37,14 @@ impl Latencies {
     pub fn record(&mut self, seconds: f64) {
         self.histogram.saturating_record((seconds * 1e6).round() as u64);
         self.sum_s += seconds;
+        self.observed += 1;
     }
 
     /// Adds times by value and number; `sum_s` is their exact sum.
     pub fn record_buckets(&mut self, buckets: impl Iterator<Item = (f64, u64)>, sum_s: f64) {
         for (seconds, number) in buckets {
             self.histogram.saturating_record_n((seconds * 1e6).round() as u64, number);
+            self.observed += number;
         }
         self.sum_s += sum_s;
     }
@@ -49,11 +53,24 @@ impl Latencies {
     pub fn merge(&mut self, other: &Self) {
         self.histogram.add(&other.histogram).expect("all histograms reach to the same maximum");
         self.sum_s += other.sum_s;
+        self.observed += other.observed;
     }
 
+    /// Adds all of another histogram, each latency so many times: histograms whose latencies stand for different numbers
+    /// of requests add up to one.
+    pub fn merge_times(&mut self, other: &Self, times: u64) {
+        for bucket in other.histogram.iter_recorded() {
+            let number = bucket.count_at_value().saturating_mul(times);
+            self.histogram.saturating_record_n(bucket.value_iterated_to(), number);
+        }
+        self.sum_s += other.sum_s * times as f64;
+        self.observed += other.observed;
+    }
+
+    /// Latencies that were recorded.
     #[must_use]
-    pub fn count(&self) -> u64 {
-        self.histogram.len()
+    pub const fn count(&self) -> u64 {
+        self.observed
     }
 
     /// Quantile `p` in seconds; `None` without observations.
@@ -64,7 +81,7 @@ impl Latencies {
 
     #[must_use]
     pub fn mean(&self) -> f64 {
-        if self.count() == 0 { 0.0 } else { self.sum_s / self.count() as f64 }
+        if self.count() == 0 { 0.0 } else { self.sum_s / self.histogram.len() as f64 }
     }
 
     /// As a record.

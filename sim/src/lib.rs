@@ -8,6 +8,7 @@ pub mod cache;
 mod calendar;
 mod day;
 pub mod estimate;
+mod events;
 mod flow;
 mod heap;
 pub mod histogram;

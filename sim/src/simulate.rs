@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
-use plimsoll_reports::record::{Happening, Provenance, Run};
+use plimsoll_reports::record::{Provenance, Run};
 use plimsoll_scenarios::arrivals::DAY_S;
 use plimsoll_scenarios::{Discipline, Scenario};
 
 use crate::calendar::{self, slice};
 pub use crate::day::TooLarge;
+use crate::events::{self, Stretches};
 use crate::outcome::{Outcome, summarise};
-use crate::{day, model, recovery, settle};
+use crate::{day, recovery, settle};
 
 /// What is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mode {
-    /// A full day: every request where they are few, a slice where calls feed back on load, else sampled.
+    /// A full day: every request where they are few, a slice where calls feed back on load, else sampled, with the hours
+    /// around its events request by request.
     Day,
     /// Every request from 00:00 UTC on, after a warm-up that does not count.
     Every { warmup_s: f64, duration_s: f64 },
@@ -44,6 +46,10 @@ const EVERY_MAX: f64 = 3e5;
 const REPLICATIONS_MAX: u64 = 100;
 /// Least time before a window that is played and does not count, seconds.
 const WARMUP_MIN_S: f64 = 600.0;
+/// Shares of the time at which a day begins and is over that has stretches around its events: sampled, and with every
+/// request through the caches.
+pub(crate) const SAMPLED: (f64, f64) = (0.4, 0.6);
+const EXACT: (f64, f64) = (0.05, 0.9);
 /// Slots of the results of a day, a window and a run.
 const SLOTS_DAY: usize = 96;
 const SLOTS: usize = 40;
@@ -58,8 +64,13 @@ pub fn simulate(
     stop: &AtomicBool,
 ) -> Option<Run> {
     let mut options = *options;
+    let stretches = if is_sampled(scenario, &options) && !scenario.events.is_empty() {
+        Some(events::prepare(scenario, &options, &|share| progress(SAMPLED.0 * share), stop)?)
+    } else {
+        None
+    };
     loop {
-        let run = once(scenario, &options, progress, stop)?;
+        let run = once(scenario, &options, stretches.as_ref(), progress, stop)?;
         let Some(precision) = options.precision else { return Some(run) };
         let width = widest(&run);
         if width <= precision || options.replications >= REPLICATIONS_MAX || run.provenance.partial {
@@ -71,49 +82,73 @@ pub fn simulate(
     }
 }
 
-fn once(scenario: &Scenario, options: &Options, progress: Progress<'_>, stop: &AtomicBool) -> Option<Run> {
-    let Options { seed, replications, threads, .. } = *options;
-    let (outcome, partial, span) = if let Some(plan) = plan(scenario, options) {
-        let (outcome, partial, warmup_s) = if let Mode::Window { .. } = options.mode {
-            window(scenario, plan, progress, stop)?
-        } else {
-            let (outcome, partial) = sliced(scenario, plan, progress, stop)?;
-            (outcome, partial, plan.warmup_s)
-        };
-        (outcome, partial, Some((warmup_s, plan.duration_s)))
+fn once(
+    scenario: &Scenario,
+    options: &Options,
+    stretches: Option<&Stretches>,
+    progress: Progress<'_>,
+    stop: &AtomicBool,
+) -> Option<Run> {
+    let Some(plan) = plan(scenario, options) else {
+        let shares = stretches.map_or((0.0, 1.0), |_| SAMPLED);
+        let told = |share: f64| progress(shares.0 + (shares.1 - shares.0) * share);
+        let day = day::play(scenario, day_plan(options, 1, stretches), &told, stop)?;
+        let described = described(scenario, options, None);
+        let told = |share: f64| progress(shares.1 + (1.0 - shares.1) * share);
+        return Some(day_run(scenario, options, (day, stretches), described, &told, stop));
+    };
+    let (outcome, partial, warmup_s) = if let Mode::Window { .. } = options.mode {
+        window(scenario, plan, progress, stop)?
     } else {
-        let plan = day::Plan { seed, replications, threads, warmup_days: 1 };
-        (day::play(scenario, plan, progress, stop)?, false, None)
+        let (outcome, partial) = sliced(scenario, plan, progress, stop)?;
+        (outcome, partial, plan.warmup_s)
     };
-    let provenance = Provenance {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        scenario: scenario.name.clone(),
-        seed: options.seed,
-        options: described(scenario, options, span),
-        partial,
-    };
-    let mut run = summarise(scenario, &outcome, provenance);
-    if span.is_some() {
-        run.events = happenings(scenario, &run);
-        run.notes.extend(recovery::notes(scenario, &run));
-    } else if !scenario.events.is_empty() {
-        run.notes.push(
-            "the sampled day knows no events; a window with them is played request by request: `--window 17:30..19:00`"
-                .to_owned(),
-        );
-    }
+    let described = described(scenario, options, Some((warmup_s, plan.duration_s)));
+    let mut run = summarise(scenario, &outcome, provenance(scenario, options.seed, described, partial));
+    run.events = recovery::happenings(scenario, &run, &[]);
+    run.notes.extend(recovery::notes(scenario, &run));
     Some(run)
 }
 
-/// The events of a scenario that a run has seen.
-fn happenings(scenario: &Scenario, run: &Run) -> Vec<Happening> {
-    let (from_s, to_s) = (run.from_s, run.from_s + run.duration_s);
-    let all = scenario.events.iter().map(|event| Happening {
-        name: event.name.clone(),
-        from_s: event.at_s,
-        to_s: calendar::ends(event),
-    });
-    all.filter(|event| event.from_s < to_s && event.to_s > from_s).collect()
+fn day_plan(options: &Options, warmup_days: u32, stretches: Option<&Stretches>) -> day::Plan {
+    let Options { seed, replications, threads, .. } = *options;
+    let aside = stretches.map(Stretches::slots).unwrap_or_default();
+    day::Plan { seed, replications, threads, warmup_days, aside }
+}
+
+/// The record of a day, with the stretches around its events; of one that `stop` ended after the day, without.
+fn day_run(
+    scenario: &Scenario,
+    options: &Options,
+    (day, stretches): (Outcome, Option<&Stretches>),
+    described: BTreeMap<String, String>,
+    progress: Progress<'_>,
+    stop: &AtomicBool,
+) -> Run {
+    let Some(stretches) = stretches else {
+        return summarise(scenario, &day, provenance(scenario, options.seed, described, false));
+    };
+    let (outcome, whole) = stretches.put_into((scenario, day), options, progress, stop);
+    let mut run = summarise(scenario, &outcome, provenance(scenario, options.seed, described, !whole));
+    if whole {
+        run.events = recovery::happenings(scenario, &run, &stretches.references());
+    }
+    run
+}
+
+fn provenance(
+    scenario: &Scenario,
+    seed: u64,
+    options: BTreeMap<String, String>,
+    partial: bool,
+) -> Provenance {
+    Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        scenario: scenario.name.clone(),
+        seed,
+        options,
+        partial,
+    }
 }
 
 /// Plays a window, after as much as it takes to forget the start; says how long that was, seconds.
@@ -149,9 +184,17 @@ pub fn simulate_exact(
     progress: Progress<'_>,
     stop: &AtomicBool,
 ) -> Result<Option<Run>, TooLarge> {
-    let Options { seed, replications, threads, .. } = *options;
-    let plan = day::Plan { seed, replications, threads, warmup_days: 0 };
-    let Some((mut outcome, whole)) = day::play_exact(scenario, plan, progress, stop)? else {
+    let prepare = |options| events::prepare(scenario, options, &|share| progress(EXACT.0 * share), stop);
+    let stretches = if scenario.events.is_empty() { None } else { Some(prepare(options)) };
+    let stretches = match stretches {
+        None => None,
+        Some(None) => return Ok(None),
+        Some(found) => found,
+    };
+    let shares = stretches.as_ref().map_or((0.0, 1.0), |_| EXACT);
+    let told = |share: f64| progress(shares.0 + (shares.1 - shares.0) * share);
+    let plan = day_plan(options, 0, stretches.as_ref());
+    let Some((mut outcome, whole)) = day::play_exact(scenario, plan, &told, stop)? else {
         return Ok(None);
     };
     if differ(scenario) {
@@ -161,14 +204,16 @@ pub fn simulate_exact(
     let mut described = described(scenario, options, None);
     described.remove("warmup");
     described.insert("exact".to_owned(), "true".to_owned());
-    let provenance = Provenance {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        scenario: scenario.name.clone(),
-        seed,
-        options: described,
-        partial: !whole,
-    };
-    Ok(Some(summarise(scenario, &outcome, provenance)))
+    let told = |share: f64| progress(shares.1 + (1.0 - shares.1) * share);
+    let mut run = day_run(scenario, options, (outcome, stretches.as_ref()), described, &told, stop);
+    run.provenance.partial |= !whole;
+    Ok(Some(run))
+}
+
+/// Whether a scenario's day is sampled, and not played on the event calendar as a whole.
+#[must_use]
+pub fn is_sampled(scenario: &Scenario, options: &Options) -> bool {
+    plan(scenario, options).is_none()
 }
 
 /// The run on the event calendar; `None` where the sampled day does it.
@@ -197,14 +242,8 @@ fn sliced(
     progress: Progress<'_>,
     stop: &AtomicBool,
 ) -> Option<(Outcome, bool)> {
-    let (from, to) = (plan.from_s, plan.from_s + plan.warmup_s + plan.duration_s);
-    let actions = scenario.actions.values();
-    let regions = 0..scenario.population.regions.len();
-    let requests: f64 = actions
-        .flat_map(|action| regions.clone().map(move |region| model::rate(scenario, action, region, from, to)))
-        .sum::<f64>()
-        * (to - from);
-    let factor = requests / slice::REQUESTS_MAX;
+    let (from_s, to_s) = (plan.from_s, plan.from_s + plan.warmup_s + plan.duration_s);
+    let factor = slice::expected(scenario, (from_s, to_s), &|_| 1.0) / slice::REQUESTS_MAX;
     if factor <= 1.0 || plan.same_requests {
         return calendar::play(scenario, plan, None, progress, stop);
     }

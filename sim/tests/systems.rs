@@ -7,7 +7,9 @@ use plimsoll_scenarios::prices::PriceList;
 use plimsoll_scenarios::{Policy, Scenario};
 use plimsoll_sim::{Mode, Options, estimate, simulate};
 
+/// A day without events, as an estimate is.
 fn simulated(scenario: &Scenario) -> Run {
+    let scenario = &Scenario { events: Vec::new(), ..scenario.clone() };
     let options = Options { seed: 1, threads: 1, replications: 1, precision: None, mode: Mode::Day };
     simulate(scenario, &options, &|_| {}, &AtomicBool::new(false)).unwrap()
 }

@@ -50,6 +50,7 @@ pub fn stages(report: &Report) -> String {
 
 fn tables_of(run: &Run, links: bool) -> String {
     let body = [
+        event_table(run),
         actions(run, links),
         traffic(run, links),
         caches(run, links),
@@ -67,6 +68,38 @@ fn tables_of(run: &Run, links: bool) -> String {
 
 fn anchored(row: Row, links: bool, kind: &str, name: &str) -> Row {
     if links { row.with_id(id(kind, name)) } else { row }
+}
+
+/// What each event did to the actions that it hit.
+fn event_table(run: &Run) -> String {
+    let mut rows = Vec::new();
+    for event in &run.events {
+        let hit = story::hit(event);
+        for at in 0..hit.len().max(1) {
+            let first = |text: String| if at == 0 { text } else { String::new() };
+            let impact = hit.get(at);
+            let time = |of: Option<f64>| of.map(|s| human(s, Unit::Seconds)).unwrap_or_default();
+            rows.push(Row::of([
+                first(event.name.clone()),
+                first(story::lasts(run, event)),
+                impact.map(|i| i.action.clone()).unwrap_or_default(),
+                time(impact.and_then(|i| i.first_byte_p99_s)),
+                time(impact.and_then(|i| i.usual_p99_s)),
+                impact.map(|i| human(i.failed_share, Unit::Share)).unwrap_or_default(),
+                first(story::recovered(run, event)),
+            ]));
+        }
+    }
+    let columns = [
+        Text("event"),
+        Text("UTC"),
+        Text("hits most"),
+        Number("first byte p99, worst slot"),
+        Number("usually"),
+        Number("failed, worst slot"),
+        Text("as usual again"),
+    ];
+    table("Events", &columns, &rows)
 }
 
 fn actions(run: &Run, links: bool) -> String {

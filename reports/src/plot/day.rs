@@ -233,7 +233,9 @@ fn events<'a>(
 ) -> Drawn {
     let mut free = i32::MIN;
     for event in &run.events {
-        let (from, to) = ((event.from_s - run.from_s).max(x.low), (event.to_s - run.from_s).min(x.high));
+        // What happens at once is a line.
+        let to_s = event.to_s.max(event.from_s + THIN * (x.high - x.low));
+        let (from, to) = ((event.from_s - run.from_s).max(x.low), (to_s - run.from_s).min(x.high));
         if from >= to {
             continue;
         }
@@ -261,6 +263,8 @@ fn events<'a>(
     Ok(())
 }
 
+/// Share of the width that an event takes at least.
+const THIN: f64 = 0.003;
 /// Share of the height that the name of an event takes.
 const NAME_ROOM: f64 = 0.14;
 

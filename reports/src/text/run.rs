@@ -27,6 +27,7 @@ pub fn run(record: &Run, style: Style) -> String {
         let heading = format!("SLOs: {}", story::slo_count(&record.slos));
         out.push_str(&section(style, &heading, &slos(style, &record.slos)));
     }
+    out.push_str(&section(style, "events", &events(record, style)));
     out.push_str(&section(style, "actions", &actions(record, style)));
     out.push_str(&section(style, "served by", &served_by(record, style)));
     out.push_str(&section(style, "traffic", &traffic(record, style)));
@@ -67,6 +68,36 @@ fn actions(record: &Run, style: Style) -> String {
             quantile(&action.complete, 0.99).into(),
             failed(action.failed_share),
         ]);
+    }
+    table.render(style, 3)
+}
+
+/// What each event did to the actions that it hit.
+fn events(record: &Run, style: Style) -> String {
+    let mut table = Table::new()
+        .left("")
+        .left("UTC")
+        .left("hits most")
+        .right("first byte p99")
+        .right("usually")
+        .right("failed")
+        .left("as usual again");
+    for event in &record.events {
+        let hit = story::hit(event);
+        for at in 0..hit.len().max(1) {
+            let first = |text: String| if at == 0 { text } else { String::new() };
+            let impact = hit.get(at);
+            let time = |of: Option<f64>| of.map(|s| human(s, Unit::Seconds)).unwrap_or_default();
+            table.push([
+                first(event.name.clone()).as_str().into(),
+                first(story::lasts(record, event)).into(),
+                impact.map(|i| i.action.as_str()).unwrap_or_default().into(),
+                time(impact.and_then(|i| i.first_byte_p99_s)).into(),
+                time(impact.and_then(|i| i.usual_p99_s)).into(),
+                impact.map_or_else(|| "".into(), |i| failed(i.failed_share)),
+                first(story::recovered(record, event)).into(),
+            ]);
+        }
     }
     table.render(style, 3)
 }

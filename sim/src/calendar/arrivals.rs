@@ -153,7 +153,7 @@ impl<'a> Arrivals<'a> {
 }
 
 /// The actions that a crowd of one action makes more of: itself and what follows it.
-fn affected(scenario: &Scenario, action: Option<ActionId>) -> Vec<bool> {
+pub(super) fn affected(scenario: &Scenario, action: Option<ActionId>) -> Vec<bool> {
     let follows = |mut id: ActionId| loop {
         if action.is_none_or(|meant| meant == id) {
             return true;

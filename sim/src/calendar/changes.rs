@@ -61,8 +61,11 @@ impl Changes {
     }
 }
 
-/// When an event is over.
+/// When an event is over; a flush is at once, whatever it takes until caches are full again.
 pub fn ends(event: &Event) -> f64 {
+    if matches!(event.kind, EventKind::Flush { .. }) {
+        return event.at_s;
+    }
     event.lasts.as_ref().map_or(DAY_S, |lasts| event.at_s + lasts.get())
 }
 

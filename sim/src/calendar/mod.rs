@@ -56,7 +56,9 @@ use crate::threads::parallel;
 use arrivals::Arrivals;
 use changes::Changes;
 pub use changes::ends;
-use machine::{Machine, Setup};
+pub use kept::Laws;
+pub use machine::Machine;
+use machine::Setup;
 use recursion::Line;
 use slice::Slice;
 use tally::Tally;
@@ -114,6 +116,7 @@ pub fn play(
         objects_per_sample: 1,
         notes: notes(scenario, plan, slice),
         simulated_servers: together,
+        stretches: Vec::new(),
     };
     Some((outcome, partial))
 }

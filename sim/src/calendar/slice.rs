@@ -8,11 +8,39 @@
 use plimsoll_scenarios::units::Count;
 use plimsoll_scenarios::{ActorNumber, Demand, EventKind, Scenario, Scope};
 
+use super::arrivals::affected;
+use super::changes::ends;
 use super::kept::Laws;
 use crate::model;
 
 /// Requests of one replication up to which a system is played whole.
 pub const REQUESTS_MAX: f64 = 3e6;
+
+/// What to expect of a whole system between two times, crowds included, where a request of an action counts as `each`.
+#[must_use]
+pub fn expected(scenario: &Scenario, (from_s, to_s): (f64, f64), each: &dyn Fn(usize) -> f64) -> f64 {
+    let made = |(from_s, to_s): (f64, f64), times: &dyn Fn(usize, usize) -> f64| -> f64 {
+        let regions = 0..scenario.population.regions.len();
+        let all = scenario.actions.values().enumerate().flat_map(|(id, action)| {
+            let of = move |region| {
+                each(id) * times(id, region) * model::rate(scenario, action, region, from_s, to_s)
+            };
+            regions.clone().map(of)
+        });
+        all.sum::<f64>() * (to_s - from_s)
+    };
+    let crowds = scenario.events.iter().filter_map(|event| {
+        let EventKind::FlashCrowd { factor, region, action } = &event.kind else { return None };
+        let (from_s, to_s) = (from_s.max(event.at_s), to_s.min(ends(event)));
+        let actions = affected(scenario, *action);
+        let more = |id: usize, at: usize| {
+            let there = actions[id] && region.is_none_or(|only| only == at);
+            if there { (factor.get() - 1.0).max(0.0) } else { 0.0 }
+        };
+        (from_s < to_s).then(|| made((from_s, to_s), &more))
+    });
+    made((from_s, to_s), &|_, _| 1.0) + crowds.sum::<f64>()
+}
 
 /// The slice and what a reader should know of it.
 #[derive(Debug)]

@@ -40,12 +40,35 @@ pub use exact::TooLarge;
 use queues::{Fixed, Part};
 use rates::Rates;
 use setup::Setup;
+pub use setup::WITHOUT_EVENTS;
 
 /// Replications whose queues are played at the same time.
 const REPLICATIONS_TOGETHER: usize = 4;
 /// Slots of a day in the results.
-const SLOTS: usize = 96;
-const SLOT_S: f64 = DAY_S / SLOTS as f64;
+pub const SLOTS: usize = 96;
+/// How long each is, seconds.
+pub const SLOT_S: f64 = DAY_S / SLOTS as f64;
+
+/// Some of the slots of a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SlotSet(u128);
+
+impl SlotSet {
+    /// Adds the slots from one to before another.
+    pub fn add(&mut self, slots: std::ops::Range<usize>) {
+        slots.for_each(|slot| self.0 |= 1 << slot);
+    }
+
+    #[must_use]
+    pub const fn has(self, slot: usize) -> bool {
+        self.0 >> slot & 1 == 1
+    }
+
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
 
 /// How a sampled run is done.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +78,8 @@ pub struct Plan {
     pub threads: usize,
     /// Days played before the one that counts, to fill the caches.
     pub warmup_days: u32,
+    /// Slots that something else will play: what is outside of them is handed over beside the whole.
+    pub aside: SlotSet,
 }
 
 /// Plays the day. `progress` hears the share that is done; `stop` ends the run early, and what comes back
@@ -127,7 +152,7 @@ fn queues_and_paths(
         let whole: Vec<usize> = (0..some.len()).collect();
         let assembled = parallel(&whole, plan.threads, stop, |&i| {
             let regions = &parts[i * regions..(i + 1) * regions];
-            assemble::assemble(setup, &answers[some[i] as usize], &everywhere[i], regions)
+            assemble::assemble(setup, &answers[some[i] as usize], &everywhere[i], regions, plan.aside)
         });
         counted.extend(assembled.into_iter().collect::<Option<Vec<_>>>()?);
     }
@@ -142,6 +167,7 @@ fn queues_and_paths(
         objects_per_sample: 1,
         notes,
         simulated_servers: (0..scenario.tiers.len()).map(|_| stations::SERVERS_TOGETHER).collect(),
+        stretches: Vec::new(),
     })
 }
 

@@ -91,6 +91,8 @@ pub(super) struct Part {
     /// By tier: a sample.
     pub waits: BTreeMap<TierId, Vec<f32>>,
     pub sojourns: BTreeMap<TierId, Vec<f32>>,
+    /// By tier and slot: how many of these samples there are when it is over.
+    pub recorded: BTreeMap<TierId, Vec<usize>>,
     /// By slot and tier, kept where others ask for it.
     pub samples: Vec<Vec<Option<Sample>>>,
     /// By action and slot: seconds, and the share that failed.
@@ -190,6 +192,7 @@ pub(super) fn play_place(
             part.customers += pool.customers;
             part.waits.insert(at.tier, pool.waits);
             part.sojourns.insert(at.tier, pool.sojourns);
+            part.recorded.insert(at.tier, pool.recorded);
         }
     }
     Some(part)

@@ -11,6 +11,9 @@ use crate::analytic::caches::{Chain, chain_of};
 use crate::flow::Flow;
 use crate::model;
 
+/// What a reader is told of a day without its events.
+pub const WITHOUT_EVENTS: &str = "this is a day without the scenario's events";
+
 /// Objects to put into all caches of a tier before the day, at most.
 const FILL_MAX: usize = 200_000_000;
 
@@ -160,7 +163,7 @@ impl<'a> Setup<'a> {
             }
         }
         if !scenario.events.is_empty() {
-            notes.push("this is a day without the scenario's events".to_owned());
+            notes.push(WITHOUT_EVENTS.to_owned());
         }
         notes
     }

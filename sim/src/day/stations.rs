@@ -72,6 +72,8 @@ pub(super) struct PlayedStation {
     pub customers: u64,
     pub waits: Vec<f32>,
     pub sojourns: Vec<f32>,
+    /// By slot: how many of these there are when it is over.
+    pub recorded: Vec<usize>,
 }
 
 impl PlayedStation {
@@ -111,6 +113,7 @@ impl PlayedStation {
             customers: 0,
             waits: Vec::new(),
             sojourns: Vec::new(),
+            recorded: Vec::new(),
         })
     }
 
@@ -156,6 +159,12 @@ impl PlayedStation {
     /// Plays enough customers at this rate to know the slot. The queue goes on from the slot before, whose
     /// rate is near, and the first fifth does not count.
     pub fn play(&mut self, demand: Demand, behind: Behind<'_>) -> (StationSlot, Sample) {
+        let played = self.play_slot(demand, behind);
+        self.recorded.push(self.waits.len());
+        played
+    }
+
+    fn play_slot(&mut self, demand: Demand, behind: Behind<'_>) -> (StationSlot, Sample) {
         let held = self.held(behind);
         let full = self.pool.servers as f64 * self.pool.concurrency as f64 / held;
         let rate = if self.pulled { self.pull(demand.rate, full) } else { demand.rate };

@@ -79,7 +79,7 @@ pub(super) fn transfers(
             time.merge(bodies);
         }
     }
-    if time.count() == 0 {
+    if time.count() == 0 || !outcome.counts_beside(slot) {
         return None;
     }
     let mean = |counted: &Counted| {
@@ -143,7 +143,7 @@ pub(super) fn disks(means: &Means<'_>, tier: TierId) -> Option<DiskRun> {
     for waits in outcome.counted.iter().filter_map(|c| c.beside.disk_waits.get(&tier)) {
         wait.merge(waits);
     }
-    let counted = wait.count() > 0;
+    let counted = wait.count() > 0 && outcome.counts_beside(slot);
     let mean = |counted: &Counted| {
         let sums = counted.beside.at(tier, place, slot);
         if sums.disk_calls > 0.0 { sums.disk_wait_s / sums.disk_calls } else { 0.0 }
@@ -310,7 +310,7 @@ pub(super) fn staleness(means: &Means<'_>, tier: TierId) -> Option<StaleRun> {
     let (mut stale, mut reads) = (0.0, 0.0);
     for place in 0..model::places(scenario, tier) {
         let instances = model::instances_at(scenario, tier, place) as f64;
-        for slot in 0..outcome.slots {
+        for slot in (0..outcome.slots).filter(|&slot| outcome.counts_beside(slot)) {
             for dataset in 0..scenario.datasets.len() {
                 let calls = |write: bool| -> f64 {
                     let here = |&n: &usize| {

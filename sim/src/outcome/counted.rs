@@ -32,6 +32,8 @@ pub struct Counted {
     /// By action.
     pub first_byte: Vec<Latencies>,
     pub complete: Vec<Latencies>,
+    /// The same of the slots that nothing else will play, where some are set aside.
+    pub outside: Option<Distributions>,
     /// By action and slot.
     pub first_byte_slots: Vec<Vec<Latencies>>,
     /// Before what counts: number and sum of latencies to the first byte, seconds, by equal parts of the time. Empty
@@ -41,6 +43,24 @@ pub struct Counted {
     pub beside: Beside,
     pub simulated_requests: u64,
     pub simulated_customers: u64,
+}
+
+/// How long things took, in a part of the slots; as in [`Counted`].
+#[derive(Debug, Clone, Default)]
+pub struct Distributions {
+    pub waits: Vec<Latencies>,
+    pub sojourns: Vec<Latencies>,
+    pub first_byte: Vec<Latencies>,
+    pub complete: Vec<Latencies>,
+}
+
+impl Distributions {
+    #[must_use]
+    pub fn new(scenario: &Scenario) -> Self {
+        let (tiers, actions) = (scenario.tiers.len(), scenario.actions.len());
+        let of = |number: usize| vec![Latencies::default(); number];
+        Self { waits: of(tiers), sojourns: of(tiers), first_byte: of(actions), complete: of(actions) }
+    }
 }
 
 /// One station at one place in one slot.
@@ -73,6 +93,7 @@ impl Counted {
             sojourns: vec![Latencies::default(); tiers],
             first_byte: vec![Latencies::default(); actions],
             complete: vec![Latencies::default(); actions],
+            outside: None,
             first_byte_slots: vec![vec![Latencies::coarse(); slots]; actions],
             before: Vec::new(),
             beside: Beside::default(),

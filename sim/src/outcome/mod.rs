@@ -6,6 +6,7 @@ mod counted;
 mod interval;
 mod levels;
 mod means;
+mod splice;
 mod stations;
 mod tiers;
 mod verdicts;
@@ -13,15 +14,16 @@ mod warmup;
 
 use plimsoll_reports::record::{ActionRun, Method, Provenance, Run, TierRun};
 use plimsoll_scenarios::slo::Metric;
-use plimsoll_scenarios::{Scenario, Scope};
+use plimsoll_scenarios::{Scenario, Scope, TierId};
 
 use crate::analytic::caches;
 use means::Means;
 
 pub use beside::{Beside, BesideSums, KindSums};
-pub use counted::{Counted, Grid, StationSlot};
+pub use counted::{Counted, Distributions, Grid, StationSlot};
 pub use interval::interval;
 pub use levels::Levels;
+pub use splice::{Part, Spliced, splice};
 pub use warmup::mser5;
 
 /// Everything an engine hands over.
@@ -38,6 +40,24 @@ pub struct Outcome {
     pub notes: Vec<String>,
     /// Servers of each station that were simulated together at one place.
     pub simulated_servers: Vec<u64>,
+    /// Slots that another engine has played.
+    pub stretches: Vec<Spliced>,
+}
+
+impl Outcome {
+    /// Servers of a station that were simulated together at one place in a slot.
+    #[must_use]
+    pub fn together(&self, tier: TierId, slot: usize) -> u64 {
+        let other = self.stretches.iter().find(|stretch| stretch.slots.contains(&slot));
+        other.map_or(&self.simulated_servers, |stretch| &stretch.simulated_servers)[tier]
+    }
+
+    /// Whether what stands beside servers may have been counted in a slot: of a day with parts by the calendar only these
+    /// have it.
+    #[must_use]
+    pub fn counts_beside(&self, slot: usize) -> bool {
+        self.stretches.is_empty() || self.stretches.iter().any(|stretch| stretch.slots.contains(&slot))
+    }
 }
 
 /// The record of a run.

@@ -49,7 +49,7 @@ pub(super) fn station_run(means: &Means<'_>, tier: TierId) -> Option<StationRun>
         peak_local_s: local_time(means, tier, place, slot),
         peak_region: place_name(scenario, tier, place),
         wait_mean_peak_s: means.interval(|c| c.stations[tier][place][slot].wait_mean_s),
-        erlang_wait_peak_s: formula_wait(station, held, pool, rate, outcome.simulated_servers[tier]),
+        erlang_wait_peak_s: formula_wait(station, held, pool, rate, outcome.together(tier, slot)),
         wait: waits.summary(),
         sojourn: sojourns.summary(),
         queue_peak,

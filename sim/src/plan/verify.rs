@@ -129,7 +129,8 @@ impl Stages<'_> {
         Some(())
     }
 
-    /// A day, sampled.
+    /// A day. Where it is sampled it is one without events: what a plan must stand is played as moments, and its targets
+    /// are those of ordinary days.
     fn day(&mut self, evaluator: &Evaluator<'_>, sizing: &Sizing) -> Option<Run> {
         let options = simulate::Options {
             seed: self.options.seed,
@@ -138,7 +139,11 @@ impl Stages<'_> {
             mode: Mode::Day,
             precision: None,
         };
-        let run = simulate(&sized(evaluator, sizing), &options, &|share| self.tell(share), self.stop)?;
+        let mut scenario = sized(evaluator, sizing);
+        if simulate::is_sampled(&scenario, &options) {
+            scenario.events.clear();
+        }
+        let run = simulate(&scenario, &options, &|share| self.tell(share), self.stop)?;
         if run.provenance.partial {
             return None;
         }
