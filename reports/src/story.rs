@@ -156,7 +156,7 @@ pub fn lasts(run: &Run, event: &Happening) -> String {
     format!("{} to {}", time(event.from_s), time(event.to_s.min(end_s)))
 }
 
-/// The actions that an event hits, by what it does to them; at least one, where anything is known.
+/// The actions that an event hits, by what it does to them.
 pub fn hit(event: &Happening) -> Vec<&Impact> {
     let failing = |i: &Impact| i.failed_share - i.usual_failed_share;
     let slower = |i: &Impact| match (i.first_byte_p99_s, i.usual_p99_s) {
@@ -171,8 +171,14 @@ pub fn hit(event: &Happening) -> Vec<&Impact> {
         b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1))
     });
     let hit = all.iter().take_while(|i| failing(i) > NOTICED || slower(i) > SLOWER).count();
-    all.truncate(hit.max(1));
+    all.truncate(hit);
     all
+}
+
+/// Whom an event hits: one of the actions that it does, or none.
+pub fn whom<'a>(event: &Happening, impact: Option<&'a Impact>) -> &'a str {
+    let none = if event.impacts.is_empty() { "" } else { "no action" };
+    impact.map_or(none, |impact| impact.action.as_str())
 }
 
 /// Share of requests that fail beyond the usual, and times that the 99th percentile is longer, from which an event is said

@@ -77,12 +77,12 @@ fn event_table(run: &Run) -> String {
         let hit = story::hit(event);
         for at in 0..hit.len().max(1) {
             let first = |text: String| if at == 0 { text } else { String::new() };
-            let impact = hit.get(at);
+            let impact = hit.get(at).copied();
             let time = |of: Option<f64>| of.map(|s| human(s, Unit::Seconds)).unwrap_or_default();
             rows.push(Row::of([
                 first(event.name.clone()),
                 first(story::lasts(run, event)),
-                impact.map(|i| i.action.clone()).unwrap_or_default(),
+                story::whom(event, impact).to_owned(),
                 time(impact.and_then(|i| i.first_byte_p99_s)),
                 time(impact.and_then(|i| i.usual_p99_s)),
                 impact.map(|i| human(i.failed_share, Unit::Share)).unwrap_or_default(),
@@ -93,7 +93,7 @@ fn event_table(run: &Run) -> String {
     let columns = [
         Text("event"),
         Text("UTC"),
-        Text("hits most"),
+        Text("hits"),
         Number("first byte p99, worst slot"),
         Number("usually"),
         Number("failed, worst slot"),

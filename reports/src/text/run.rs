@@ -77,7 +77,7 @@ fn events(record: &Run, style: Style) -> String {
     let mut table = Table::new()
         .left("")
         .left("UTC")
-        .left("hits most")
+        .left("hits")
         .right("first byte p99")
         .right("usually")
         .right("failed")
@@ -86,12 +86,12 @@ fn events(record: &Run, style: Style) -> String {
         let hit = story::hit(event);
         for at in 0..hit.len().max(1) {
             let first = |text: String| if at == 0 { text } else { String::new() };
-            let impact = hit.get(at);
+            let impact = hit.get(at).copied();
             let time = |of: Option<f64>| of.map(|s| human(s, Unit::Seconds)).unwrap_or_default();
             table.push([
                 first(event.name.clone()).as_str().into(),
                 first(story::lasts(record, event)).into(),
-                impact.map(|i| i.action.as_str()).unwrap_or_default().into(),
+                story::whom(event, impact).into(),
                 time(impact.and_then(|i| i.first_byte_p99_s)).into(),
                 time(impact.and_then(|i| i.usual_p99_s)).into(),
                 impact.map_or_else(|| "".into(), |i| failed(i.failed_share)),
