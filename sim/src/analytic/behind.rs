@@ -184,6 +184,18 @@ impl BehindLaw {
         }
     }
 
+    /// The characteristic time in the time of the rates of the caches before.
+    #[must_use]
+    pub const fn time_before(&self) -> f64 {
+        self.time / self.before.number
+    }
+
+    /// How many caches stand before one.
+    #[must_use]
+    pub const fn number(&self) -> f64 {
+        self.before.number
+    }
+
     /// The same cache no longer than a time after it was empty.
     #[must_use]
     pub fn within(&self, time: f64) -> Self {

@@ -14,8 +14,7 @@ use plimsoll_scenarios::trace::DeviceCache;
 use plimsoll_scenarios::units::Quantity;
 use plimsoll_scenarios::{Cache, Call, DatasetId, OnWrite, Policy, Scenario, Scope, TierId};
 
-use super::behind::BehindLaw;
-pub use super::behind::{Asked, Before, behind};
+pub use super::behind::{Asked, Before, BehindLaw, behind};
 use super::fifo::FifoLaw;
 use crate::flow::{self, Cause, Flow};
 use crate::model;

@@ -11,7 +11,7 @@ use super::super::caches::EPOCHS_PER_SLOT;
 use super::super::mean_field;
 use super::super::turnover::Turnover;
 use super::EPOCHS;
-use super::first::Workspace;
+use super::first::{Before, Workspace};
 use super::ranks::{bucket, poisson};
 use super::tables::{Asked, Tables, left};
 use crate::analytic::caches::spoils;
@@ -191,6 +191,16 @@ fn name(tables: &Tables<'_, '_>, place: Place, what: &str) -> String {
     format!("{:?}/{region}/{}/{}/{what}", place.level, place.site, place.group)
 }
 
+/// The places of an outer level whose misses come to a place.
+fn outwards(tables: &Tables<'_, '_>, place: Place, level: Level) -> impl Iterator<Item = Place> {
+    let regions = tables.setup.scenario.population.regions.iter().enumerate();
+    let here = regions.filter(move |(region, _)| place.level == Level::Global || *region == place.region);
+    here.flat_map(move |(region, r)| {
+        let sites = if level == Level::Site { r.sites as usize } else { 1 };
+        (0..sites).map(move |site| Place { level, region, site, ..place })
+    })
+}
+
 fn turnover(tables: &Tables<'_, '_>, group: &[DatasetId], dataset: DatasetId, seed: u64) -> Option<Turnover> {
     let law = tables.laws[dataset].as_ref().filter(|_| group.contains(&dataset))?;
     let churn = tables.setup.scenario.datasets[dataset].churn_per_day.get();
@@ -227,8 +237,13 @@ impl<'t, 's, 'a> Play<'t, 's, 'a> {
                 }
             }
             if asked.level == place.level && !nodes.is_empty() {
+                let before = Before::of(tables, asked, |before| {
+                    let of = |place| name(tables, place, setup.scenario.tier_name(before.tier));
+                    outwards(tables, place, before.level).map(of).collect()
+                });
                 let name = name(tables, place, setup.scenario.tier_name(asked.tier));
-                here.push(Here { asked, cache: workspace.filled(tables, asked, (seed, &name)), nodes });
+                let cache = workspace.filled(tables, asked, (seed, &name), before.as_ref());
+                here.push(Here { asked, cache, nodes });
             }
         }
         let out = vec![Vec::new(); on.len()];
