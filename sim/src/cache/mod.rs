@@ -85,16 +85,11 @@ trait Eviction {
     }
 
     fn request_batch(&mut self, ids: &[u32], hits: &mut Vec<bool>) {
-        // What goes for one miss, and one that is spared; about as many miss as in the batch before.
-        let mut victims = BATCH;
         for batch in ids.chunks(BATCH) {
             let read = batch.iter().fold(0, |read, &id| read ^ self.touch(id));
-            let read = (0..victims as u32).fold(read, |read, turn| read ^ self.touch_victim(turn));
+            let read = (0..batch.len() as u32).fold(read, |read, turn| read ^ self.touch_victim(turn));
             black_box(read);
-            let before = hits.len();
             hits.extend(batch.iter().map(|&id| self.request(id)));
-            let missed = hits[before..].iter().filter(|hit| !**hit).count();
-            victims = (2 * missed).min(BATCH);
         }
     }
 }
