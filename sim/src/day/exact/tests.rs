@@ -92,6 +92,30 @@ fn caches_agree_with_the_formula_where_it_holds() {
 }
 
 #[test]
+fn a_shield_begins_with_what_its_edges_have_missed() {
+    // Edges forget after half a day, so that a day which began with other contents would show it to its end.
+    let text = "
+name: levels
+population:
+  users: 10 K
+  regions: [{name: all, share: 100 %, sites: 4}]
+datasets:
+  page: {count: 200 K, size: 1 MB, popularity: {zipf: 0.8}}
+actions:
+  view: {per_user: 50/day, of: page, path: [edge, shield, store]}
+tiers:
+  edge: {per: site, cache: {capacity: 40 GB, policy: lru}}
+  shield: {per: region, cache: {capacity: 70 GB, policy: lru}}
+  store: {servers: 8, concurrency: 4, service_time: 5 ms}
+";
+    let run = exact(&scenario(text), 2);
+    for tier in ["edge", "shield"] {
+        let cache = hit_ratio(&run, tier);
+        assert!((cache.hit_ratio.value - cache.che_hit_ratio.unwrap()).abs() < 0.008, "{tier}: {cache:?}");
+    }
+}
+
+#[test]
 fn a_run_that_is_stopped_keeps_what_it_has() {
     let stop = AtomicBool::new(false);
     let last = Mutex::new(0.0);
