@@ -341,33 +341,22 @@ impl<'s> HitModel<'s> {
         for (&node, (arriving, atoms)) in nodes.iter().zip(&streams) {
             let Some(dataset) = self.flow.nodes[node].call.of else { continue };
             let churn = self.scenario.datasets[dataset].churn_per_day.get() / DAY_S * instances;
-            let found: Vec<f64> = match (&cache, asked.get(&dataset)) {
-                (Some(cache), Some(asked)) => {
-                    let admitted = self.kept_by_size[tier][dataset].0;
-                    let written = written.get(&dataset);
-                    let writes = |i: usize| written.and_then(|rates| rates.get(i)).copied().unwrap_or(0.0);
-                    let hit = |(i, &rate): (usize, &f64)| {
-                        let before = gaps.as_ref().and_then(|gaps| gaps.asked(dataset, i));
-                        admitted * cache.law.hit_with(Asked { rate, before }, churn, writes(i))
-                    };
-                    asked.iter().enumerate().map(hit).collect()
-                }
-                _ => vec![0.0; atoms.len()],
-            };
-            one.hits.insert(node, self.share(dataset, *arriving, atoms, &found));
-            if let (Some(cache), Some(asked)) = (&cache, asked.get(&dataset)) {
+            let share = |of: &[f64]| self.share(dataset, *arriving, atoms, of);
+            let found: Vec<f64> = if let (Some(cache), Some(asked)) = (&cache, asked.get(&dataset)) {
                 let admitted = self.kept_by_size[tier][dataset].0;
                 let written = written.get(&dataset);
                 let writes = |i: usize| written.and_then(|rates| rates.get(i)).copied().unwrap_or(0.0);
-                let of = |(i, &rate): (usize, &f64)| Asked {
-                    rate,
-                    before: gaps.as_ref().and_then(|gaps| gaps.asked(dataset, i)),
-                };
+                let before = |i: usize| gaps.as_ref().and_then(|gaps| gaps.asked(dataset, i));
+                let of = |(i, &rate): (usize, &f64)| Asked { rate, before: before(i) };
                 let asked: Vec<Asked> = asked.iter().enumerate().map(of).collect();
                 let levels = cache.levels(admitted, churn, &asked, &writes);
-                let share = |of: &[f64]| self.share(dataset, *arriving, atoms, of);
                 one.levels.extend(levels.map(|(on_disk, kept)| (node, (share(&on_disk), share(&kept)))));
-            }
+                let hit = |(i, &asked)| admitted * cache.law.hit_with(asked, churn, writes(i));
+                asked.iter().enumerate().map(hit).collect()
+            } else {
+                vec![0.0; atoms.len()]
+            };
+            one.hits.insert(node, share(&found));
             one.found.insert(node, found);
         }
         if self.behind.iter().flat_map(BTreeMap::values).any(|&before| before == tier) {

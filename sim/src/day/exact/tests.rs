@@ -85,8 +85,8 @@ fn caches_agree_with_the_formula_where_it_holds() {
     let prices = PriceList::bundled();
     let estimated = crate::estimate::value_of(&small(), &prices, "app.rate").unwrap();
     let app = run.tiers.iter().find(|t| t.name == "app").unwrap();
-    // What a cache misses of an object comes at intervals longer than its own time, so that a second cache of like
-    // size hits less than the formula, which takes misses as independent, says.
+    // Where others ask a shield too, as for notes here, the formula takes misses as independent; they come at intervals
+    // longer than the edge's own time, so that the shield hits less.
     let more = app.rate_mean_per_s / estimated;
     assert!((1.0..1.15).contains(&more), "{} for {estimated}", app.rate_mean_per_s);
 }
