@@ -46,6 +46,7 @@ mod validate;
 pub mod visits;
 mod worlds;
 mod write;
+mod ziggurat;
 
 pub use auto::{AUTO, Free, FreeSites, Knob, Open, sites_path};
 pub use calls::{Call, Calls, Edge, WaitFor};

@@ -11,7 +11,8 @@
 use std::convert::Infallible;
 
 use rand::TryRng;
-use rand_distr::{Distribution, Exp1};
+
+use crate::ziggurat::Ziggurat;
 
 /// One random stream. Cheap to make; two streams with different names are independent.
 #[derive(Debug, Clone)]
@@ -20,9 +21,9 @@ pub struct Stream {
     gamma: u64,
 }
 
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+pub(crate) const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-const fn mix(mut z: u64) -> u64 {
+pub(crate) const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
@@ -81,20 +82,29 @@ impl Stream {
         ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
     }
 
-    /// Exponential with mean 1.
+    /// Exponential with mean 1; one draw, whatever comes of it.
     #[inline]
     pub fn exponential(&mut self) -> f64 {
-        Exp1.sample(self)
+        Ziggurat::get().at(self.bits())
     }
 
     /// What as many calls of [`Self::exponential`] would give, in less time.
     pub fn exponentials(&mut self, into: &mut [f64]) {
+        let layers = Ziggurat::get();
         // A copy whose figures stay in registers.
         let mut stream = self.clone();
         for value in into {
-            *value = stream.exponential();
+            *value = layers.at(stream.bits());
         }
         *self = stream;
+    }
+
+    /// What as many calls of [`Self::exponential`] would give with a draw after each that nobody looks at.
+    pub fn every_other_exponential(&mut self, into: &mut [f64]) {
+        let (state, gamma) = (self.state.wrapping_sub(self.gamma), self.gamma.wrapping_mul(2));
+        let mut others = Self { state, gamma };
+        others.exponentials(into);
+        self.state = others.state.wrapping_add(self.gamma);
     }
 }
 
@@ -145,6 +155,19 @@ mod tests {
         many.exponentials(&mut got);
         assert!(got.iter().all(|&value| value == one.exponential()));
         assert_eq!(one.bits(), many.bits());
+        many.every_other_exponential(&mut got);
+        for value in got {
+            assert_eq!(value, one.exponential());
+            one.skip();
+        }
+        assert_eq!(one.bits(), many.bits());
+        // One draw each.
+        let (mut drawn, mut passed) = (one.clone(), one);
+        for _ in 0..10_000 {
+            drawn.exponential();
+            passed.skip();
+        }
+        assert_eq!(drawn.bits(), passed.bits());
     }
 
     #[test]

@@ -12,7 +12,10 @@ pub fn replace_first<K: Copy + PartialOrd>(heap: &mut [K], key: K) {
     let mut at = 0;
     loop {
         let below = ARITY * at + 1;
-        let Some(children) = heap.get(below..heap.len().min(below + ARITY)) else { break };
+        if below >= heap.len() {
+            break;
+        }
+        let children = &heap[below..heap.len().min(below + ARITY)];
         let (least, which) = match *children {
             [a, b, c, d] => {
                 let (left, l) = if b < a { (b, 1) } else { (a, 0) };

@@ -65,6 +65,8 @@ pub struct Frame {
     /// Times that its server had crashed.
     pub crashes: u16,
     pub role: Role,
+    /// It is all of a request, which is through when its service ends.
+    pub whole: bool,
     pub failed: bool,
     /// Its cache fetches for others too.
     pub fetching: bool,
@@ -75,8 +77,6 @@ pub struct Frame {
 }
 
 impl Frame {
-    const BLANK: Self = Self::new(Role::Call, 0);
-
     pub const fn new(role: Role, code: u32) -> Self {
         Self {
             born: 0.0,
@@ -99,6 +99,7 @@ impl Frame {
             slot: UNCOUNTED,
             crashes: 0,
             role,
+            whole: false,
             failed: false,
             fetching: false,
             holding: false,
@@ -140,21 +141,6 @@ impl Frames {
         }
         self.all.push(frame);
         (self.all.len() - 1) as u32
-    }
-
-    /// A blank frame, to be filled in place.
-    #[inline]
-    pub fn open_blank(&mut self) -> (u32, &mut Frame) {
-        self.opened += 1;
-        let at = if let Some(at) = self.free.pop() {
-            let frame = &mut self.all[at as usize];
-            *frame = Frame { turn: frame.turn, ..Frame::BLANK };
-            at
-        } else {
-            self.all.push(Frame::BLANK);
-            (self.all.len() - 1) as u32
-        };
-        (at, &mut self.all[at as usize])
     }
 
     #[inline]

@@ -20,7 +20,7 @@ use super::program::{Part, Program, Site, Step, Times};
 use super::queue::{Due, INDEX_MAX, Kind, Queue};
 use super::slice::Slice;
 use super::tally::Tally;
-use super::tiers::{Ids, Pool, Server, Stage, TierPlay};
+use super::tiers::{self, Ids, Pool, Server, Stage, TierPlay};
 use crate::model;
 
 /// What is the same for all replications.
@@ -49,6 +49,40 @@ pub struct Lead {
     pub lasts: Option<f64>,
     /// The one call that is all there is to it: no device that may answer, no messages, no connection.
     pub only: Option<u32>,
+    /// Where that call is at its servers as soon as it is made.
+    pub next_door: Option<NextDoor>,
+}
+
+/// A request's only call, where a simple station is all that it meets.
+#[derive(Debug, Clone, Copy)]
+pub struct NextDoor {
+    pub site: u32,
+    pub tier: TierId,
+    pub scope: Scope,
+    pub pulled: bool,
+    /// First step of what the tier does.
+    pub step: u32,
+    /// It asks for the object of the request.
+    pub for_object: bool,
+    /// The request is through when the service ends.
+    pub whole: bool,
+}
+
+impl NextDoor {
+    fn of(scenario: &Scenario, program: &Program, site: u32, body: bool) -> Option<Self> {
+        let call = &program.sites[site as usize];
+        let simple = tiers::is_simple_tier(scenario, call.tier);
+        let at_once = call.copies == 1 && !call.draws && call.one_half_trip() == Some(0.0);
+        (simple && at_once).then(|| Self {
+            site,
+            tier: call.tier,
+            scope: scenario.tiers[call.tier].scope,
+            pulled: call.pulled,
+            step: call.body.from,
+            for_object: call.dataset.is_some(),
+            whole: call.ends && !body,
+        })
+    }
 }
 
 impl<'a> Setup<'a> {
@@ -67,12 +101,16 @@ impl<'a> Setup<'a> {
             if flows { 0.0 } else { action.response.get() * 8.0 / downlink }
         };
         let ids = Ids::of(scenario);
-        let lead = |(action, root): (&plimsoll_scenarios::Action, &super::program::Root)| Lead {
-            objects: action.of.map(|dataset| (ids.first[dataset], ids.count[dataset])),
-            lasts: action.connection.as_ref().map(|c| c.lasts.get()),
-            only: root.only.filter(|_| {
-                action.connection.is_none() && root.device.is_empty() && root.messages.is_empty()
-            }),
+        let lead = |(action, root): (&plimsoll_scenarios::Action, &super::program::Root)| {
+            let alone = action.connection.is_none() && root.device.is_empty() && root.messages.is_empty();
+            let only = root.only.filter(|_| alone);
+            Lead {
+                objects: action.of.map(|dataset| (ids.first[dataset], ids.count[dataset])),
+                lasts: action.connection.as_ref().map(|c| c.lasts.get()),
+                only,
+                next_door: only
+                    .and_then(|site| NextDoor::of(scenario, &program, site, action.response.get() > 0.0)),
+            }
         };
         Self {
             scenario,
@@ -168,6 +206,8 @@ impl<'a> Machine<'a> {
     pub fn run(mut self, mut requests: Arrivals<'_>, stop: &AtomicBool) -> Option<Tally> {
         requests.advance();
         let mut change_s = self.changes.next_s();
+        // When time stops for a change, or for a slot of the results that is over.
+        let mut pause_s = change_s.min(self.tally.slot_ends());
         let mut steps = 0_u64;
         loop {
             if !self.soon.is_empty() {
@@ -181,24 +221,27 @@ impl<'a> Machine<'a> {
             let request_s = requests.current().at_s;
             let requested = request_s <= event_s;
             let first = if requested { request_s } else { event_s };
-            if change_s <= first {
+            if first >= pause_s {
                 if first == f64::INFINITY {
                     break;
                 }
-                self.advance(change_s);
-                self.change();
-                change_s = self.changes.next_s();
-                continue;
+                let changes = change_s <= first;
+                self.advance(if changes { change_s } else { first });
+                if changes {
+                    self.change();
+                    change_s = self.changes.next_s();
+                }
+                pause_s = change_s.min(self.tally.slot_ends());
+                if changes {
+                    continue;
+                }
             }
-            self.advance(first);
+            self.now = first;
             if requested {
-                if first == f64::INFINITY {
-                    break;
-                }
                 self.begin(requests.current());
                 requests.advance();
             } else if let Some((_, due)) = self.queue.pop() {
-                if due.kind() == Kind::Finish {
+                if due.is(Kind::Finish) {
                     self.finish(due.index());
                 } else {
                     self.handle(due);
@@ -212,7 +255,6 @@ impl<'a> Machine<'a> {
         Some(self.tally)
     }
 
-    #[inline]
     fn advance(&mut self, now: f64) {
         self.now = now;
         if now >= self.tally.slot_ends() {
@@ -224,6 +266,7 @@ impl<'a> Machine<'a> {
     #[cold]
     fn turn(&mut self, now: f64) {
         let slot = self.tally.slot();
+        self.tally.count_begun(|action| Some(self.setup.leads[action].next_door?.site));
         for pool in &mut self.pools {
             self.tally.add(pool.tier, pool.place, slot, std::mem::take(&mut pool.lately));
         }
@@ -451,7 +494,7 @@ impl<'a> Machine<'a> {
         let (region, slot, code) = (frame.region, frame.slot, frame.code);
         self.tally.call(code, region, slot);
         if site.copies == 1 && self.tiers[site.tier].simple && !self.is_overfull() {
-            self.queue_up(at, site);
+            self.queue_up(at, site.tier, self.instance(at, site.tier), site.pulled);
         } else {
             self.arrive_elsewhere(at, site);
         }
@@ -511,11 +554,7 @@ impl<'a> Machine<'a> {
     #[inline]
     pub(super) fn instance(&self, at: u32, tier: TierId) -> usize {
         let frame = &self.frames[at];
-        match self.tiers[tier].scope {
-            Scope::Site => frame.site as usize,
-            Scope::Region => frame.region as usize,
-            Scope::User | Scope::Global => 0,
-        }
+        tiers::instance(self.tiers[tier].scope, frame.site, frame.region)
     }
 
     /// Every copy does its share of a call.

@@ -78,6 +78,11 @@ impl Due {
     }
 
     #[inline]
+    pub const fn is(self, kind: Kind) -> bool {
+        self.0 >> INDEX_BITS == kind as u32
+    }
+
+    #[inline]
     pub const fn index(self) -> u32 {
         self.0 & INDEX_MAX
     }

@@ -5,7 +5,8 @@
 use plimsoll_scenarios::trace::Request;
 
 use super::frame::{Frame, NONE, Role};
-use super::machine::Machine;
+use super::machine::{Machine, NextDoor};
+use super::tiers;
 
 impl Machine<'_> {
     /// A user's request.
@@ -16,23 +17,46 @@ impl Machine<'_> {
         let slot = self.tally.slot();
         let (action, region) = (request.action as u16, request.region as u16);
         let object = lead.objects.map_or(NONE, |(first, last)| first + (request.object as u32).min(last));
-        self.tally.request(action, region, slot);
-        let Some(site) = lead.only else {
-            let mut frame = Frame::new(Role::Root, request.action as u32);
-            (frame.born, frame.object, frame.site) = (self.now, object, request.site);
-            (frame.action, frame.region, frame.slot) = (action, region, slot);
-            self.begin_other(request.local, frame);
-            return;
-        };
+        self.tally.begin(action, region);
+        let born = self.now;
+        let of =
+            Frame { born, object, site: request.site, region, action, slot, ..Frame::new(Role::Root, 0) };
+        if let Some(door) = &lead.next_door {
+            self.begin_next_door(of, door);
+        } else if let Some(site) = lead.only {
+            self.roots += 1;
+            let call = &setup.program.sites[site as usize];
+            let object = self.asked_for(object, call);
+            let frame = Frame { object, step: call.body.from, ..of.of(Role::Call, site) };
+            let at = self.frames.open(frame);
+            self.depart(at, call.half_trip(region));
+        } else {
+            self.begin_other(request.local, of.of(Role::Root, request.action as u32));
+        }
+    }
+
+    /// A request whose only call is at its servers already: what a call goes through otherwise, in one step. The call is
+    /// counted with the request.
+    #[inline]
+    fn begin_next_door(&mut self, of: Frame, door: &NextDoor) {
         self.roots += 1;
-        let call = &setup.program.sites[site as usize];
-        let object = self.asked_for(object, call);
-        let now = self.now;
-        let (at, frame) = self.frames.open_blank();
-        (frame.born, frame.code, frame.step) = (now, site, call.body.from);
-        (frame.object, frame.site) = (object, request.site);
-        (frame.action, frame.region, frame.slot) = (action, region, slot);
-        self.depart(at, call.half_trip(region));
+        let object = if door.for_object { of.object } else { NONE };
+        let of_tier = tiers::instance(door.scope, of.site, of.region);
+        let since = self.now;
+        let at = self.frames.open(Frame {
+            object,
+            since,
+            step: door.step,
+            code: door.site,
+            role: Role::Call,
+            whole: door.whole,
+            ..of
+        });
+        if self.is_overfull() {
+            self.refuse(at);
+        } else {
+            self.queue_up(at, door.tier, of_tier, door.pulled);
+        }
     }
 
     /// A request of more than one plain call, which has a frame of its own.

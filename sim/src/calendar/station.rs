@@ -7,19 +7,17 @@ use plimsoll_scenarios::{Discipline, TierId};
 
 use super::frame::{List, NONE, Role};
 use super::machine::Machine;
-use super::program::Site;
 use super::queue::{Due, Kind};
 
 impl Machine<'_> {
     /// A call reaches the servers of its tier, a simple one, whole: what [`Self::queue_up_other`] does, in fewer steps.
     #[inline]
-    pub(super) fn queue_up(&mut self, at: u32, site: &Site) {
-        let tier = site.tier;
-        let pool = self.tiers[tier].first_pool + self.instance(at, tier) as u32;
+    pub(super) fn queue_up(&mut self, at: u32, tier: TierId, instance: usize, pulled: bool) {
+        let pool = self.tiers[tier].first_pool + instance as u32;
         let here = &self.pools[pool as usize];
         let only = here.servers == 1 && here.away == 0;
         let server = if only { Some(here.first) } else { self.choose(at, tier, pool) };
-        self.join(at, site, pool, server);
+        self.join(at, (tier, pool), server, pulled);
     }
 
     /// A call, or a copy's share of one, reaches the servers of its tier.
@@ -29,7 +27,7 @@ impl Machine<'_> {
         let pool = self.tiers[tier].first_pool + self.instance(at, tier) as u32;
         let server = self.server_for(at, tier, pool, copy);
         if self.tiers[tier].simple {
-            self.join(at, site, pool, server);
+            self.join(at, (tier, pool), server, site.pulled);
             return;
         }
         let place = self.pools[pool as usize].place;
@@ -52,8 +50,8 @@ impl Machine<'_> {
     /// What [`Self::admit`] and [`Self::enter`] do, where the station is simple. Services are drawn when their customers
     /// are let in, so that they are the same whatever the balancer does, and the same as those of the recursion.
     #[inline]
-    fn join(&mut self, at: u32, site: &Site, pool: u32, server: Option<u32>) {
-        let (tier, now) = (site.tier, self.now);
+    fn join(&mut self, at: u32, (tier, pool): (TierId, u32), server: Option<u32>, pulled: bool) {
+        let now = self.now;
         let pool = &mut self.pools[pool as usize];
         let place = pool.place;
         pool.lately.arrivals += 1;
@@ -64,7 +62,7 @@ impl Machine<'_> {
         };
         let here = &mut self.servers[server as usize];
         let free = here.busy < station.concurrency;
-        let room = free || here.queue.len < station.queue_max || site.pulled;
+        let room = free || here.queue.len < station.queue_max || pulled;
         if !(room && here.health.works()) {
             self.turn_away(at, tier, place);
             return;
@@ -248,7 +246,13 @@ impl Machine<'_> {
             return;
         }
         let ends = site.ends && frame.role == Role::Call;
-        self.tally.leave(tier, now, now - frame.since);
+        let whole = frame.whole;
+        if whole {
+            let of = (frame.action, frame.region, frame.slot);
+            self.tally.leave_whole(tier, of, now, now - frame.since);
+        } else {
+            self.tally.leave(tier, now, now - frame.since);
+        }
         if let Some(next) = here.queue.pop(&self.frames) {
             let pool = &mut self.pools[here.pool as usize];
             let frame = &mut self.frames[next];
@@ -264,7 +268,10 @@ impl Machine<'_> {
         } else {
             here.busy -= 1;
         }
-        if ends {
+        if whole {
+            self.roots -= 1;
+            self.frames.close(at);
+        } else if ends {
             self.deliver(at);
         } else if self.is_through(at) {
             self.served(at);

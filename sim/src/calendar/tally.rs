@@ -19,10 +19,16 @@ use crate::outcome::{Counted, StationSlot};
 struct Latest {
     slot: u16,
     first_byte: Times<FINE>,
+    /// First bytes that are how long a request was at its only tier, too, and that tier: one record serves both.
+    stays: Times<FINE>,
+    tier: usize,
 }
 
+/// No slot at all, not even the one of what does not count.
+const NEVER: u16 = UNCOUNTED - 1;
+
 impl Latest {
-    const NONE: Self = Self { slot: UNCOUNTED, first_byte: Times::new() };
+    const NONE: Self = Self { slot: NEVER, first_byte: Times::new(), stays: Times::new(), tier: 0 };
 }
 
 /// A station at a place in a slot.
@@ -41,9 +47,30 @@ pub struct Sums {
 #[derive(Debug, Clone, Copy, Default)]
 struct Little {
     there: u64,
-    since: f64,
+    /// The integral, but for those who are still there: each of them adds the time at which it goes.
     area: f64,
     stays: f64,
+}
+
+impl Little {
+    /// Times are counted from the beginning of a slot on, so that none is large.
+    #[inline]
+    fn enter(&mut self, after_s: f64) {
+        self.area -= after_s;
+        self.there += 1;
+    }
+
+    #[inline]
+    fn leave(&mut self, after_s: f64, stay_s: f64) {
+        self.area += after_s;
+        self.there -= 1;
+        self.stays += stay_s;
+    }
+
+    /// Times are counted from later on.
+    fn turn(&mut self, later_s: f64) {
+        self.area += self.there as f64 * later_s;
+    }
 }
 
 /// What is counted for a tier as a whole.
@@ -72,9 +99,12 @@ pub struct Tally {
     slots: usize,
     from_s: f64,
     slot_s: f64,
-    /// The slot that it is, and when that is over.
+    /// The slot that it is, when it began to be, and when that is over.
     slot: u16,
+    turned_s: f64,
     slot_ends: f64,
+    /// Requests of the slot that it is, by action and region, before they are added to what is counted.
+    begun: Vec<u32>,
     requests: Vec<u32>,
     failed: Vec<u32>,
     calls: Vec<u32>,
@@ -120,7 +150,9 @@ impl Tally {
             from_s,
             slot_s,
             slot: UNCOUNTED,
+            turned_s: from_s,
             slot_ends: from_s,
+            begun: vec![0; actions * regions],
             requests: grid(actions),
             failed: grid(actions),
             calls: grid(calls),
@@ -175,6 +207,10 @@ impl Tally {
 
     /// The slot is over: it is that of `now`.
     pub fn turn(&mut self, now: f64) {
+        for tier in &mut self.tiers {
+            tier.little.turn(now - self.turned_s);
+        }
+        self.turned_s = now;
         let slot = ((now - self.from_s) / self.slot_s) as usize;
         if slot >= self.slots {
             (self.slot, self.slot_ends) = (UNCOUNTED, f64::INFINITY);
@@ -199,9 +235,24 @@ impl Tally {
         self.slot_ends
     }
 
+    /// A request is made now; it counts when the slot is over, see [`Self::count_begun`].
     #[inline]
-    pub fn request(&mut self, action: u16, region: u16, slot: u16) {
-        self.requests(action, region, slot, 1);
+    pub fn begin(&mut self, action: u16, region: u16) {
+        self.begun[action as usize * self.regions + region as usize] += 1;
+    }
+
+    /// The slot is over: the requests made in it count, and with each the call of its action that all of them make.
+    pub fn count_begun(&mut self, call_of: impl Fn(usize) -> Option<u32>) {
+        let mut begun = std::mem::take(&mut self.begun);
+        for (at, number) in begun.iter_mut().enumerate() {
+            let (action, region, number) =
+                (at / self.regions, (at % self.regions) as u16, std::mem::take(number));
+            self.requests(action as u16, region, self.slot, number);
+            if let Some(site) = call_of(action) {
+                self.calls(site, region, self.slot, number);
+            }
+        }
+        self.begun = begun;
     }
 
     /// Several requests made in the same slot.
@@ -277,7 +328,7 @@ impl Tally {
     #[cold]
     fn begins(&mut self, id: usize, slot: u16) -> bool {
         let before = self.actions[id].latest.slot;
-        let later = before == UNCOUNTED || slot > before;
+        let later = before == NEVER || slot > before;
         if later {
             self.settle(id);
             self.actions[id].latest.slot = slot;
@@ -288,36 +339,31 @@ impl Tally {
     /// Adds the latencies of an action's latest slot to what is counted.
     fn settle(&mut self, id: usize) {
         let of = &mut self.actions[id];
-        let Latest { slot, first_byte } = std::mem::replace(&mut of.latest, Latest::NONE);
-        if slot != UNCOUNTED {
-            of.first_byte.add(&first_byte);
-            self.first_byte_slots[id * self.slots + slot as usize].add(&first_byte);
+        let Latest { slot, first_byte, stays, tier } = std::mem::replace(&mut of.latest, Latest::NONE);
+        if slot != NEVER {
+            for times in [&first_byte, &stays] {
+                of.first_byte.add(times);
+                self.first_byte_slots[id * self.slots + slot as usize].add(times);
+            }
+            self.tiers[tier].sojourns.add(&stays);
         }
     }
 
-    /// Requests of an action are through that were made in the same slot, none of them before those of another call; all
-    /// have their answer. `body_s` is how long the rest of it takes.
-    pub fn left_all(
-        &mut self,
-        (action, slot): (u16, u16),
-        born: &[f64],
-        (first_bytes, body_s): (&[f64], f64),
-    ) {
-        if slot == UNCOUNTED {
-            born.iter().zip(first_bytes).for_each(|(&born, &took)| self.left_before(born, took));
-            return;
-        }
+    /// Histograms of waits at a tier, and of stays there that are first bytes of requests of an action made in a slot that
+    /// counts; `None` where that is before the latest of the action.
+    pub fn only_at(&mut self, tier: usize, action: u16, slot: u16) -> Option<[&mut Times<FINE>; 2]> {
         let id = action as usize;
-        if self.actions[id].latest.slot != slot {
-            self.begins(id, slot);
+        if self.actions[id].latest.slot != slot && !self.begins(id, slot) {
+            return None;
         }
-        let of = &mut self.actions[id];
-        of.latest.first_byte.record_all(first_bytes);
-        if of.body {
-            for took in first_bytes {
-                of.complete.record(took + body_s);
-            }
-        }
+        let latest = &mut self.actions[id].latest;
+        latest.tier = tier;
+        Some([&mut self.tiers[tier].waits, &mut latest.stays])
+    }
+
+    /// Whether an action has a body, so that it is complete later than its first byte.
+    pub fn has_body(&self, action: u16) -> bool {
+        self.actions[action as usize].body
     }
 
     /// The slots, for who looks at several times at once.
@@ -361,9 +407,10 @@ impl Tally {
         }
     }
 
-    /// Customers waited, whose services began in a slot; returns the sum.
-    pub fn waited_all(&mut self, slot: u16, tier: usize, waits_s: &[f64]) -> f64 {
-        if slot == UNCOUNTED { 0.0 } else { self.tiers[tier].waits.record_all(waits_s) }
+    /// Histograms of waits and stays at a tier.
+    pub fn at_tier(&mut self, tier: usize) -> [&mut Times<FINE>; 2] {
+        let OfTier { waits, sojourns, .. } = &mut self.tiers[tier];
+        [waits, sojourns]
     }
 
     /// Adds to the sums of a station in a slot, where that counts.
@@ -382,23 +429,35 @@ impl Tally {
     /// A customer is let in.
     #[inline]
     pub fn enter(&mut self, tier: usize, now: f64) {
-        let little = &mut self.tiers[tier].little;
-        little.area += little.there as f64 * (now - little.since);
-        little.since = now;
-        little.there += 1;
+        self.tiers[tier].little.enter(now - self.turned_s);
     }
 
     /// A customer goes, `stay_s` after it came.
     #[inline]
     pub fn leave(&mut self, tier: usize, now: f64, stay_s: f64) {
-        let OfTier { little, sojourns, .. } = &mut self.tiers[tier];
-        little.area += little.there as f64 * (now - little.since);
-        little.since = now;
-        little.there -= 1;
-        little.stays += stay_s;
-        if self.slot != UNCOUNTED {
-            sojourns.record(stay_s);
+        self.tiers[tier].little.leave(now - self.turned_s, stay_s);
+        self.stayed(self.slot, tier, stay_s);
+    }
+
+    /// A customer goes, `stay_s` after it came and its request was made, which is then through.
+    #[inline]
+    pub fn leave_whole(&mut self, tier: usize, of: (u16, u16, u16), now: f64, stay_s: f64) {
+        self.tiers[tier].little.leave(now - self.turned_s, stay_s);
+        let (action, _, slot) = of;
+        let latest = &mut self.actions[action as usize].latest;
+        if latest.slot == slot && self.slot != UNCOUNTED {
+            latest.tier = tier;
+            latest.stays.record(stay_s);
+        } else {
+            self.leave_in_another(tier, of, now - stay_s, stay_s);
         }
+    }
+
+    /// The same for a request that was made in another slot than the latest of its action.
+    #[inline(never)]
+    fn leave_in_another(&mut self, tier: usize, of: (u16, u16, u16), born_s: f64, stay_s: f64) {
+        self.stayed(self.slot, tier, stay_s);
+        self.left(of, born_s, Some((stay_s, stay_s)));
     }
 
     /// A customer went in a slot, `stay_s` after it came.
@@ -406,13 +465,6 @@ impl Tally {
     pub fn stayed(&mut self, slot: u16, tier: usize, stay_s: f64) {
         if slot != UNCOUNTED {
             self.tiers[tier].sojourns.record(stay_s);
-        }
-    }
-
-    /// Customers went in a slot, so long after they came.
-    pub fn stayed_all(&mut self, slot: u16, tier: usize, stays_s: &[f64]) {
-        if slot != UNCOUNTED {
-            self.tiers[tier].sojourns.record_all(stays_s);
         }
     }
 

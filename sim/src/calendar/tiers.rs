@@ -128,7 +128,7 @@ pub struct TierPlay {
     pub first_pool: u32,
     pub first_server: u32,
     pub station: Option<StationPlay>,
-    /// Its station is simple ([`is_simple`]).
+    /// It is simple ([`is_simple_tier`]).
     pub simple: bool,
     pub latency: Option<(Sampler, Stream)>,
     /// Calls that somebody else's service takes, 1/s, and by instance what it would take now.
@@ -277,7 +277,7 @@ impl Stage {
             scope: here.scope,
             first_pool: if here.station.is_some() { first_pool } else { NONE },
             first_server,
-            simple: here.station.as_ref().is_some_and(is_simple) && here.replication.lag.is_none(),
+            simple: is_simple_tier(scenario, tier),
             station,
             latency: here.external.as_ref().map(|e| (e.latency.sampler(), stream("latency"))),
             rate_max: here
@@ -382,6 +382,22 @@ pub const fn is_simple(station: &Station) -> bool {
         && !station.single_writer
         && !station.blocking
         && station.kinds.is_empty()
+}
+
+/// The instance of a tier that somebody at a site of a region goes to.
+#[inline]
+pub const fn instance(scope: Scope, site: u32, region: u16) -> usize {
+    match scope {
+        Scope::Site => site as usize,
+        Scope::Region => region as usize,
+        Scope::User | Scope::Global => 0,
+    }
+}
+
+/// Whether a tier's station is simple, and reads of it ask nothing about versions.
+pub fn is_simple_tier(scenario: &Scenario, tier: TierId) -> bool {
+    let here = &scenario.tiers[tier];
+    here.station.as_ref().is_some_and(is_simple) && here.replication.lag.is_none()
 }
 
 /// An empty cache of a tier.

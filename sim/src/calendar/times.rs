@@ -36,9 +36,17 @@ impl<const BITS: u32> Times<BITS> {
         Self { counts: Vec::new(), sum_s: 0.0 }
     }
 
+    /// Position of the bucket of a time.
+    #[inline]
+    const fn bucket(seconds: f64) -> usize {
+        let seconds = if seconds > LEAST_S { seconds } else { LEAST_S };
+        let at = ((seconds.to_bits() >> Self::SHIFT) - Self::LOW) as usize;
+        if at < Self::BUCKETS { at } else { Self::BUCKETS - 1 }
+    }
+
     #[inline]
     pub fn record(&mut self, seconds: f64) {
-        let at = ((seconds.clamp(LEAST_S, MOST_S).to_bits() >> Self::SHIFT) - Self::LOW) as usize;
+        let at = Self::bucket(seconds);
         match self.counts.get_mut(at) {
             Some(count) => *count += 1,
             None => self.first(at),
@@ -46,20 +54,12 @@ impl<const BITS: u32> Times<BITS> {
         self.sum_s += seconds;
     }
 
-    /// Records many; returns their sum.
-    pub fn record_all(&mut self, seconds: &[f64]) -> f64 {
-        if self.counts.is_empty() && !seconds.is_empty() {
+    /// To record many in a row.
+    pub fn row(&mut self) -> Row<'_, BITS> {
+        if self.counts.is_empty() {
             self.counts = vec![0; Self::BUCKETS];
         }
-        for value in seconds {
-            let at = ((value.clamp(LEAST_S, MOST_S).to_bits() >> Self::SHIFT) - Self::LOW) as usize;
-            if let Some(count) = self.counts.get_mut(at) {
-                *count += 1;
-            }
-        }
-        let sum_s = sum(seconds);
-        self.sum_s += sum_s;
-        sum_s
+        Row { counts: &mut self.counts, into_s: &mut self.sum_s, sum_s: 0.0 }
     }
 
     /// Records so many times of nothing.
@@ -105,6 +105,29 @@ impl<const BITS: u32> Times<BITS> {
     }
 }
 
+/// A histogram while many times are recorded in a row: their sum is kept apart, where it can stay in a register.
+pub struct Row<'a, const BITS: u32> {
+    counts: &'a mut [u32],
+    into_s: &'a mut f64,
+    sum_s: f64,
+}
+
+impl<const BITS: u32> Row<'_, BITS> {
+    #[inline]
+    pub fn record(&mut self, seconds: f64) {
+        if let Some(count) = self.counts.get_mut(Times::<BITS>::bucket(seconds)) {
+            *count += 1;
+        }
+        self.sum_s += seconds;
+    }
+
+    /// The row ends; returns its sum.
+    pub fn end(self) -> f64 {
+        *self.into_s += self.sum_s;
+        self.sum_s
+    }
+}
+
 /// The sum of many values, of which four are added at a time.
 pub fn sum(values: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
@@ -129,7 +152,9 @@ mod tests {
         values.extend([0.0, 1e-9, LEAST_S, MOST_S, 1e9]);
         let (mut many, mut single, mut coarse) =
             (Times::<FINE>::new(), Times::<FINE>::new(), Times::<COARSE>::new());
-        many.record_all(&values);
+        let mut row = many.row();
+        values.iter().for_each(|&value| row.record(value));
+        assert_eq!(row.end(), values.iter().sum::<f64>());
         for &value in &values {
             single.record(value);
             coarse.record(value);

@@ -203,7 +203,7 @@ fn every_kind_of_event_shows_in_its_hours() {
     shows("region_down: east, for: 30 min", &p99, 1.05..1000.0);
     shows("servers_down: {tier: app, servers: 6, noticed_after: 5 min}, for: 30 min", &answered, 0.0..0.95);
     shows("flush: edge", &hits, 0.1..0.97);
-    shows("slow: {tier: store, factor: 20}, for: 30 min", &p99, 1.2..100.0);
+    shows("slow: {tier: store, factor: 20}, for: 30 min", &p99, 1.1..100.0);
     shows("deploy: {tier: app, at_a_time: 80 %}, for: 15 min", &p99, 1.2..1000.0);
     let cut = |run: &Run, _| view(run).complete.at(0.99).unwrap();
     shows("cut: {tier: edge, to: 2 %}, for: 30 min", &cut, 1.5..1e6);

@@ -80,7 +80,7 @@ mod tests {
         let runs = 60;
         let mut series = vec![0.0; 4_000];
         for run in 0..runs {
-            let mut stream = Stream::new(run, "test", "queue", 0);
+            let mut stream = Stream::new(run, "test", "an empty queue", 0);
             let mut wait: f64 = 0.0;
             for value in &mut series {
                 *value += wait / runs as f64;

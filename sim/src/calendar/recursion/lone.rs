@@ -1,15 +1,16 @@
 //! One pool of servers and nothing else, in columns.
 //!
 //! Why beside the batches of customers: the most common question of all is one station (M/M/c and its kin), and then nobody
-//! goes anywhere. Arrivals, services, beginnings and latencies are columns of plain numbers, a short loop makes each from
-//! the ones before, and what is counted is counted a column at a time. What the loops cannot do at once (somebody is turned
-//! away, a slot of the results ends within a column, several actions) is done customer by customer, with the same counts.
+//! goes anywhere. Arrivals and services are columns of plain numbers, and one short loop serves and counts them: while it
+//! waits for one beginning of service to follow from the last, there is time to count. What it cannot do (somebody is turned
+//! away, a slot of the results ends within a column) is done customer by customer, with the same counts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Arrivals, BATCH, Play, Running, Tally, Tier, later};
+use crate::calendar::frame::UNCOUNTED;
 use crate::calendar::tally::Sums;
-use crate::calendar::times::sum;
+use crate::calendar::times::{FINE, Times, sum};
 
 /// Action and region of a request.
 type Who = (u16, u16);
@@ -30,8 +31,6 @@ struct Columns {
     /// Beginning and end of service; never, where they were turned away.
     starts: Vec<f64>,
     ends: Vec<f64>,
-    /// Room for what is counted.
-    times: Vec<f64>,
 }
 
 struct Lone<'a> {
@@ -93,33 +92,40 @@ fn gather(requests: &mut Arrivals<'_>, born: &mut [f64], who: &mut Vec<Who>) -> 
     who.len()
 }
 
-impl Columns {
-    /// Differences of two columns.
-    fn between<'a>(times: &'a mut Vec<f64>, from: &[f64], to: &[f64]) -> &'a [f64] {
-        times.clear();
-        times.extend(to.iter().zip(from).map(|(to, from)| to - from));
-        times
-    }
-}
-
-/// Least and greatest of a column.
-fn bounds(values: &[f64]) -> (f64, f64) {
-    let start = (f64::INFINITY, f64::NEG_INFINITY);
-    values.iter().fold(start, |(least, most), &value| {
-        (if value < least { value } else { least }, if value > most { value } else { most })
-    })
-}
-
 impl Lone<'_> {
     /// Customers are served and leave.
     fn through(&mut self, coming: Coming<'_>, columns: &mut Columns) {
         let slot = self.play.tally.slot();
         self.play.begun += coming.born.len() as u64;
         self.count_requests(coming, slot);
-        let tier = &mut self.play.tiers[0];
-        let all_served = tier.serve(coming.at, columns);
-        tier.count_columns(coming.at, columns, all_served, &mut self.play.tally);
-        self.answer(coming, columns, all_served, slot);
+        let Play { tiers, tally, .. } = &mut self.play;
+        let tier = &mut tiers[0];
+        let room_for_all = tier.draw_for_all(coming.at, columns);
+        let one_slot = if room_for_all { tier.slot_of_all(coming.at, &columns.durations) } else { None };
+        if let Some(slot) = one_slot {
+            // Where there is no way to go and no body, the answer is there when the service ends.
+            let only = self.alike.filter(|who| self.half_trip <= 0.0 && !tally.has_body(who.0));
+            let only = only.and_then(|(action, _)| tally.only_at(tier.id, action, slot));
+            let answered = only.is_some();
+            let sums = match only {
+                Some(times) => tier.serve_and_count(coming.at, columns, times),
+                None => tier.serve_and_count(coming.at, columns, tally.at_tier(tier.id)),
+            };
+            tally.add(tier.id, tier.pools[0].place, slot, sums);
+            if answered {
+                self.play.left += coming.born.len() as u64;
+                return;
+            }
+        } else {
+            if room_for_all {
+                let Columns { durations, starts, ends } = columns;
+                tier.servers[0].serve_all(coming.at, durations, (starts, ends), |_, _| {});
+            } else {
+                tier.serve_one_by_one(coming.at, columns);
+            }
+            tier.count_one_by_one(coming.at, columns, tally);
+        }
+        self.answer(coming, &columns.ends, slot);
     }
 
     fn count_requests(&mut self, coming: Coming<'_>, slot: u16) {
@@ -140,23 +146,10 @@ impl Lone<'_> {
     }
 
     /// The answers go back.
-    fn answer(&mut self, coming: Coming<'_>, columns: &mut Columns, all_served: bool, slot: u16) {
+    fn answer(&mut self, coming: Coming<'_>, ends: &[f64], slot: u16) {
         let play = &mut self.play;
-        let born = coming.born;
-        play.left += born.len() as u64;
-        if let (Some((action, _)), true) = (self.alike, all_served) {
-            let Columns { ends, times, .. } = columns;
-            let body_s = play.bodies_s[action as usize];
-            times.clear();
-            if self.half_trip > 0.0 {
-                times.extend(ends.iter().zip(born).map(|(end, born)| end + self.half_trip - born));
-            } else {
-                times.extend(ends.iter().zip(born).map(|(end, born)| end - born));
-            }
-            play.tally.left_all((action, slot), born, (times, body_s));
-            return;
-        }
-        for (i, (&born, &end)) in born.iter().zip(&columns.ends).enumerate() {
+        play.left += coming.born.len() as u64;
+        for (i, (&born, &end)) in coming.born.iter().zip(ends).enumerate() {
             let who = self.alike.unwrap_or_else(|| coming.who[i]);
             let first_byte = later(end, self.half_trip) - born;
             let took =
@@ -167,80 +160,84 @@ impl Lone<'_> {
 }
 
 impl Tier {
-    /// Says when everybody is served; `true` where nobody is turned away.
-    fn serve(&mut self, at: &[f64], columns: &mut Columns) -> bool {
-        let Columns { durations, starts, ends, .. } = columns;
-        durations.resize(at.len(), 0.0);
-        starts.resize(at.len(), 0.0);
-        let queue_max = self.station.queue_max;
-        if let [server] = &mut self.servers[..]
-            && server.has_room(at.len(), queue_max)
-        {
-            self.station.services.fill(durations);
-            server.serve_all(at, durations, starts);
-            ends.clear();
-            ends.extend(starts.iter().zip(&*durations).map(|(start, duration)| start + duration));
-            return true;
+    /// Draws the services of all, where there is one server and room for them; `false` where somebody may be turned away.
+    fn draw_for_all(&mut self, at: &[f64], columns: &mut Columns) -> bool {
+        for column in [&mut columns.durations, &mut columns.starts, &mut columns.ends] {
+            column.resize(at.len(), 0.0);
         }
-        ends.clear();
-        let mut all_served = true;
-        for ((&now, duration), start) in at.iter().zip(durations).zip(starts) {
+        let [server] = &self.servers[..] else { return false };
+        let room = server.has_room(at.len(), self.station.queue_max);
+        if room {
+            self.station.services.fill(&mut columns.durations);
+        }
+        room
+    }
+
+    /// The slot in which all of these come, begin and go, where there is one that counts.
+    fn slot_of_all(&mut self, at: &[f64], durations: &[f64]) -> Option<u16> {
+        // Nobody goes later than if all were served one after the other, behind those who are there.
+        let most_s = at[at.len() - 1].max(self.servers[0].busy_until()) + sum(durations);
+        self.slots[0].of_all((at[0], most_s)).filter(|&slot| slot != UNCOUNTED)
+    }
+
+    /// Serves all, in the same slot, and counts their waits and stays.
+    fn serve_and_count(
+        &mut self,
+        at: &[f64],
+        columns: &mut Columns,
+        [waits, stays]: [&mut Times<FINE>; 2],
+    ) -> Sums {
+        let Columns { durations, starts, ends } = columns;
+        let (mut waits, mut stays) = (waits.row(), stays.row());
+        self.servers[0].serve_all(at, durations, (starts, ends), |wait_s, stay_s| {
+            waits.record(wait_s);
+            stays.record(stay_s);
+        });
+        stays.end();
+        let n = at.len() as u64;
+        Sums { arrivals: n, started: n, wait_s: waits.end(), work_s: sum(durations), ..Sums::default() }
+    }
+
+    /// Says when each of them is served, who may be turned away.
+    fn serve_one_by_one(&mut self, at: &[f64], columns: &mut Columns) {
+        let Columns { durations, starts, ends } = columns;
+        let queue_max = self.station.queue_max;
+        for (i, &now) in at.iter().enumerate() {
             let server = self.choose(0).0;
             let server = &mut self.servers[server];
             if let Some(begins) = server.admit(now, queue_max) {
-                (*start, *duration) = (begins, self.station.services.next());
-                server.serves_until(begins + *duration);
+                (starts[i], durations[i]) = (begins, self.station.services.next());
+                server.serves_until(begins + durations[i]);
             } else {
-                (*start, *duration) = (f64::INFINITY, 0.0);
-                all_served = false;
+                (starts[i], durations[i]) = (f64::INFINITY, 0.0);
             }
-            ends.push(*start + *duration);
+            ends[i] = starts[i] + durations[i];
         }
-        all_served
     }
 
-    /// Counts arrivals, waits and stays, by the column where its slot is the same for all.
-    fn count_columns(&mut self, at: &[f64], columns: &mut Columns, all_served: bool, tally: &mut Tally) {
-        let Columns { durations, starts, ends, times, .. } = columns;
-        let n = at.len() as u64;
-        let id = self.id;
-        let place = self.pools[0].place;
+    /// Counts arrivals, waits and stays, each in its slot.
+    fn count_one_by_one(&mut self, at: &[f64], columns: &Columns, tally: &mut Tally) {
+        let Columns { durations, starts, ends } = columns;
+        let (id, place) = (self.id, self.pools[0].place);
         let [arrival_slots, start_slots, end_slots] = &mut self.slots;
-        let one = |slot: Option<u16>| slot.filter(|_| all_served);
-        if let Some(slot) = one(arrival_slots.of_all((at[0], at[at.len() - 1]))) {
-            tally.add(id, place, slot, Sums { arrivals: n, ..Sums::default() });
-        } else {
-            let mut sums = Running::new(id);
-            for (&at_s, &start) in at.iter().zip(&*starts) {
-                let sums = sums.of(arrival_slots.at(at_s), place, tally);
-                sums.arrivals += 1;
-                sums.rejected += u64::from(start == f64::INFINITY);
+        let (mut arrived, mut started) = (Running::new(id), Running::new(id));
+        for (i, &at_s) in at.iter().enumerate() {
+            let (start, end) = (starts[i], ends[i]);
+            let sums = arrived.of(arrival_slots.at(at_s), place, tally);
+            sums.arrivals += 1;
+            if start == f64::INFINITY {
+                sums.rejected += 1;
+                continue;
             }
-            sums.add_to(tally);
+            let slot = start_slots.at(start);
+            let sums = started.of(slot, place, tally);
+            sums.started += 1;
+            sums.wait_s += start - at_s;
+            sums.work_s += durations[i];
+            tally.waited(slot, id, start - at_s);
+            tally.stayed(end_slots.at(end), id, end - at_s);
         }
-        if let Some(slot) = one(start_slots.of_all(bounds(starts))) {
-            let wait_s = tally.waited_all(slot, id, Columns::between(times, at, starts));
-            let sums = Sums { started: n, wait_s, work_s: sum(durations), ..Sums::default() };
-            tally.add(id, place, slot, sums);
-        } else {
-            let mut sums = Running::new(id);
-            let served = at.iter().zip(&*starts).zip(&*durations);
-            for ((at_s, &start), duration) in served.filter(|((_, start), _)| **start < f64::INFINITY) {
-                let slot = start_slots.at(start);
-                let sums = sums.of(slot, place, tally);
-                sums.started += 1;
-                sums.wait_s += start - at_s;
-                sums.work_s += duration;
-                tally.waited(slot, id, start - at_s);
-            }
-            sums.add_to(tally);
-        }
-        if let Some(slot) = one(end_slots.of_all(bounds(ends))) {
-            tally.stayed_all(slot, id, Columns::between(times, at, ends));
-        } else {
-            for (at_s, &end) in at.iter().zip(&*ends).filter(|(_, end)| **end < f64::INFINITY) {
-                tally.stayed(end_slots.at(end), id, end - at_s);
-            }
-        }
+        arrived.add_to(tally);
+        started.add_to(tally);
     }
 }

@@ -25,7 +25,7 @@ use super::tiers::{Pool, Stage, StationPlay};
 use servers::Server;
 
 /// Requests that go through all tiers together: few enough to stay near the processor.
-const BATCH: usize = 512;
+const BATCH: usize = 256;
 
 /// Somebody on the way to a tier.
 #[derive(Debug, Clone, Copy)]
@@ -194,7 +194,7 @@ impl<'a> Play<'a> {
         self.tally.advance(request.at_s);
         let slot = self.tally.slot();
         let (action, region) = (request.action as u16, request.region as u16);
-        self.tally.request(action, region, slot);
+        self.tally.requests(action, region, slot, 1);
         let first = &self.line.chains[request.action][0];
         self.tiers[first.position].inbox.push(Customer {
             at_s: later(request.at_s, first.half_trip),

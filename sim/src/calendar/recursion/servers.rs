@@ -60,39 +60,63 @@ impl Server {
         self.waiting.len() + more <= queue_max as usize
     }
 
+    /// When the last slot is free of what it has been given.
+    pub fn busy_until(&self) -> f64 {
+        self.free.iter().copied().fold(0.0, later_of)
+    }
+
     /// Serves customers who come at rising times, where it [has room](Self::has_room) for all of them: says when each
-    /// service begins, which is what [`Self::admit`] and [`Self::serves_until`] say of one after the other.
-    pub fn serve_all(&mut self, at: &[f64], durations: &[f64], starts: &mut [f64]) {
+    /// service begins and ends, which is what [`Self::admit`] and [`Self::serves_until`] say of one after the other. Each
+    /// wait and stay is told to `each`.
+    pub fn serve_all(
+        &mut self,
+        at: &[f64],
+        durations: &[f64],
+        (starts, ends): (&mut [f64], &mut [f64]),
+        each: impl FnMut(f64, f64),
+    ) {
         let Some(&last) = at.last() else { return };
+        let starts_now = &mut starts[..at.len()];
+        let served = at.iter().zip(durations).zip(starts_now.iter_mut().zip(ends));
+        let all = served.map(|((&at, &duration), (start, end))| Service { at, duration, start, end });
         match self.free.len() {
-            0..=1 => serve_one_by_one(&mut self.free[0], at, durations, starts),
-            2..=4 => self.serve_in_order::<4>(at, durations, starts),
-            5..=8 => self.serve_in_order::<8>(at, durations, starts),
-            9..=16 => self.serve_in_order::<16>(at, durations, starts),
-            17..=32 => self.serve_in_order::<32>(at, durations, starts),
-            _ => self.serve_from_heap(at, durations, starts),
+            0..=1 => serve_with_one(&mut self.free[0], all, each),
+            2..=4 => self.serve_in_order::<4>(all, each),
+            5..=8 => self.serve_in_order::<8>(all, each),
+            9..=16 => self.serve_in_order::<16>(all, each),
+            17..=32 => self.serve_in_order::<32>(all, each),
+            _ => self.serve_from_heap(all, each),
         }
         let behind = self.waiting.partition_point(|&start| start <= last);
         self.waiting.drain(..behind);
         self.waiting.extend(&starts[starts.partition_point(|&start| start <= last)..]);
     }
 
-    fn serve_from_heap(&mut self, at: &[f64], durations: &[f64], starts: &mut [f64]) {
-        for ((&now, duration), start) in at.iter().zip(durations).zip(starts) {
-            *start = later_of(self.free[0], now);
-            replace_first(&mut self.free, *start + duration);
+    #[inline]
+    fn serve_from_heap<'a>(
+        &mut self,
+        all: impl Iterator<Item = Service<'a>>,
+        mut each: impl FnMut(f64, f64),
+    ) {
+        for service in all {
+            let finish = service.begin(self.free[0], &mut each);
+            replace_first(&mut self.free, finish);
         }
     }
 
     /// With slots in the order in which they are free, at most `WIDTH` of them.
-    fn serve_in_order<const WIDTH: usize>(&mut self, at: &[f64], durations: &[f64], starts: &mut [f64]) {
+    #[inline]
+    fn serve_in_order<'a, const WIDTH: usize>(
+        &mut self,
+        all: impl Iterator<Item = Service<'a>>,
+        mut each: impl FnMut(f64, f64),
+    ) {
         // Slots that are not there are never free. In order the times are a heap as well.
         let mut slots = [f64::INFINITY; WIDTH];
         self.free.sort_unstable_by(f64::total_cmp);
         slots[..self.free.len()].copy_from_slice(&self.free);
-        for ((&now, duration), start) in at.iter().zip(durations).zip(starts) {
-            *start = later_of(slots[0], now);
-            let finish = *start + duration;
+        for service in all {
+            let finish = service.begin(slots[0], &mut each);
             let before = slots;
             slots[0] = earlier_of(before[1], finish);
             for i in 1..WIDTH - 1 {
@@ -105,12 +129,36 @@ impl Server {
     }
 }
 
+/// Somebody's service, of whom it is to be said when it begins and ends.
+struct Service<'a> {
+    at: f64,
+    duration: f64,
+    start: &'a mut f64,
+    end: &'a mut f64,
+}
+
+impl Service<'_> {
+    /// Begins when a slot is free; returns when it ends.
+    #[inline]
+    fn begin(self, free: f64, each: &mut impl FnMut(f64, f64)) -> f64 {
+        let start = later_of(free, self.at);
+        let end = start + self.duration;
+        (*self.start, *self.end) = (start, end);
+        each(start - self.at, end - self.at);
+        end
+    }
+}
+
 /// Lindley, "The theory of queues with a single server", 1952.
-fn serve_one_by_one(free: &mut f64, at: &[f64], durations: &[f64], starts: &mut [f64]) {
+#[inline]
+fn serve_with_one<'a>(
+    free: &mut f64,
+    all: impl Iterator<Item = Service<'a>>,
+    mut each: impl FnMut(f64, f64),
+) {
     let mut until = *free;
-    for ((&now, duration), start) in at.iter().zip(durations).zip(starts) {
-        *start = later_of(until, now);
-        until = *start + duration;
+    for service in all {
+        until = service.begin(until, &mut each);
     }
     *free = until;
 }
@@ -144,12 +192,19 @@ mod tests {
                     })
                     .collect();
                 let durations: Vec<f64> = at.iter().map(|_| draws.exponential()).collect();
-                let mut starts = vec![0.0; customers];
-                many.serve_all(&at, &durations, &mut starts);
-                for ((&at, duration), start) in at.iter().zip(durations).zip(starts) {
-                    assert_eq!(single.admit(at, u32::MAX), Some(start), "{slots} slots");
-                    single.serves_until(start + duration);
+                let (mut starts, mut ends) = (vec![0.0; customers], vec![0.0; customers]);
+                let mut told = Vec::new();
+                many.serve_all(&at, &durations, (&mut starts, &mut ends), |wait, stay| {
+                    told.push((wait, stay))
+                });
+                assert_eq!(told.len(), customers);
+                for (i, &at) in at.iter().enumerate() {
+                    assert_eq!(single.admit(at, u32::MAX), Some(starts[i]), "{slots} slots");
+                    assert_eq!(ends[i], starts[i] + durations[i]);
+                    assert_eq!(told[i], (starts[i] - at, ends[i] - at));
+                    single.serves_until(ends[i]);
                 }
+                assert_eq!(many.busy_until(), single.busy_until());
                 let ahead = |server: &Server| server.waiting.iter().filter(|s| **s > now).copied().collect();
                 let (one, other): (Vec<f64>, Vec<f64>) = (ahead(&single), ahead(&many));
                 assert_eq!(one, other);
