@@ -9,7 +9,7 @@ use plimsoll_scenarios::{OnWrite, Policy};
 
 use super::freshness::Freshness;
 use super::levels::{Found, Levels};
-use super::lru::Lru;
+use super::queued::Lru;
 use super::table::Table;
 use super::{BATCH, Cache, Eviction, Sizes};
 

@@ -9,13 +9,13 @@
 //! of it, it doubles instead, and every entry keeps its position.
 
 /// Position of what is in no queue; tables of positions begin as zeros, which cost no memory until used.
-pub(super) const NOWHERE: u32 = 0;
+pub const NOWHERE: u32 = 0;
 /// Shortest ring; a power of two, as all are, and a whole number of words.
 const RING_MIN: usize = 256;
 
 /// The ring. The table of positions stays with the owner, so that several queues can share one.
 #[derive(Debug, Clone)]
-pub(super) struct Log {
+pub struct Log {
     ring: Vec<u32>,
     /// A bit for every place of the ring: what is there is in the queue.
     live: Vec<u64>,

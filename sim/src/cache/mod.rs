@@ -1,20 +1,19 @@
 //! Eviction policies over dense ids with a byte budget.
 //!
 //! Why dense ids: a simulated cache knows its catalogue, so a table by id replaces a hash map, and what is
-//! left of a hit is one or two memory accesses. One file per policy; [`Cache`] chooses among them, and [`Keeper`] is one
+//! left of a hit is one or two memory accesses. One file per policy, but for those that are one queue; [`Cache`] chooses among them, and [`Keeper`] is one
 //! with rules of its scenario: a time to live, admission, writes, and with [`Levels`]: memory and disks.
 //!
 //! An object larger than the whole budget is never admitted. Otherwise a miss admits the object and evicts
 //! until the budget holds again (W-TinyLFU may evict the object itself).
 
-mod clock;
-mod fifo;
 mod freshness;
 mod keeper;
 mod levels;
 mod lfu;
 mod log;
-mod lru;
+mod queued;
+mod ring;
 mod s3_fifo;
 mod sieve;
 mod sizes;
@@ -97,9 +96,9 @@ trait Eviction {
 /// A cache with one of the policies.
 #[derive(Debug, Clone)]
 pub enum Cache {
-    Lru(lru::Lru),
-    Fifo(fifo::Fifo),
-    Clock(clock::Clock),
+    Lru(queued::Lru),
+    Fifo(queued::Fifo),
+    Clock(queued::SecondChance),
     Sieve(sieve::Sieve),
     S3Fifo(s3_fifo::S3Fifo),
     Lfu(lfu::Lfu),
@@ -126,9 +125,9 @@ impl Cache {
     #[must_use]
     pub fn new(policy: Policy, objects: u32, capacity: u64, sizes: Sizes) -> Self {
         match policy {
-            Policy::Lru => Self::Lru(lru::Lru::new(objects, capacity, sizes)),
-            Policy::Fifo => Self::Fifo(fifo::Fifo::new(objects, capacity, sizes)),
-            Policy::Clock => Self::Clock(clock::Clock::new(objects, capacity, sizes)),
+            Policy::Lru => Self::Lru(queued::Lru::new(objects, capacity, sizes)),
+            Policy::Fifo => Self::Fifo(queued::Fifo::new(objects, capacity, sizes)),
+            Policy::Clock => Self::Clock(queued::SecondChance::new(objects, capacity, sizes)),
             Policy::Sieve => Self::Sieve(sieve::Sieve::new(objects, capacity, sizes)),
             Policy::S3Fifo => Self::S3Fifo(s3_fifo::S3Fifo::new(objects, capacity, sizes)),
             Policy::Lfu => Self::Lfu(lfu::Lfu::new(objects, capacity, sizes)),
