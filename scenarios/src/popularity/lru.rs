@@ -4,6 +4,10 @@ use super::Atom;
 
 /// Longest characteristic time that is told from forever, in requests.
 const TIME_MAX: f64 = 1e30;
+/// A time is known when its bounds are as near to each other as this share of it.
+const PRECISE: f64 = 1e-13;
+/// The first step away from a time that is not far, in its logarithm.
+const STEP: f64 = 0.25;
 /// Most iterations; a dozen are usual.
 const ITERATIONS_MAX: usize = 200;
 
@@ -14,11 +18,8 @@ const ITERATIONS_MAX: usize = 200;
 /// Che, Tung and Wang, "Hierarchical Web caching systems", IEEE JSAC 20(7), 2002.
 #[must_use]
 pub fn lru_characteristic_time(atoms: &[Atom], capacity: f64) -> f64 {
-    let (mut objects, mut requests) = (0.0, 0.0);
-    for atom in atoms.iter().filter(|a| a.p > 0.0) {
-        objects += atom.count;
-        requests += atom.count * atom.p;
-    }
+    let objects = asked_for(atoms);
+    let requests: f64 = atoms.iter().map(|a| a.count * a.p).sum();
     if capacity >= objects {
         return f64::INFINITY;
     }
@@ -61,6 +62,78 @@ pub fn lru_characteristic_time(atoms: &[Atom], capacity: f64) -> f64 {
         }
     }
     if t > TIME_MAX { f64::INFINITY } else { t }
+}
+
+/// Objects that are asked for at all.
+#[must_use]
+pub fn asked_for(atoms: &[Atom]) -> f64 {
+    atoms.iter().filter(|a| a.p > 0.0).map(|a| a.count).sum()
+}
+
+/// The time with which a cache holds `capacity` of so many objects, where `held` says what it holds with a time: more, the
+/// longer it is. `first` is a time that is not far, above 0. Infinite where it holds everything.
+///
+/// Regula falsi over logarithms, with the Illinois rule (Dowell and Jarratt, "A modified regula falsi method for computing the
+/// root of an equation", BIT 11, 1971) and a step that halves the bounds now and then.
+#[must_use]
+pub fn time_that_holds(capacity: f64, objects: f64, first: f64, held: impl Fn(f64) -> f64) -> f64 {
+    if capacity >= objects {
+        return f64::INFINITY;
+    }
+    if capacity <= 0.0 {
+        return 0.0;
+    }
+    // Negative where too little is held. What a nearly full one lacks tells more than what it has.
+    let over = |time: f64| {
+        let held = held(time);
+        if 2.0 * capacity > objects {
+            ((objects - capacity) / (objects - held).max(0.0)).ln()
+        } else {
+            (held / capacity).ln()
+        }
+    };
+    let exact = f64::EPSILON * (objects / (objects - capacity)).max(100.0);
+    let (mut low, mut below) = (first.ln(), over(first));
+    if below.abs() <= exact {
+        return first;
+    }
+    let (mut high, mut above) = (low, below);
+    let mut step = STEP;
+    while below > 0.0 {
+        (high, above) = (low, below);
+        low -= step;
+        below = over(low.exp());
+        step *= 2.0;
+    }
+    while above < 0.0 {
+        (low, below) = (high, above);
+        high += step;
+        if high > TIME_MAX.ln() {
+            return f64::INFINITY;
+        }
+        above = over(high.exp());
+        step *= 2.0;
+    }
+    let mut rose = above < -below;
+    for iteration in 1..ITERATIONS_MAX {
+        let secant = low - below * (high - low) / (above - below);
+        let inside = low < secant && secant < high && iteration % 5 != 0;
+        let next = if inside { secant } else { f64::midpoint(low, high) };
+        let value = over(next.exp());
+        if value.abs() <= exact || high - low <= PRECISE {
+            return next.exp();
+        }
+        // The bound that stays a second time counts half.
+        let again = std::mem::replace(&mut rose, value < 0.0) == rose;
+        if rose {
+            (low, below) = (next, value);
+            above *= if again { 0.5 } else { 1.0 };
+        } else {
+            (high, above) = (next, value);
+            below *= if again { 0.5 } else { 1.0 };
+        }
+    }
+    f64::midpoint(low, high).exp()
 }
 
 /// What a cache of characteristic time `t` holds, and how fast that grows.

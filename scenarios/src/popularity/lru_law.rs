@@ -13,7 +13,7 @@
 //! than the characteristic time of an LRU list of that many bytes (Mattson et al. 1970: what a smaller LRU cache has, a
 //! larger one has too).
 
-use super::{Atom, lru_characteristic_time};
+use super::{Atom, asked_for, lru_characteristic_time, time_that_holds};
 
 /// Terms of the series at most; each is smaller than the one before by far more than a digit then.
 const TERMS_MAX: u32 = 200;
@@ -23,7 +23,6 @@ const SPREAD_MAX: f64 = 15.0;
 const GAPS_MAX: f64 = 40.0;
 /// Beyond this exponent nothing is left.
 const NOTHING_LEFT: f64 = 40.0;
-const BISECTIONS: u32 = 200;
 
 /// An LRU cache, solved. Times are in the unit of the rates' inverse.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,20 +50,9 @@ impl LruLaw {
         if first == f64::INFINITY || first <= 0.0 {
             return law(first);
         }
-        let holds = |time: f64| atoms.iter().map(|a| a.count * law(time).held(a.p)).sum::<f64>();
+        let held = |time: f64| atoms.iter().map(|a| a.count * law(time).held(a.p)).sum::<f64>();
         // What comes in more seldom stays longer.
-        let (mut low, mut high) = (first, 2.0 * first);
-        while holds(high) < capacity && high < 1e6 * first {
-            (low, high) = (high, 2.0 * high);
-        }
-        for _ in 0..BISECTIONS {
-            let middle = 0.5 * (low + high);
-            if high - low <= 1e-12 * high {
-                break;
-            }
-            if holds(middle) < capacity { low = middle } else { high = middle }
-        }
-        law(0.5 * (low + high))
+        law(time_that_holds(capacity, asked_for(atoms), 2.0 * first, held))
     }
 
     /// Probability that a request for an object of this rate is a hit.

@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use atoms::Atom;
 pub use counts::Counts;
 pub use hot_set::HotSet;
-pub use lru::lru_characteristic_time;
+pub use lru::{asked_for, lru_characteristic_time, time_that_holds};
 pub use lru_law::LruLaw;
 pub use mixture::{Mixture, Part};
 pub use sampler::{IndexSampler, RankSampler};

@@ -168,6 +168,38 @@ fn at_the_characteristic_time_the_cache_is_full() {
     assert_eq!(lru_characteristic_time(&[], 0.0), f64::INFINITY);
 }
 
+#[test]
+fn with_the_time_that_is_searched_for_a_cache_holds_its_capacity() {
+    for popularity in examples() {
+        let atoms = popularity.over(1_000_000).atoms();
+        let objects = asked_for(&atoms);
+        // An LRU cache, and a FIFO one.
+        let lru = |a: &Atom, t: f64| -(-a.p * t).exp_m1();
+        let fifo = |a: &Atom, t: f64| a.p * t / (1.0 + a.p * t);
+        for share in [1e-6, 1e-3, 0.1, 0.5, 0.9, 0.999] {
+            let first = lru_characteristic_time(&atoms, share * objects);
+            if first > 1e20 {
+                continue;
+            }
+            for (how, law) in [("LRU", &lru as &dyn Fn(&Atom, f64) -> f64), ("FIFO", &fifo)] {
+                let held = |t: f64| atoms.iter().map(|a| a.count * law(a, t)).sum::<f64>();
+                for (first, evaluations) in [(first, 30), (1e-9 * first, 60), (1e9 * first, 60)] {
+                    let asked = std::cell::Cell::new(0);
+                    let t = time_that_holds(share * objects, objects, first, |t| {
+                        asked.set(asked.get() + 1);
+                        held(t)
+                    });
+                    let off = held(t) / (share * objects) - 1.0;
+                    assert!(off.abs() < 1e-9, "{popularity:?} {how} {share} from {first}: {off}");
+                    assert!(asked.get() <= evaluations, "{popularity:?} {how} {share}: {}", asked.get());
+                }
+            }
+        }
+        assert_eq!(time_that_holds(objects, objects, 1.0, |_| 0.0), f64::INFINITY);
+        assert_eq!(time_that_holds(0.0, objects, 1.0, |_| 0.0), 0.0);
+    }
+}
+
 /// Draws and compares with masses, over bins that split groups and heads.
 #[track_caller]
 fn follows(popularity: &Popularity, count: u64, draws: u32) {

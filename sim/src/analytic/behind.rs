@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_scenarios::popularity::{Atom, lru_characteristic_time};
+use plimsoll_scenarios::popularity::{Atom, asked_for, lru_characteristic_time, time_that_holds};
 use plimsoll_scenarios::{DatasetId, Scenario, Scope, TierId};
 
 use crate::flow::Flow;
@@ -18,8 +18,6 @@ use crate::flow::Flow;
 /// is left.
 const TERMS_MAX: f64 = 24.0;
 const ITERATIONS: u32 = 60;
-/// Share to which the time is found.
-const PRECISE: f64 = 1e-10;
 
 /// The misses of one cache for one object, a renewal process.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -148,12 +146,11 @@ impl BehindLaw {
             return law(first);
         }
         let asked = |i: usize, rate: f64| Asked { rate, before: asked_before.get(i).copied().flatten() };
-        let over = |time: f64| {
+        let held = |time: f64| {
             let law = law(time);
-            let held = atoms.iter().enumerate().map(|(i, a)| a.count * law.held(asked(i, a.p)));
-            (held.sum::<f64>() / capacity).ln()
+            atoms.iter().enumerate().map(|(i, a)| a.count * law.held(asked(i, a.p))).sum::<f64>()
         };
-        law(root(over, first))
+        law(time_that_holds(capacity, asked_for(atoms), first, held))
     }
 
     /// Probability that a request for an object is a hit, where it gives way to an unknown one at the rate `churn`.
@@ -260,33 +257,6 @@ fn lookup_before(flow: &Flow<'_>, node: usize) -> Option<usize> {
         }
         at = caller;
     }
-}
-
-/// Where a rising function is zero, near `first`: by secants over the logarithm, between bounds.
-fn root(over: impl Fn(f64) -> f64, first: f64) -> f64 {
-    let (mut low, mut high) = (0.0_f64, f64::INFINITY);
-    let (mut t, mut value) = (first, over(first));
-    let mut last: Option<(f64, f64)> = None;
-    for _ in 0..ITERATIONS {
-        if value < 0.0 {
-            low = t;
-        } else {
-            high = t;
-        }
-        let slope = last.map(|(other, before)| (value - before) / (t / other).ln());
-        // It rises about as the root of the time, until nearly all is held.
-        let slope = slope.filter(|s| *s > 1e-3).unwrap_or(0.5);
-        let mut next = t * (-value / slope).exp();
-        if !(low < next && next < high) {
-            next = if high == f64::INFINITY { 2.0 * t } else { (low.max(1e-3 * high) * high).sqrt() };
-        }
-        if (next / t - 1.0).abs() < PRECISE || high - low <= PRECISE * high {
-            return next;
-        }
-        last = Some((t, value));
-        (t, value) = (next, over(next));
-    }
-    t
 }
 
 #[cfg(test)]

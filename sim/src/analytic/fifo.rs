@@ -6,12 +6,10 @@
 //! are hits (Fofack, Nain, Neglia and Towsley, Computer Networks 65, 2014, section 3; Fricker, Robert and Roberts, ITC 24,
 //! 2012, section IV).
 
-use plimsoll_scenarios::popularity::{Atom, lru_characteristic_time};
+use plimsoll_scenarios::popularity::{Atom, asked_for, lru_characteristic_time, time_that_holds};
 
 /// Times to live in a stay up to which fetches are summed one by one; beyond, a renewal process has long settled.
 const FETCHES_MAX: u32 = 512;
-const BISECTIONS: u32 = 200;
-const TIME_MAX: f64 = 1e30;
 
 /// A FIFO cache, solved. Times are in the unit of the rates' inverse.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,20 +29,13 @@ impl FifoLaw {
     pub fn solve(atoms: &[Atom], capacity: f64, ttl: f64, on_second: bool) -> Self {
         let history = on_second.then(|| lru_characteristic_time(atoms, capacity));
         let law = |time| Self { time, ttl, history };
-        let objects: f64 = atoms.iter().filter(|a| a.p > 0.0).map(|a| a.count).sum();
-        if capacity >= objects {
-            return law(f64::INFINITY);
+        // As LRU it would have this one; it is not far.
+        let first = history.unwrap_or_else(|| lru_characteristic_time(atoms, capacity));
+        if first == f64::INFINITY || first <= 0.0 {
+            return law(first);
         }
         let held = |time: f64| atoms.iter().map(|a| a.count * law(time).held(a.p)).sum::<f64>();
-        let (mut low, mut high) = (0.0, 1.0);
-        while held(high) < capacity && high < TIME_MAX {
-            high *= 2.0;
-        }
-        for _ in 0..BISECTIONS {
-            let middle = 0.5 * (low + high);
-            if held(middle) < capacity { low = middle } else { high = middle }
-        }
-        law(0.5 * (low + high))
+        law(time_that_holds(capacity, asked_for(atoms), first, held))
     }
 
     /// Probability that an object of this rate is in the cache, fresh or stale.

@@ -217,6 +217,33 @@ impl Machine<'_> {
         last_s
     }
 
+    /// A server has crashed: what was on its way over its link does not get there, and who asked for it knows that now.
+    pub(super) fn break_link(&mut self, tier: TierId, server: u32) {
+        let play = &self.tiers[tier];
+        let Some(link) = play.first_link.map(|first| first + (server - play.first_server)) else { return };
+        self.advance_link(link);
+        let here = &mut self.links[link as usize];
+        let lost: Vec<u32> = here.users.clear().chain(here.tiers.clear()).collect();
+        here.due = (f64::NAN, false);
+        for at in lost {
+            let Frame { parent, parent_turn, holding, region, .. } = self.frames[at];
+            let back_s = self.site(at).half_trip(region);
+            self.frames.close(at);
+            if holding {
+                self.frames[parent].failed = true;
+                self.after(back_s, Kind::Deliver, parent);
+                continue;
+            }
+            let of_it = self.bodies.get(parent as usize).filter(|bodies| bodies.epoch == parent_turn);
+            if let Some(bodies) = of_it {
+                self.frames[parent].failed = true;
+                if let Some(first_s) = bodies.first_s {
+                    self.complete_with_bodies(parent, first_s);
+                }
+            }
+        }
+    }
+
     /// The links of a tier carry so many times as much from now on.
     pub(super) fn cut_links(&mut self, tier: TierId, factor: f64) {
         let of_tier = |link: &Link| link.tier == tier;

@@ -448,6 +448,7 @@ impl Machine<'_> {
             self.frames[at].began = self.now;
             self.lose(at, tier);
         }
+        self.break_link(tier, server);
     }
 }
 

@@ -91,3 +91,28 @@ fn a_body_on_its_way_goes_slower_on_a_link_that_is_cut() {
     assert!(late >= 99.0, "{late}");
     assert!(counted.first_byte[0].quantile(0.99).unwrap() < 1e-3);
 }
+
+#[test]
+fn a_body_on_its_way_is_lost_with_its_server() {
+    // A megabit each over a kilobit a second: none of a hundred and fewer gets there before the crash, ten minutes later.
+    let scenario = |path: &str| {
+        read(&format!(
+            "name: lost\npopulation: {{users: 1}}\nactions: {{get: {{rate: 0.1/s, response: 125 KB, path: {path}}}}}\n\
+             tiers:\n  web: {{servers: 1, concurrency: 1000, service_time: 1 ms}}\n  store: {{servers: 2, balance: round-robin, \
+             concurrency: 1000, service_time: 1 ms, link: 1 kbit/s}}\n\
+             events: [{{at: 0:10, servers_down: {{tier: store, servers: 2}}, for: 20 h}}]\n"
+        ))
+    };
+    for path in ["[store]", "[web, store]", "[web, {call: store, response: 126 KB}]"] {
+        let counted = &played(&scenario(path), plan(1, 1, 0.0, 600.0))[0];
+        let all: f64 = counted.requests.iter().flatten().flatten().sum();
+        let failed: f64 = counted.failed[0]
+            .iter()
+            .flatten()
+            .zip(counted.requests[0].iter().flatten())
+            .map(|(f, n)| f * n)
+            .sum();
+        assert!(all > 30.0 && (failed - all).abs() < 1e-9, "{path}: {failed} of {all}");
+        assert_eq!(counted.complete[0].count(), 0);
+    }
+}
