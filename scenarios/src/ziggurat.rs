@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn values_are_exponential_everywhere() {
-        let mut stream = Stream::new(1, "test", "ziggurat", 0);
-        // As often as not in each of these bins, which are as likely as each other; the last ones lie in the tail.
+        // Bins that are as likely as each other; the last ones lie in the tail.
         const BINS: usize = 5_000;
         const DRAWS: usize = 20_000_000;
+        let mut stream = Stream::new(1, "test", "ziggurat", 0);
         let mut bins = vec![0_u32; BINS];
         let (mut sum, mut squares) = (0.0, 0.0);
         for _ in 0..DRAWS {

@@ -36,12 +36,11 @@ impl<const BITS: u32> Times<BITS> {
         Self { counts: Vec::new(), sum_s: 0.0 }
     }
 
-    /// Position of the bucket of a time.
+    /// Position of the bucket of a time; of one that is too long behind the last of them.
     #[inline]
     const fn bucket(seconds: f64) -> usize {
         let seconds = if seconds > LEAST_S { seconds } else { LEAST_S };
-        let at = ((seconds.to_bits() >> Self::SHIFT) - Self::LOW) as usize;
-        if at < Self::BUCKETS { at } else { Self::BUCKETS - 1 }
+        ((seconds.to_bits() >> Self::SHIFT) - Self::LOW) as usize
     }
 
     #[inline]
@@ -49,7 +48,7 @@ impl<const BITS: u32> Times<BITS> {
         let at = Self::bucket(seconds);
         match self.counts.get_mut(at) {
             Some(count) => *count += 1,
-            None => self.first(at),
+            None => self.seldom(at),
         }
         self.sum_s += seconds;
     }
@@ -59,7 +58,7 @@ impl<const BITS: u32> Times<BITS> {
         if self.counts.is_empty() {
             self.counts = vec![0; Self::BUCKETS];
         }
-        Row { counts: &mut self.counts, into_s: &mut self.sum_s, sum_s: 0.0 }
+        Row { counts: &mut self.counts[..Self::BUCKETS], into_s: &mut self.sum_s, sum_s: 0.0 }
     }
 
     /// Records so many times of nothing.
@@ -72,11 +71,11 @@ impl<const BITS: u32> Times<BITS> {
         }
     }
 
-    /// The first time of all.
+    /// The first time of all, or one that is too long.
     #[cold]
-    fn first(&mut self, at: usize) {
-        self.counts = vec![0; Self::BUCKETS];
-        self.counts[at] += 1;
+    fn seldom(&mut self, at: usize) {
+        self.counts.resize(Self::BUCKETS, 0);
+        self.counts[at.min(Self::BUCKETS - 1)] += 1;
     }
 
     /// Adds all of a histogram that is at least as fine.
@@ -115,8 +114,10 @@ pub struct Row<'a, const BITS: u32> {
 impl<const BITS: u32> Row<'_, BITS> {
     #[inline]
     pub fn record(&mut self, seconds: f64) {
-        if let Some(count) = self.counts.get_mut(Times::<BITS>::bucket(seconds)) {
-            *count += 1;
+        let last = self.counts.len() - 1;
+        match self.counts.get_mut(Times::<BITS>::bucket(seconds)) {
+            Some(count) => *count += 1,
+            None => self.counts[last] += 1,
         }
         self.sum_s += seconds;
     }
@@ -153,7 +154,9 @@ mod tests {
         let (mut many, mut single, mut coarse) =
             (Times::<FINE>::new(), Times::<FINE>::new(), Times::<COARSE>::new());
         let mut row = many.row();
-        values.iter().for_each(|&value| row.record(value));
+        for &value in &values {
+            row.record(value);
+        }
         assert_eq!(row.end(), values.iter().sum::<f64>());
         for &value in &values {
             single.record(value);

@@ -101,7 +101,8 @@ impl Lone<'_> {
         let Play { tiers, tally, .. } = &mut self.play;
         let tier = &mut tiers[0];
         let room_for_all = tier.draw_for_all(coming.at, columns);
-        let one_slot = if room_for_all { tier.slot_of_all(coming.at, &columns.durations) } else { None };
+        let work_s = sum(&columns.durations);
+        let one_slot = if room_for_all { tier.slot_of_all(coming.at, work_s) } else { None };
         if let Some(slot) = one_slot {
             // Where there is no way to go and no body, the answer is there when the service ends.
             let only = self.alike.filter(|who| self.half_trip <= 0.0 && !tally.has_body(who.0));
@@ -111,6 +112,7 @@ impl Lone<'_> {
                 Some(times) => tier.serve_and_count(coming.at, columns, times),
                 None => tier.serve_and_count(coming.at, columns, tally.at_tier(tier.id)),
             };
+            let sums = Sums { work_s, ..sums };
             tally.add(tier.id, tier.pools[0].place, slot, sums);
             if answered {
                 self.play.left += coming.born.len() as u64;
@@ -174,13 +176,13 @@ impl Tier {
     }
 
     /// The slot in which all of these come, begin and go, where there is one that counts.
-    fn slot_of_all(&mut self, at: &[f64], durations: &[f64]) -> Option<u16> {
+    fn slot_of_all(&mut self, at: &[f64], work_s: f64) -> Option<u16> {
         // Nobody goes later than if all were served one after the other, behind those who are there.
-        let most_s = at[at.len() - 1].max(self.servers[0].busy_until()) + sum(durations);
+        let most_s = at[at.len() - 1].max(self.servers[0].busy_until()) + work_s;
         self.slots[0].of_all((at[0], most_s)).filter(|&slot| slot != UNCOUNTED)
     }
 
-    /// Serves all, in the same slot, and counts their waits and stays.
+    /// Serves all, in the same slot, and counts their waits and stays; how long they are served is known already.
     fn serve_and_count(
         &mut self,
         at: &[f64],
@@ -195,7 +197,7 @@ impl Tier {
         });
         stays.end();
         let n = at.len() as u64;
-        Sums { arrivals: n, started: n, wait_s: waits.end(), work_s: sum(durations), ..Sums::default() }
+        Sums { arrivals: n, started: n, wait_s: waits.end(), ..Sums::default() }
     }
 
     /// Says when each of them is served, who may be turned away.

@@ -195,7 +195,7 @@ mod tests {
                 let (mut starts, mut ends) = (vec![0.0; customers], vec![0.0; customers]);
                 let mut told = Vec::new();
                 many.serve_all(&at, &durations, (&mut starts, &mut ends), |wait, stay| {
-                    told.push((wait, stay))
+                    told.push((wait, stay));
                 });
                 assert_eq!(told.len(), customers);
                 for (i, &at) in at.iter().enumerate() {
