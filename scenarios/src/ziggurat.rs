@@ -1,11 +1,12 @@
 //! Exponential values from 64 random bits each.
 //!
-//! Why of our own: a draw here is a function of the bits of one position of its stream. What is rejected, one value in a
-//! hundred, is made up for by numbers that follow from these bits, not by the next of the stream; so the draws behind stay
+//! Why of our own: a draw here is a function of the bits of one position of its stream. What is rejected, less than
+//! one value in a hundred, is made up for by numbers that follow from these bits, not by the next of the stream; so the draws behind stay
 //! the same, and a stream can be entered anywhere.
 //!
 //! Marsaglia and Tsang, "The ziggurat method for generating random variables", Journal of Statistical Software 5(8), 2000,
-//! with 512 layers: half as often as with the paper's 256 a value is not sure. Layer and value come from different bits (Doornik, "An improved ziggurat method", 2005).
+//! with 512 layers: half as often as with the paper's 256 a value is not sure. Layer and value come from different bits
+//! (Doornik, "An improved ziggurat method", 2005).
 
 use std::sync::LazyLock;
 
@@ -18,7 +19,7 @@ const AREA: f64 = 1.964_785_650_440_735_8e-3;
 /// Bits that say where in a layer; the others say in which.
 const WITHIN: u32 = 55;
 
-/// The layers, the lowest first, which has the tail as well.
+/// The layers: the lowest one first, which has the tail as well, then all others from the highest down.
 #[derive(Debug)]
 pub struct Ziggurat {
     /// How far within a layer all lies under the density, in steps of a layer's width over `2^WITHIN`.

@@ -19,19 +19,19 @@ impl Machine<'_> {
         let object = lead.objects.map_or(NONE, |(first, last)| first + (request.object as u32).min(last));
         self.tally.begin(action, region);
         let born = self.now;
-        let of =
-            Frame { born, object, site: request.site, region, action, slot, ..Frame::new(Role::Root, 0) };
+        let root = Frame::new(Role::Root, request.action as u32);
+        let of = Frame { born, object, site: request.site, region, action, slot, ..root };
         if let Some(door) = &lead.next_door {
             self.begin_next_door(of, door);
         } else if let Some(site) = lead.only {
             self.roots += 1;
             let call = &setup.program.sites[site as usize];
             let object = self.asked_for(object, call);
-            let frame = Frame { object, step: call.body.from, ..of.of(Role::Call, site) };
-            let at = self.frames.open(frame);
+            let (step, role) = (call.body.from, Role::Call);
+            let at = self.frames.open(Frame { object, step, code: site, role, ..of });
             self.depart(at, call.half_trip(region));
         } else {
-            self.begin_other(request.local, of.of(Role::Root, request.action as u32));
+            self.begin_other(request.local, of);
         }
     }
 

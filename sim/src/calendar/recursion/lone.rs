@@ -101,7 +101,7 @@ impl Lone<'_> {
         let Play { tiers, tally, .. } = &mut self.play;
         let tier = &mut tiers[0];
         let room_for_all = tier.draw_for_all(coming.at, columns);
-        let work_s = sum(&columns.durations);
+        let work_s = if room_for_all { sum(&columns.durations) } else { 0.0 };
         let one_slot = if room_for_all { tier.slot_of_all(coming.at, work_s) } else { None };
         if let Some(slot) = one_slot {
             // Where there is no way to go and no body, the answer is there when the service ends.
